@@ -1,0 +1,1 @@
+"""The `kvae` command: one thin file a subcommand."""

@@ -1,0 +1,73 @@
+"""Options and values that several subcommands share."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kvae.runs import MODELS, RUNS
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+runs = click.option(
+    "--runs", type=FOLDER, default=RUNS, show_default=True, help="Folder of the runs."
+)
+models = click.option(
+    "--models", type=FOLDER, default=MODELS, show_default=True, help="Folder of the saved models."
+)
+data_dir = click.option(
+    "--data-dir",
+    type=FOLDER,
+    envvar="TFDS_DATA_DIR",
+    help="Where TFDS keeps its datasets  [default: $TFDS_DATA_DIR or ~/tensorflow_datasets]",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+overwrite = click.option("--overwrite", is_flag=True, help="Replace what has the same name.")
+seed = click.option(
+    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed."
+)
+
+
+class IntegerList(click.ParamType):
+    """Whole numbers of 1 or more, separated by commas."""
+
+    name = "N,N,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", value):
+            self.fail(f"{value!r} is not whole numbers of 1 or more with commas between.", param)
+        return tuple(map(int, value.split(",")))
+
+
+class ImageSize(click.ParamType):
+    """Height and width as HEIGHTxWIDTH."""
+
+    name = "HEIGHTxWIDTH"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", value)
+        if not match:
+            self.fail(f"{value!r} is not HEIGHTxWIDTH in pixels, such as 28x20.", param)
+        return int(match[1]), int(match[2])
+
+
+class OutputFile(click.ParamType):
+    """A file to be written, known by its suffix, in a folder that is there."""
+
+    name = "FILE"
+
+    def __init__(self, *suffixes: str) -> None:
+        self.suffixes = suffixes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value)
+        if path.suffix.lower() not in self.suffixes:
+            self.fail(f"{value!r} must end in {' or '.join(self.suffixes)}.", param)
+        return path

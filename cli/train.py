@@ -1,0 +1,169 @@
+"""kvae train"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kvae import registry
+from kvae.config import BINARIZE, MEAN_ACTIVATIONS, RECIPES
+from kvae_cli import options, output
+
+if TYPE_CHECKING:
+    from kvae.training import Epoch
+
+COUNT = click.IntRange(min=1)
+POSITIVE = click.FloatRange(min=0, min_open=True, max=float("inf"), max_open=True)
+
+
+@click.command()
+@click.option(
+    "--dataset",
+    default="digits",
+    show_default=True,
+    help="digits, mnist, frey, frey/blocks, tfds:NAME, or the path of a folder of images, a .npy "
+    "or a .npz.",
+)
+@click.option("--latent", type=COUNT, help="Latent dimensions.")
+@click.option("--hidden", type=options.IntegerList(), help="Units of the hidden layers.")
+@click.option("--likelihood", type=click.Choice(list(registry.LIKELIHOODS)))
+@click.option(
+    "--mean-activation",
+    type=click.Choice(MEAN_ACTIVATIONS),
+    help="What the mean of a normal likelihood passes through.",
+)
+@click.option(
+    "--binarize",
+    type=click.Choice(BINARIZE),
+    help="Make pixels black or white: at 0.5, or by chance at every look.",
+)
+@click.option(
+    "--recipe",
+    type=click.Choice(RECIPES),
+    default="reference",
+    show_default=True,
+    help="Where options that are not given come from.",
+)
+@click.option("--epochs", type=COUNT)
+@click.option("--batch-size", type=COUNT)
+@click.option("--optimizer", type=click.Choice(list(registry.OPTIMIZERS)))
+@click.option("--learning-rate", type=POSITIVE)
+@click.option(
+    "--beta",
+    type=click.FloatRange(min=0, max=float("inf"), max_open=True),
+    help="Weight of the KL in what is maximised.  [default: 1]",
+)
+@options.seed
+@click.option(
+    "--image-size", type=options.ImageSize(), help="Resize the images of a folder or of tfds:NAME."
+)
+@click.option("--name", help="Names the run and the saved model.  [default: such as frey-z5]")
+@options.overwrite
+@options.runs
+@options.models
+@options.data_dir
+@click.option("--no-jit", is_flag=True, help="Do not compile with XLA.")
+@options.as_json
+def train(
+    dataset: str,
+    recipe: str,
+    image_size: tuple[int, int] | None,
+    name: str | None,
+    overwrite: bool,
+    runs: Path,
+    models: Path,
+    data_dir: Path | None,
+    no_jit: bool,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Train a VAE, evaluate it on the test images, and export it.
+
+    Writes the run to runs/NAME (configuration, history, checkpoints, TensorBoard events, figures)
+    and the trained model to saved_models/NAME.
+
+    \b
+    kvae train
+    kvae train --dataset frey --latent 5
+    kvae train --dataset path/to/images --image-size 64x64 --latent 20
+    """
+    from kvae import config as configuration
+    from kvae import data
+    from kvae import runs as all_runs
+
+    images = data.load(dataset, data_dir, image_size=image_size, progress=output.progress)
+    config = configuration.configure(images, recipe, jit=not no_jit, **chosen)
+    name = all_runs.reserve_name(images.name, config.model.latent, name, runs, models, overwrite)
+    _introduce(images, config, name)
+    output.load_tensorflow()
+    with output.bar(None, config.training.epochs, "compiling", " epochs") as bar:
+
+        def show(epoch: "Epoch") -> None:
+            bar.set_description("training", refresh=False)
+            bar.set_postfix_str(
+                f"ELBO {epoch.validation_elbo:.2f}, reconstruction "
+                f"{epoch.validation_reconstruction:.2f}, KL {epoch.validation_kl:.2f}",
+                refresh=False,
+            )
+            bar.update()
+
+        run = all_runs.start(images, config, name, runs, models, overwrite, show)
+
+    if as_json:
+        output.as_json(
+            {
+                "name": run.name,
+                "run": str(run.folder),
+                "saved_model": str(run.saved_model),
+                "config": config.to_json(),
+                "results": run.results,
+            }
+        )
+        return
+    _report(run, runs)
+    extra = "" if models == all_runs.MODELS else f" --models {models}"
+    click.echo("\nNext:")
+    click.echo(f"  kvae sample {run.name}{extra}")
+    click.echo(f"  kvae reconstruct {run.name}{extra}")
+    click.echo(f"  tensorboard --logdir {runs}")
+
+
+def _introduce(images: Any, config: Any, name: str) -> None:
+    model, training = config.model, config.training
+    height, width, channels = images.image_shape
+    click.echo(
+        f"{images.description}: {len(images.train):,} to train on, {len(images.validation):,} to "
+        f"validate, {len(images.test):,} to test.",
+        err=True,
+    )
+    from kvae.config import is_known
+
+    if not is_known(images.name):
+        click.echo(
+            f"The pixels are {images.kind}, so the likelihood is {model.likelihood}.", err=True
+        )
+    pixels = f"{height}x{width}" + (f"x{channels}" if channels > 1 else "")
+    hidden = "-".join(map(str, model.hidden))
+    click.echo(
+        f"{name}: {pixels} - {hidden} - {model.latent} latents, {model.likelihood} likelihood, "
+        f"{training.epochs} epochs of {training.optimizer} at {training.learning_rate:g}, batches "
+        f"of {training.batch_size}, recipe {config.recipe}.",
+        err=True,
+    )
+
+
+def _report(run: Any, runs: Path) -> None:
+    results = run.results
+    click.echo(f"\n{run.name} on {results['images']:,} test images, nats an image:\n")
+    output.table(
+        [
+            ("ELBO", f"{results['elbo']:.2f}", f"± {results['elbo_standard_error']:.2f}"),
+            ("reconstruction", f"{results['reconstruction']:.2f}", ""),
+            ("KL", f"{results['kl']:.2f}", ""),
+            ("active units", str(results["active_units"]), f"of {run.model.config.model.latent}"),
+            ("training", f"{results['training_seconds']:.1f}", "s"),
+        ],
+        indent="  ",
+    )
+    click.echo(f"\nRun      {run.folder}  (pictures in {run.folder / 'figures'})")
+    click.echo(f"Model    {run.saved_model}")

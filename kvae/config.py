@@ -1,0 +1,320 @@
+"""What a run is: its data, model and training, to and from JSON; and the named recipes."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kvae import registry
+from kvae.errors import KvaeError, UsageError
+from kvae.files import read_json
+
+if TYPE_CHECKING:
+    from kvae.data import Dataset
+
+CONFIG = "config.json"
+"""The file in a run's or saved model's folder."""
+
+BINARIZE = ("none", "threshold", "dynamic")
+MEAN_ACTIVATIONS = ("sigmoid", "linear")
+RECIPES = ("reference", "paper")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images, and what is done to them on their way to the model.
+
+    Attributes:
+        dataset: A built-in name, `tfds:NAME`, or the path of a folder, `.npy` or `.npz`.
+        image_size: Height and width that images are resized to; None keeps them as they are.
+        binarize: `none` keeps grey pixels; `threshold` makes pixels of 0.5 and more white, the
+            others black; `dynamic` draws each pixel anew from Bernoulli(grey level) every time its
+            image is seen (Salakhutdinov & Murray, 2008).
+        split_seed: Decides which images are held out, where a dataset has no splits of its own.
+    """
+
+    dataset: str
+    image_size: tuple[int, int] | None = None
+    binarize: str = "none"
+    split_seed: int = 0
+
+    def __post_init__(self) -> None:
+        _one_of("binarize", self.binarize, BINARIZE)
+        if self.image_size is not None:
+            _freeze(self, "image_size", int)
+            _require(
+                len(self.image_size) == 2 and min(self.image_size) >= 1,
+                f"image_size is a height and a width of 1 or more, got {self.image_size}",
+            )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The networks and the likelihood.
+
+    Attributes:
+        image_shape: Height, width, channels.
+        latent: Number of latent dimensions.
+        hidden: Units of the encoder's hidden layers in order; the decoder mirrors them.
+        likelihood: A name in `kvae.registry.LIKELIHOODS`.
+        mean_activation: What a Gaussian's mean passes through: `sigmoid` keeps it in [0, 1],
+            `linear` leaves it free.
+        initial_stddev: Standard deviation of the Gaussian that weights and biases start from; None
+            is Keras's default (Glorot & Bengio, 2010; biases zero).
+    """
+
+    image_shape: tuple[int, int, int]
+    latent: int
+    hidden: tuple[int, ...]
+    likelihood: str
+    mean_activation: str = "sigmoid"
+    initial_stddev: float | None = None
+
+    def __post_init__(self) -> None:
+        _freeze(self, "image_shape", int)
+        _freeze(self, "hidden", int)
+        _require(
+            len(self.image_shape) == 3 and min(self.image_shape) >= 1,
+            f"image_shape is a height, a width and channels, got {self.image_shape}",
+        )
+        _at_least("latent", self.latent, 1)
+        _require(
+            all(units >= 1 for units in self.hidden),
+            f"hidden layers have 1 unit or more, got {','.join(map(str, self.hidden))}",
+        )
+        _one_of("likelihood", self.likelihood, registry.LIKELIHOODS)
+        _one_of("mean_activation", self.mean_activation, MEAN_ACTIVATIONS)
+        _require(
+            self.likelihood != "bernoulli" or self.mean_activation == "sigmoid",
+            "mean_activation 'linear' needs a normal likelihood: a Bernoulli's mean is always a "
+            "sigmoid; add --likelihood normal",
+        )
+        if self.initial_stddev is not None:
+            _positive("initial_stddev", self.initial_stddev)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the weights are found.
+
+    Attributes:
+        epochs: Passes over the training images.
+        batch_size: Images a step; the last step of an epoch takes what is left.
+        optimizer: A name in `kvae.registry.OPTIMIZERS`.
+        learning_rate: The optimizer's step size.
+        beta: Weight of the KL term in what is maximised (Higgins et al., 2017). The ELBO that is
+            reported always has weight 1.
+        weight_prior: Precision of the prior N(0, I / precision) on the decoder's weights, whose log
+            density joins what is maximised (Kingma & Welling, 2014, have 1); 0 is none.
+        seed: Decides initial weights, order of the images and every random number.
+        jit: Compile with XLA.
+    """
+
+    epochs: int
+    batch_size: int
+    optimizer: str = "adagrad"
+    learning_rate: float = 1e-3
+    beta: float = 1.0
+    weight_prior: float = 0.0
+    seed: int = 0
+    jit: bool = True
+
+    def __post_init__(self) -> None:
+        _at_least("epochs", self.epochs, 1)
+        _at_least("batch_size", self.batch_size, 1)
+        _one_of("optimizer", self.optimizer, registry.OPTIMIZERS)
+        _positive("learning_rate", self.learning_rate)
+        _at_least("beta", self.beta, 0)
+        _at_least("weight_prior", self.weight_prior, 0)
+        _at_least("seed", self.seed, 0)
+        _require(self.seed < 2**31, f"seed must be below 2147483648, got {self.seed}")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that is needed to do a run again."""
+
+    recipe: str
+    data: DataConfig
+    model: ModelConfig
+    training: TrainingConfig
+
+    def to_json(self) -> dict[str, Any]:
+        """This configuration as plain dictionaries, lists, strings and numbers."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Config":
+        """The configuration that `to_json` gave.
+
+        Raises:
+            KvaeError: `value` is something else.
+        """
+        try:
+            return cls(
+                recipe=value["recipe"],
+                data=DataConfig(**value["data"]),
+                model=ModelConfig(**value["model"]),
+                training=TrainingConfig(**value["training"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise KvaeError(f"not a configuration of kvae: {error}") from error
+
+
+def read_config(folder: Path) -> Config:
+    """The configuration of a run or of a saved model.
+
+    Raises:
+        KvaeError: it is missing, damaged, or not kvae's.
+    """
+    try:
+        return Config.from_json(read_json(folder / CONFIG))
+    except KvaeError as error:
+        raise KvaeError(f"{folder} is not a run or saved model of kvae: {error}") from error
+
+
+def _mnist_like(train_images: int) -> dict[str, Any]:
+    return {
+        "latent": 20,
+        "hidden": (500, 500),
+        "likelihood": "bernoulli",
+        "batch_size": 128,
+        "epochs": 50 if train_images >= 10_000 else 500,
+    }
+
+
+def _frey_like(train_images: int) -> dict[str, Any]:
+    return {
+        "latent": 5,
+        "hidden": (200, 200),
+        "likelihood": "normal",
+        "batch_size": 64,
+        "epochs": 50 if train_images >= 10_000 else 500,
+    }
+
+
+def _digits(train_images: int) -> dict[str, Any]:
+    # Done in seconds, and two latents that fill one picture. Grey levels as probabilities would
+    # blur it: a Gaussian of one scale puts more into the latents.
+    return {
+        "latent": 2,
+        "hidden": (256, 256),
+        "likelihood": "normal-shared",
+        "batch_size": 64,
+        "epochs": 300,
+        "optimizer": "adam",
+    }
+
+
+def _paper(train_images: int) -> dict[str, Any]:
+    return {
+        "batch_size": 100,
+        # Their step sizes are 0.01, 0.02 and 0.1, chosen on the first few steps.
+        "learning_rate": 0.02,
+        # N(0, 0.01) in the text is a standard deviation of 0.01 in the authors' own code.
+        "initial_stddev": 0.01,
+        "weight_prior": 1.0,
+        # Ten million training images, the middle of the logarithmic axis of their Figure 2.
+        "epochs": math.ceil(10_000_000 / train_images),
+    }
+
+
+_REFERENCE: Mapping[str, Callable[[int], dict[str, Any]]] = {
+    "digits": _digits,
+    "mnist": _mnist_like,
+    "tfds:mnist": _mnist_like,
+    "frey": _frey_like,
+    "frey/blocks": _frey_like,
+}
+
+
+def recipe_options(recipe: str, name: str, kind: str, train_images: int) -> dict[str, Any]:
+    """The options of a recipe for a dataset.
+
+    Args:
+        recipe: `reference`, the report that kvae re-implements, or `paper`, Kingma & Welling
+            (2014), Section 5.
+        name: The dataset's name. Those without options of their own get them by their kind.
+        kind: `binary`, `grey` or `colour`, as `kvae.data.Dataset.kind` has it.
+        train_images: Number of training images.
+    """
+    _one_of("recipe", recipe, RECIPES)
+    by_kind = _mnist_like if kind == "binary" else _frey_like
+    options = _REFERENCE.get(name, by_kind)(train_images)
+    if recipe == "paper":
+        options |= {"optimizer": "adagrad", "hidden": options["hidden"][:1]}
+        options |= _paper(train_images)
+    return options
+
+
+def is_known(name: str) -> bool:
+    """Whether the recipes have options for this very dataset, not only for its kind."""
+    return name in _REFERENCE
+
+
+def configure(dataset: "Dataset", recipe: str = "reference", **options: Any) -> Config:
+    """The configuration of a run on `dataset`: a recipe's options, and yours in their place.
+
+    Args:
+        dataset: What `kvae.data.load` gave.
+        recipe: `reference` or `paper`.
+        options: Fields of `DataConfig`, `ModelConfig` and `TrainingConfig` by name; those that are
+            None are left to the recipe.
+
+    Raises:
+        UsageError: an unknown option, or one whose value cannot be.
+    """
+    kind = "binary" if options.get("binarize", "none") != "none" else dataset.kind
+    chosen = recipe_options(recipe, dataset.name, kind, len(dataset.train.images))
+    chosen |= {name: value for name, value in options.items() if value is not None}
+    chosen |= {
+        "dataset": dataset.name,
+        "image_size": dataset.image_size,
+        "split_seed": dataset.split_seed,
+        "image_shape": dataset.image_shape,
+    }
+    parts = {"data": DataConfig, "model": ModelConfig, "training": TrainingConfig}
+    fields = {
+        part: {field.name for field in dataclasses.fields(cls)} for part, cls in parts.items()
+    }
+    for name in chosen:
+        if not any(name in names for names in fields.values()):
+            raise registry.unknown("option", name, set().union(*fields.values()))
+    config = Config(
+        recipe=recipe,
+        **{
+            part: cls(**{name: chosen[name] for name in chosen if name in fields[part]})
+            for part, cls in parts.items()
+        },
+    )
+    _require(
+        config.data.binarize == "none" or config.model.likelihood == "bernoulli",
+        f"binarize {config.data.binarize!r} needs the bernoulli likelihood, "
+        f"not {config.model.likelihood!r}",
+    )
+    return config
+
+
+def _freeze(config: Any, name: str, kind: Callable[[Any], Any]) -> None:
+    """Turn a list, as JSON has it, into the tuple that a frozen dataclass can be hashed with."""
+    object.__setattr__(config, name, tuple(kind(item) for item in getattr(config, name)))
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise UsageError(message)
+
+
+def _at_least(name: str, value: float, least: float) -> None:
+    _require(least <= value < math.inf, f"{name} must be {least} or more, got {value}")
+
+
+def _positive(name: str, value: float) -> None:
+    _require(0 < value < math.inf, f"{name} must be greater than 0, got {value}")
+
+
+def _one_of(name: str, value: str, known: Any) -> None:
+    if value not in known:
+        raise registry.unknown(name, value, known)

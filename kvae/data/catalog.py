@@ -1,0 +1,24 @@
+"""What can be loaded by name, and whether it is there already."""
+
+from pathlib import Path
+from typing import Any
+
+from kvae.data import digits, tfds
+from kvae.data.loading import default_data_dir
+
+
+def catalog(data_dir: Path | None = None) -> list[dict[str, Any]]:
+    """The built-in datasets: `name`, `description`, and whether it is `ready` to load."""
+    root = data_dir or default_data_dir()
+    embedded = {"name": "digits", "description": digits.DESCRIPTION, "ready": True}
+    return [
+        embedded,
+        *(
+            {
+                "name": name,
+                "description": description,
+                "ready": tfds.prepared_folder(root, tfds_name) is not None,
+            }
+            for name, (tfds_name, description) in tfds.BUILT_IN.items()
+        ),
+    ]

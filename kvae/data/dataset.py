@@ -1,0 +1,163 @@
+"""What a dataset is once it is loaded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from kvae.errors import KvaeError
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Some of a dataset's images.
+
+    Attributes:
+        images: uint8 `[count, height, width, channels]`, 0 black to 255 white.
+        labels: integers `[count]`, or None where there are none.
+        features: What else is known of each image, by name, such as the Frey Faces' `frame`.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    features: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, index: np.ndarray | slice) -> "Split":
+        """The images at `index`, with what belongs to them."""
+        return Split(
+            self.images[index],
+            None if self.labels is None else self.labels[index],
+            {name: values[index] for name, values in self.features.items()},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Named splits of images, and what is known of them.
+
+    Attributes:
+        name: What `kvae.data.load` finds it by.
+        train: The images to learn from.
+        validation: Held out, to choose models by.
+        test: Held out, to report on.
+        description: One line on what the images are and where they are from.
+        label_names: What the labels stand for.
+        image_size: Height and width that the images were resized to, None where they were not.
+        split_seed: The seed that decided the splits, where the dataset has none of its own.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    description: str
+    label_names: tuple[str, ...] = ()
+    image_size: tuple[int, int] | None = None
+    split_seed: int = 0
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width, channels."""
+        height, width, channels = self.train.images.shape[1:]
+        return height, width, channels
+
+    @cached_property
+    def kind(self) -> str:
+        """`colour`, `binary` (nearly every pixel is nearly black or nearly white), or `grey`."""
+        if self.image_shape[2] > 1:
+            return "colour"
+        some = self.train.images[:: max(1, len(self.train) // 1000)]
+        extreme = np.mean((some < 32) | (some > 223))
+        return "binary" if extreme > 0.8 else "grey"
+
+    def split(self, name: str) -> Split:
+        """The split called `train`, `validation` or `test`."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}[name]
+
+
+def check_images(images: np.ndarray, where: str) -> np.ndarray:
+    """`images` as uint8 `[count, height, width, channels]`.
+
+    Accepts uint8, booleans, whole numbers from 0 to 255 and floats from 0 to 1, of shape
+    `[count, height, width]` or with 1 or 3 channels behind.
+
+    Args:
+        where: Names the source in errors.
+
+    Raises:
+        KvaeError: wrong shape, type or values; not a number.
+    """
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape[1:]:
+        shape = " x ".join(map(str, images.shape)) or "a single number"
+        raise KvaeError(
+            f"{where} must be [count, height, width] or [count, height, width, channels] with 1 or "
+            f"3 channels, but is {shape}"
+        )
+    if len(images) == 0:
+        raise KvaeError(f"{where} has no images")
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype == np.bool_:
+        return images.astype(np.uint8) * np.uint8(255)
+    if images.dtype.kind not in "iuf":
+        raise KvaeError(f"{where} must hold numbers, but its type is {images.dtype}")
+    low, high = images.min(), images.max()
+    if images.dtype.kind == "f":
+        if not np.isfinite([low, high]).all():
+            raise KvaeError(f"{where} has pixels that are not finite (NaN or infinity)")
+        limit = 1
+    else:
+        limit = 255
+    if low < 0 or high > limit:
+        raise KvaeError(
+            f"{where} has pixels from {low:g} to {high:g}; {images.dtype} pixels must be within "
+            f"0 and {limit}"
+        )
+    return np.round(images * (255 // limit)).astype(np.uint8)
+
+
+def partition(count: int, seed: int, where: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which of `count` images are for training (80 %), validation (10 %) and testing (10 %).
+
+    Returns:
+        Three sorted integer arrays that hold each of 0 ... count - 1 once.
+
+    Raises:
+        KvaeError: there are fewer than 10 images.
+    """
+    if count < 10:
+        raise KvaeError(f"{where} has {count} images; at least 10 are needed, to hold some out")
+    # RandomState's numbers never change from one NumPy to the next, so neither do the splits.
+    order = np.random.RandomState(seed).permutation(count)
+    held_out = count // 10
+    cuts = [count - 2 * held_out, count - held_out]
+    train, validation, test = np.split(order, cuts)
+    return np.sort(train), np.sort(validation), np.sort(test)
+
+
+def partitioned(
+    name: str,
+    everything: Split,
+    seed: int,
+    description: str,
+    label_names: Sequence[str] = (),
+    image_size: tuple[int, int] | None = None,
+) -> Dataset:
+    """The dataset of images that came without splits."""
+    train, validation, test = partition(len(everything), seed, name)
+    return Dataset(
+        name=name,
+        train=everything.take(train),
+        validation=everything.take(validation),
+        test=everything.take(test),
+        description=description,
+        label_names=tuple(label_names),
+        image_size=image_size,
+        split_seed=seed,
+    )

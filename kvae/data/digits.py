@@ -1,0 +1,24 @@
+"""scikit-learn's handwritten digits, which need no download."""
+
+import numpy as np
+
+from kvae.data.dataset import Dataset, Split, partitioned
+from kvae.data.loading import Request, refuse_resizing
+
+DESCRIPTION = "1,797 handwritten digits of 8 x 8, embedded in scikit-learn"
+
+
+def load(request: Request) -> Dataset:
+    """1,797 images of 8 x 8 with labels (Alpaydin & Kaynak, 1998; 17 grey levels)."""
+    from sklearn.datasets import load_digits
+
+    refuse_resizing(request)
+    bunch = load_digits()
+    images = np.round(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
+    return partitioned(
+        request.name,
+        Split(images, bunch.target),
+        request.seed,
+        DESCRIPTION,
+        label_names=[str(name) for name in bunch.target_names],
+    )

@@ -1,0 +1,1 @@
+"""The Frey Faces as a TFDS dataset."""

@@ -1,0 +1,105 @@
+"""One `load` for everything that holds images."""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kvae import registry
+from kvae.data.dataset import Dataset
+from kvae.errors import KvaeError
+
+Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
+"""Wraps an iterable of known length to show how far it got, as tqdm does."""
+
+
+def _silent(items: Iterable[Any], total: int, description: str) -> Iterable[Any]:
+    return items
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a dataset's loader is asked for.
+
+    Attributes:
+        name: The dataset's name, or the path of its files.
+        data_dir: Where TFDS keeps its datasets.
+        seed: Decides the splits where the dataset has none of its own.
+        image_size: Height and width to resize to, or None.
+        progress: Shows how far a long load got.
+    """
+
+    name: str
+    data_dir: Path
+    seed: int = 0
+    image_size: tuple[int, int] | None = None
+    progress: Progress = _silent
+
+
+def default_data_dir() -> Path:
+    """Where TFDS keeps its datasets: `TFDS_DATA_DIR`, or `~/tensorflow_datasets`."""
+    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+
+
+def load(
+    name_or_path: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    image_size: tuple[int, int] | None = None,
+    progress: Progress = _silent,
+) -> Dataset:
+    """Load images in splits for training, validation and testing.
+
+    Args:
+        name_or_path: `digits`, `mnist`, `frey`, `frey/blocks`; `tfds:NAME` for any image dataset of
+            TensorFlow Datasets; or the path of a folder of images (sub-folders are labels), of a
+            `.npy` (one array) or of a `.npz` (one array, or `x_train`, `y_train`, `x_test`, ...).
+            Built-in names win: write `./mnist` for a folder called mnist.
+        data_dir: Where TFDS keeps its datasets; by default `TFDS_DATA_DIR`, or
+            `~/tensorflow_datasets`.
+        seed: Decides the splits of data that have none of their own: 80 % train, 10 % validation,
+            10 % test.
+        image_size: Height and width to resize to; None keeps the images as they are.
+        progress: Wraps long loops, as `tqdm` does: called with an iterable, its length and a
+            description.
+
+    Returns:
+        The dataset: uint8 images `[count, height, width, channels]`.
+
+    Raises:
+        UsageError: the name is unknown; the message has the nearest name.
+        KvaeError: the data are missing, damaged, or no images.
+    """
+    name = os.fspath(name_or_path)
+    root = Path(data_dir).expanduser() if data_dir else default_data_dir()
+    request = Request(name, root, seed, image_size, progress)
+    if name in registry.DATASETS:
+        return registry.resolve(registry.DATASETS, name)(request)
+    if name.startswith("tfds:"):
+        from kvae.data import tfds
+
+        return tfds.load_any(request)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        from kvae.data import folder
+
+        return folder.load(request)
+    if path.is_file() or path.suffix in (".npy", ".npz"):
+        from kvae.data import arrays
+
+        return arrays.load(request)
+    if os.sep in name:
+        raise KvaeError(f"there is no folder or file {name}")
+    raise registry.unknown(
+        "dataset", name, registry.DATASETS, also=", tfds:NAME, and paths of folders, .npy and .npz"
+    )
+
+
+def refuse_resizing(request: Request) -> None:
+    """Images of one size by nature are used at it: the original resolution is part of the data."""
+    if request.image_size is not None:
+        raise KvaeError(
+            f"{request.name} is used at its own size: image-size is for folders of images and "
+            "tfds: datasets"
+        )

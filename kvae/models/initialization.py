@@ -1,0 +1,37 @@
+"""Initial weights that a seed decides, without touching any global random state."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+
+class Initialization:
+    """Hands out initialisers, each with a seed of its own, in the order of asking.
+
+    Args:
+        stddev: Standard deviation of N(0, stddev^2) for weights and biases; None is Keras's
+            default (uniform weights of Glorot & Bengio, 2010; biases zero).
+        seed: Decides all of them.
+        stream: Separates networks that share a seed.
+    """
+
+    def __init__(self, stddev: float | None, seed: int, stream: int) -> None:
+        self._stddev = stddev
+        self._seeds = np.random.SeedSequence([seed, stream])
+
+    def dense(self, units: int, **options: Any) -> keras.layers.Dense:
+        """A `keras.layers.Dense` with these initial weights."""
+        return keras.layers.Dense(
+            units,
+            kernel_initializer=self._next(keras.initializers.GlorotUniform),
+            bias_initializer=self._next(None) if self._stddev else "zeros",
+            **options,
+        )
+
+    def _next(self, default: Any) -> keras.Initializer:
+        (child,) = self._seeds.spawn(1)
+        seed = int(child.generate_state(1)[0] & 0x7FFFFFFF)
+        if self._stddev:
+            return keras.initializers.RandomNormal(stddev=self._stddev, seed=seed)
+        return default(seed=seed)

@@ -1,0 +1,101 @@
+"""The variational autoencoder: an encoder, a decoder, a prior, and the bound that joins them."""
+
+import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from kvae.config import Config
+from kvae.models import bounds
+from kvae.models.networks import Decoder, Encoder
+from kvae.models.priors import StandardNormal
+
+
+def seed_pair(seed: int | tf.Tensor) -> tf.Tensor:
+    """A seed for stateless random numbers, int32 `[2]`, from one integer or from a pair."""
+    seed = tf.convert_to_tensor(seed, tf.int32)
+    return tf.stack([seed, 0]) if seed.shape.rank == 0 else seed
+
+
+class VAE(keras.Model):
+    """A variational autoencoder (Kingma & Welling, 2014).
+
+    Args:
+        encoder: From images to q(z|x).
+        decoder: From latents to p(x|z).
+        prior: Its `distribution()` is p(z).
+        config: The configuration that it is built from, which is saved along with it.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        prior: keras.layers.Layer,
+        config: Config,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.prior = prior
+        self.config = config
+        # Keras makes weights at the first call; from here on they are there.
+        self.decode(self.encode(tf.zeros((1, *config.model.image_shape))).mean())
+        self.built = True
+
+    def terms(self, images: tf.Tensor, seed: tf.Tensor, beta: float = 1.0) -> bounds.Terms:
+        """The bound and its parts for each image, in nats.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1].
+            seed: int32 `[2]`.
+            beta: Weight of the KL in the objective.
+        """
+        prior = self.prior.distribution()
+        return bounds.elbo(self.encode(images), self.decode, prior, images, seed, beta)
+
+    def encode(self, images: tf.Tensor) -> tfd.Distribution:
+        """q(z|x) of float images `[batch, height, width, channels]` in [0, 1]."""
+        return self.encoder(images)
+
+    def decode(self, latents: tf.Tensor) -> tfd.Distribution:
+        """p(x|z) of latents `[batch, latent]`."""
+        return self.decoder(latents)
+
+    def mean_images(self, latents: tf.Tensor) -> tf.Tensor:
+        """Means of p(x|z), `[batch, height, width, channels]`, kept within [0, 1] to be shown."""
+        return tf.clip_by_value(self.decode(latents).mean(), 0.0, 1.0)
+
+    def reconstruct(self, images: tf.Tensor) -> tf.Tensor:
+        """Images decoded from the mean of q(z|x): float32, the shape of `images`, in [0, 1]."""
+        return self.mean_images(self.encode(images).mean())
+
+    def sample(self, count: int | tf.Tensor, seed: int | tf.Tensor = 0) -> tf.Tensor:
+        """Means of p(x|z) for `count` draws of z from the prior.
+
+        Args:
+            count: How many.
+            seed: An integer or int32 `[2]`; the same seed gives the same images.
+
+        Returns:
+            float32 `[count, height, width, channels]` in [0, 1].
+        """
+        return self.mean_images(self.prior.distribution().sample(count, seed=seed_pair(seed)))
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        """As `reconstruct`."""
+        return self.reconstruct(images)
+
+
+def build(config: Config) -> VAE:
+    """A new model with the initial weights that the configuration's seed decides."""
+    model, seed = config.model, config.training.seed
+    encoder = Encoder(model.latent, model.hidden, model.initial_stddev, seed)
+    decoder = Decoder(
+        model.image_shape,
+        model.hidden,
+        model.likelihood,
+        model.mean_activation,
+        model.initial_stddev,
+        seed,
+    )
+    return VAE(encoder, decoder, StandardNormal(model.latent), config)

@@ -1,0 +1,57 @@
+"""The parts a run is put together from, by the names that users type.
+
+Adding a part is a new file and one line here. The values are `module:attribute` strings, so that
+names can be listed, and typos answered, without importing TensorFlow.
+"""
+
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kvae.errors import UsageError
+
+DATASETS = {
+    "digits": "kvae.data.digits:load",
+    "mnist": "kvae.data.tfds:load_built_in",
+    "frey": "kvae.data.tfds:load_built_in",
+    "frey/blocks": "kvae.data.tfds:load_built_in",
+}
+"""Built-in datasets; each loader takes a `kvae.data.Request`."""
+
+LIKELIHOODS = {
+    "bernoulli": "kvae.models.likelihoods:Bernoulli",
+    "normal": "kvae.models.likelihoods:Normal",
+    "normal-shared": "kvae.models.likelihoods:NormalShared",
+}
+"""p(x|z): Keras layers from the decoder's last hidden layer to a distribution over images."""
+
+OPTIMIZERS = {
+    "adagrad": "keras.optimizers:Adagrad",
+    "adam": "keras.optimizers:Adam",
+    "adamax": "keras.optimizers:Adamax",
+    "nadam": "keras.optimizers:Nadam",
+    "rmsprop": "keras.optimizers:RMSprop",
+    "sgd": "keras.optimizers:SGD",
+}
+"""Keras optimizers, each with Keras's own defaults but for the learning rate."""
+
+
+def resolve(table: Mapping[str, str], name: str) -> Any:
+    """The object that `name` stands for in one of the tables above.
+
+    Raises:
+        UsageError: `name` is not in the table; the message has the nearest name.
+    """
+    if name not in table:
+        raise unknown("name", name, table)
+    module, attribute = table[name].split(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def unknown(what: str, name: str, known: Iterable[str], also: str = "") -> UsageError:
+    """The error for a name that is not among the `known` ones, with the nearest of them."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}{also}"
+    return UsageError(f"unknown {what} {name!r}: {hint}")

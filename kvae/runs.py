@@ -1,0 +1,322 @@
+"""A run, from its configuration to its folder and its saved model; and finding them again.
+
+A run is a folder that explains itself: `runs/NAME/config.json` (all that is needed to do it again),
+`history.csv` (a row an epoch), `checkpoints/`, TensorBoard events, `figures/`, and `results.json`
+once it is done. A saved model is `saved_models/NAME/`.
+"""
+
+import contextlib
+import csv
+import difflib
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kvae.config import CONFIG, Config, read_config
+from kvae.errors import KvaeError, UsageError
+from kvae.files import check_writable, read_json, set_aside, whole_file, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kvae.data import Dataset
+    from kvae.evaluation import Evaluation
+    from kvae.models.vae import VAE
+    from kvae.training import Epoch
+
+logger = logging.getLogger(__name__)
+
+RUNS = Path("runs")
+MODELS = Path("saved_models")
+RESULTS = "results.json"
+HISTORY = "history.csv"
+
+CHECKPOINT_SECONDS = 60.0
+SAMPLES = 64
+RECONSTRUCTIONS = 20
+MANIFOLD_SIDE = 15
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `start` made.
+
+    Attributes:
+        name: Its name.
+        folder: `runs/NAME`.
+        saved_model: `saved_models/NAME`.
+        model: The trained model.
+        history: An entry an epoch.
+        results: What `results.json` holds.
+    """
+
+    name: str
+    folder: Path
+    saved_model: Path
+    model: "VAE"
+    history: list["Epoch"]
+    results: dict[str, Any]
+
+
+def start(
+    dataset: "Dataset",
+    config: Config,
+    name: str | None = None,
+    runs: Path = RUNS,
+    models: Path = MODELS,
+    overwrite: bool = False,
+    on_epoch: Callable[["Epoch"], None] | None = None,
+) -> Run:
+    """Train a new model, evaluate it on the test images, draw it, and export it.
+
+    Args:
+        dataset: What `kvae.data.load` gave.
+        config: What `kvae.configure` gave.
+        name: Names the run and the saved model; by default made from dataset and latent size.
+        runs: Folder of runs.
+        models: Folder of saved models.
+        overwrite: Replace a run and a saved model of this name, once the new ones are whole.
+        on_epoch: Called after every epoch.
+
+    Raises:
+        UsageError: `name` cannot be a name.
+        KvaeError: the name is taken, a folder cannot be written, or a loss is not finite.
+    """
+    from kvae import export
+    from kvae.evaluation import Evaluator
+    from kvae.models.vae import build
+    from kvae.training.checkpoints import Checkpoints
+    from kvae.training.loop import new_optimizer, train
+    from kvae.training.summaries import Summaries
+
+    name = reserve_name(dataset.name, config.model.latent, name, runs, models, overwrite)
+    with _new_folder(runs / name) as folder:
+        write_json(folder / CONFIG, config.to_json())
+        model = build(config)
+        optimizer = new_optimizer(config.training)
+        checkpoints = Checkpoints(folder / "checkpoints", model, optimizer)
+        summaries = Summaries(folder, model, dataset, config)
+        saved_at = time.monotonic()
+        with _history_file(folder / HISTORY) as append:
+
+            def after(epoch: "Epoch", validation: "Evaluation") -> None:
+                nonlocal saved_at
+                append(epoch)
+                summaries.epoch(epoch, validation)
+                done = epoch.epoch == config.training.epochs
+                if done or time.monotonic() - saved_at > CHECKPOINT_SECONDS:
+                    checkpoints.save(epoch.epoch)
+                    saved_at = time.monotonic()
+                if on_epoch:
+                    on_epoch(epoch)
+
+            history = train(model, dataset, after, optimizer)
+        evaluate = Evaluator(
+            model, config.data.binarize, config.training.seed, jit=config.training.jit
+        )
+        test = evaluate(dataset.test.images)
+        results = _results(test, history)
+        _warn_of_collapse(test, config)
+        draw(model, dataset, history, folder / "figures")
+        summaries.project(test)
+        summaries.close()
+        write_json(folder / RESULTS, results)
+        saved = export.save(model, models / name, overwrite, results)
+    return Run(name, folder, saved, model, history, results)
+
+
+def reserve_name(
+    dataset: str, latent: int, name: str | None, runs: Path, models: Path, overwrite: bool
+) -> str:
+    """The name of a run to be, checked or made up, in folders that can be written.
+
+    Raises:
+        UsageError: `name` cannot be a name.
+        KvaeError: `name` is taken, or a folder cannot be written.
+    """
+    check_writable(runs)
+    check_writable(models)
+
+    def taken(candidate: str) -> Path | None:
+        places = (runs / candidate, models / candidate)
+        return next((place for place in places if place.exists()), None)
+
+    if name is not None:
+        if not re.fullmatch(r"\w[\w.-]{0,99}", name):
+            raise UsageError(
+                f"name {name!r} must be letters, digits, '_', '-' and '.', not start with '-' or "
+                "'.', and have at most 100 of them"
+            )
+        place = taken(name)
+        if place and not overwrite:
+            raise KvaeError(f"{place} exists already: choose another --name, or --overwrite it")
+        return name
+    stem = re.sub(r"\W+", "-", Path(dataset).stem if Path(dataset).is_absolute() else dataset)
+    base = f"{stem.strip('-') or 'images'}-z{latent}"
+    name, number = base, 1
+    while taken(name):
+        number += 1
+        name = f"{base}-{number}"
+    return name
+
+
+@contextlib.contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """Make the folder of a run; one in its place is put back if the block fails."""
+    with set_aside(folder) if folder.exists() else contextlib.nullcontext():
+        folder.mkdir()
+        yield folder
+
+
+@contextlib.contextmanager
+def _history_file(path: Path) -> Iterator[Callable[["Epoch"], None]]:
+    from kvae.training.history import COLUMNS
+
+    with path.open("w", encoding="utf-8") as file:
+        file.write(",".join(COLUMNS) + "\n")
+
+        def append(epoch: "Epoch") -> None:
+            file.write(epoch.to_csv() + "\n")
+            file.flush()
+
+        yield append
+
+
+def read_history(folder: Path) -> dict[str, list[float]]:
+    """The columns of a run's `history.csv` by name.
+
+    Raises:
+        KvaeError: it is missing or damaged.
+    """
+    path = folder / HISTORY
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = [{name: float(row[name]) for name in reader.fieldnames or ()} for row in reader]
+    except OSError as error:
+        raise KvaeError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, TypeError) as error:
+        raise KvaeError(f"{path} is damaged: {error}") from error
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+
+
+def _results(test: "Evaluation", history: list["Epoch"]) -> dict[str, Any]:
+    return {
+        "split": "test",
+        "images": len(test.elbo),
+        "elbo": float(test.elbo.mean()),
+        "elbo_standard_error": test.elbo_standard_error,
+        "reconstruction": float(test.reconstruction.mean()),
+        "kl": float(test.kl.mean()),
+        "active_units": test.active_units,
+        "kl_per_dimension": [float(kl) for kl in test.kl_per_dimension],
+        "epochs": len(history),
+        "training_seconds": round(sum(epoch.seconds for epoch in history), 3),
+    }
+
+
+def _warn_of_collapse(test: "Evaluation", config: Config) -> None:
+    from kvae.evaluation import is_collapsed
+
+    if is_collapsed(test.kl_per_dimension):
+        logger.warning(
+            "the posterior has collapsed: nearly all of the %d latent dimensions have a KL under "
+            "0.01 nats, so the decoder ignores them; try a smaller --beta, more --epochs, another "
+            "--optimizer or --learning-rate, or --mean-activation sigmoid",
+            config.model.latent,
+        )
+
+
+def draw(model: "VAE", dataset: "Dataset", history: list["Epoch"], folder: Path) -> None:
+    """Write the pictures of what a model learned: samples, reconstructions, curves, manifold.
+
+    The manifold is drawn where there are two latent dimensions.
+    """
+    from kvae import figures
+    from kvae.training.history import COLUMNS
+
+    folder.mkdir()
+    figures.save_png(figures.tile(model.sample(SAMPLES).numpy()), folder / "samples.png")
+    images = inputs(model, dataset.test.images[:RECONSTRUCTIONS])
+    pairs = figures.pairs(images, model.reconstruct(images).numpy())
+    figures.save_png(pairs, folder / "reconstructions.png")
+    columns = {name: [getattr(epoch, name) for epoch in history] for name in COLUMNS}
+    curves = figures.history(columns, f"{dataset.name}, {model.config.model.latent} latents")
+    with whole_file(folder / "history.png") as scratch:
+        curves.savefig(scratch, dpi=120)
+    if model.config.model.latent == 2:
+        grid = model.mean_images(figures.manifold_latents(MANIFOLD_SIDE)).numpy()
+        figures.save_png(figures.tile(grid, MANIFOLD_SIDE), folder / "manifold.png")
+
+
+def inputs(model: "VAE", images: "np.ndarray") -> "np.ndarray":
+    """Stored uint8 images as the model sees them: float32 in [0, 1], binarized if it wants so."""
+    import tensorflow as tf
+
+    from kvae.data.pixels import to_float
+    from kvae.models.vae import seed_pair
+
+    return to_float(tf.constant(images), model.config.data.binarize, seed_pair(0)).numpy()
+
+
+def export_run(run: str, runs: Path = RUNS, models: Path = MODELS, overwrite: bool = False) -> Path:
+    """Export the newest checkpoint of a run as a saved model of the same name.
+
+    Raises:
+        KvaeError: there is no such run, it has no checkpoint, or the saved model exists.
+    """
+    from kvae import export
+    from kvae.models.vae import build
+    from kvae.training.checkpoints import load_weights
+
+    folder = find(run, runs, "run")
+    model = build(read_config(folder))
+    load_weights(folder / "checkpoints", model)
+    results = read_json(folder / RESULTS) if (folder / RESULTS).exists() else None
+    check_writable(models)
+    return export.save(model, models / folder.name, overwrite, results)
+
+
+def find(name: str | None, folder: Path, what: str) -> Path:
+    """The folder of a run or of a saved model.
+
+    Args:
+        name: Its name in `folder`, or its path; None for the newest.
+        folder: Where they are.
+        what: `run` or `saved model`, for the message.
+
+    Raises:
+        KvaeError: it is not there; the message has the nearest name.
+    """
+    if name is None:
+        newest = max(listing(folder), key=_changed, default=None)
+        if newest is None:
+            raise KvaeError(f"there is no {what} in {folder} yet: kvae train makes one")
+        return newest
+    for path in folder / name, Path(name):
+        if path.is_dir():
+            return path
+    known = [path.name for path in listing(folder)]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "kvae list shows what is there"
+    raise KvaeError(f"there is no {what} {name!r} in {folder}: {hint}")
+
+
+def listing(folder: Path) -> list[Path]:
+    """The runs or saved models in a folder, oldest first."""
+    if not folder.is_dir():
+        return []
+    found = [
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and (path / CONFIG).is_file()
+    ]
+    return sorted(found, key=_changed)
+
+
+def _changed(path: Path) -> float:
+    return (path / CONFIG).stat().st_mtime

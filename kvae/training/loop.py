@@ -1,0 +1,167 @@
+"""The training loop: a whole epoch in one compiled call."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kvae import registry
+from kvae.config import TrainingConfig
+from kvae.data import Dataset
+from kvae.data.pixels import to_float
+from kvae.errors import KvaeError, UsageError
+from kvae.evaluation import Evaluation, Evaluator
+from kvae.evaluation.elbo import CHUNK
+from kvae.models.vae import VAE
+from kvae.training.history import Epoch
+
+OnEpoch = Callable[[Epoch, Evaluation], None]
+
+# Separates the random numbers of training from those of evaluation under the same seed.
+STREAM = 0
+
+
+def train(
+    model: VAE,
+    dataset: Dataset,
+    on_epoch: OnEpoch | None = None,
+    optimizer: keras.Optimizer | None = None,
+) -> list[Epoch]:
+    """Train a model as its configuration says.
+
+    Args:
+        model: What `kvae.build` gave; its weights are changed in place.
+        dataset: Trained on its training images, and evaluated on the validation images after every
+            epoch.
+        on_epoch: Called after every epoch with its figures and the validation in full.
+        optimizer: Used in place of the configuration's, by those who want to keep it.
+
+    Returns:
+        One entry an epoch.
+
+    Raises:
+        UsageError: the model is for images of another shape.
+        KvaeError: a loss is not finite.
+    """
+    config, binarize = model.config.training, model.config.data.binarize
+    image_shape = model.config.model.image_shape
+    if image_shape != dataset.image_shape:
+        raise UsageError(
+            f"the model is for images of {image_shape}, but {dataset.name} has "
+            f"{dataset.image_shape}"
+        )
+    optimizer = optimizer or new_optimizer(config)
+    run_epoch = CompiledEpoch(model, optimizer, dataset.train.images, config, binarize)
+    chunk = min(CHUNK, len(dataset.validation))
+    validate = Evaluator(model, binarize, config.seed, chunk, config.jit)
+    history = []
+    for number in range(1, config.epochs + 1):
+        start = time.perf_counter()
+        elbo, reconstruction, kl = run_epoch(number)
+        seconds = time.perf_counter() - start
+        validation = validate(dataset.validation.images)
+        epoch = Epoch(
+            number,
+            round(seconds, 6),
+            elbo,
+            reconstruction,
+            kl,
+            float(validation.elbo.mean()),
+            float(validation.reconstruction.mean()),
+            float(validation.kl.mean()),
+            validation.active_units,
+        )
+        if not np.isfinite([epoch.train_elbo, epoch.validation_elbo]).all():
+            raise KvaeError(
+                f"training stopped in epoch {number}: the loss is not finite (training ELBO "
+                f"{epoch.train_elbo}, validation ELBO {epoch.validation_elbo}); try a learning "
+                f"rate below {config.learning_rate:g}"
+            )
+        history.append(epoch)
+        if on_epoch:
+            on_epoch(epoch, validation)
+    return history
+
+
+def new_optimizer(config: TrainingConfig) -> keras.Optimizer:
+    """The configuration's optimizer, with Keras's defaults but for the learning rate."""
+    return registry.resolve(registry.OPTIMIZERS, config.optimizer)(config.learning_rate)
+
+
+class CompiledEpoch:
+    """An epoch as one compiled function, with the images on the device.
+
+    Every random number is stateless, keyed by seed, epoch and step, so that the seed decides the
+    weights after any epoch. The last step of an epoch has the full batch's shape, filled up with
+    images of weight zero, so that each image counts once and there is one shape to compile.
+
+    Compiling is done when the object is made.
+
+    Args:
+        model: Its weights are changed in place.
+        optimizer: A Keras optimizer.
+        images: uint8 `[count, height, width, channels]`.
+        config: Batch size, seed and the rest.
+        binarize: As in `kvae.config.DataConfig`.
+    """
+
+    def __init__(
+        self,
+        model: VAE,
+        optimizer: keras.Optimizer,
+        images: np.ndarray,
+        config: TrainingConfig,
+        binarize: str,
+    ) -> None:
+        count, batch_size = len(images), min(config.batch_size, len(images))
+        shape = images.shape[1:]
+        weights = model.trainable_variables
+        optimizer.build(weights)
+        self._steps = -(-count // batch_size)
+        self._seed = tf.constant([config.seed, STREAM])
+        self._images = tf.constant(images.reshape(count, -1))
+        padding = self._steps * batch_size - count
+
+        def step_loss(batch: tf.Tensor, weight: tf.Tensor, seed: tf.Tensor) -> Sequence[tf.Tensor]:
+            pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+            pixels = tf.reshape(to_float(batch, binarize, pixel_seed), (batch_size, *shape))
+            terms = model.terms(pixels, latent_seed, config.beta)
+            loss = -tf.reduce_sum(weight * terms.objective) / tf.reduce_sum(weight)
+            if config.weight_prior:
+                squares = [tf.reduce_sum(w**2) for w in model.decoder.trainable_variables]
+                loss += 0.5 * config.weight_prior * tf.add_n(squares) / count
+            parts = tf.stack([terms.elbo, terms.reconstruction, terms.kl])
+            return loss, tf.reduce_sum(weight * parts, axis=1)
+
+        # The number of steps is an argument, so that the function can be compiled by taking none.
+        @tf.function(jit_compile=config.jit)
+        def epoch(images: tf.Tensor, seed: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+            order_seed, noise_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+            keys = tf.random.stateless_uniform([count], order_seed, None, None, tf.int32)
+            order = tf.argsort(keys, stable=True)
+            order = tf.concat([order, order[:padding]], axis=0)
+            step, totals = tf.constant(0), tf.zeros(3)
+            # Not tf.range(steps): XLA compiles anew for every value of a range's length.
+            while step < steps:
+                first = step * batch_size
+                batch = tf.gather(images, tf.slice(order, [first], [batch_size]))
+                weight = tf.cast(first + tf.range(batch_size) < count, tf.float32)
+                with tf.GradientTape() as tape:
+                    loss, sums = step_loss(
+                        batch, weight, tf.random.experimental.stateless_fold_in(noise_seed, step)
+                    )
+                optimizer.apply(tape.gradient(loss, weights), weights)
+                totals += sums
+                step += 1
+            return totals / count
+
+        self._epoch = epoch
+        epoch(self._images, self._seed, tf.constant(0))
+
+    def __call__(self, number: int) -> tuple[float, float, float]:
+        """Run epoch `number`; mean ELBO, reconstruction and KL of its images, in nats."""
+        seed = tf.random.experimental.stateless_fold_in(self._seed, number)
+        elbo, reconstruction, kl = self._epoch(self._images, seed, tf.constant(self._steps)).numpy()
+        return float(elbo), float(reconstruction), float(kl)

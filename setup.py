@@ -1,0 +1,57 @@
+"""Metadata and dependencies of kvae."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "kvae/__init__.py").read_text())[1]
+
+setup(
+    name="kvae",
+    version=VERSION,
+    description="Variational autoencoders that work, with Keras 3 and TensorFlow Probability",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+    python_requires=">=3.11",
+    # The commands live in cli/ but install as kvae_cli, so that no package called "cli" lands in
+    # a user's site-packages.
+    packages=[*find_packages(include=["kvae", "kvae.*"]), "kvae_cli"],
+    package_dir={"kvae_cli": "cli"},
+    package_data={
+        "kvae": ["py.typed"],
+        "kvae.data.frey_faces": ["*.md", "*.bib", "*.txt", "*.tsv"],
+    },
+    install_requires=[
+        "tensorflow>=2.20,<3",
+        "tensorflow-probability[tf]>=0.25,<1",
+        "tensorflow-datasets>=4.9.9,<5",
+        # tensorflow-datasets imports importlib_resources without requiring it.
+        "importlib_resources>=6",
+        # TensorFlow 2.21 no longer brings tensorboard along.
+        "tensorboard>=2.20,<3",
+        "keras>=3.10,<4",
+        "numpy>=1.26,<3",
+        "matplotlib>=3.8,<4",
+        "click>=8.1,<9",
+        "scikit-learn>=1.4,<2",
+        "tqdm>=4.66,<5",
+        "Pillow>=10,<14",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
+        "test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4"],
+    },
+    entry_points={"console_scripts": ["kvae = kvae_cli.main:main"]},
+)
