@@ -51,7 +51,8 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
-        "test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4"],
+        # TFDS's test case of dataset builders imports dill.
+        "test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4", "dill>=0.3.8"],
     },
     entry_points={"console_scripts": ["kvae = kvae_cli.main:main"]},
 )

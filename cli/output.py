@@ -1,11 +1,7 @@
 """What subcommands show: tables and JSON on standard output, progress on standard error."""
 
-import contextlib
 import json
-import os
-import sys
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
@@ -35,35 +31,3 @@ def bar(items: Iterable[Any] | None, total: int, description: str, unit: str = "
 def progress(items: Iterable[Any], total: int, description: str) -> Iterable[Any]:
     """A `kvae.data.Progress` that shows a bar over images."""
     return bar(items, total, description, " images")
-
-
-def load_tensorflow() -> None:
-    """Import TensorFlow without what its C++ parts say on the way.
-
-    They write to file descriptor 2 before any of their settings count, hence the detour. If the
-    import fails, what they said is shown.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    with _quiet_stderr():
-        import tensorflow as tf
-
-        # The runtime starts at the first use of a device, and says so.
-        tf.config.list_logical_devices()
-
-
-@contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            said.seek(0)
-            os.write(kept, said.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

@@ -51,7 +51,6 @@ def reconstruct(
         raise KvaeError(
             f"{path.name} is for images of {shapes[0]}, but {images.name} has {shapes[1]}"
         )
-    output.load_tensorflow()
     from kvae import export, figures
 
     loaded = export.load(path)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kvae_cli import options, output
+from kvae_cli import options
 
 
 @click.command()
@@ -29,7 +29,7 @@ def sample(model: str | None, count: int, seed: int, target: Path, models: Path)
 
     path = runs.find(model, models, "saved model")
     files.check_writable(target.parent)
-    output.load_tensorflow()
+
     import numpy as np
 
     from kvae import export, figures

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kvae import registry
-from kvae.config import BINARIZE, MEAN_ACTIVATIONS, RECIPES
+from kvae.config import BINARIZE, MEAN_ACTIVATIONS, RECIPES, is_known
 from kvae_cli import options, output
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ def train(
     images = data.load(dataset, data_dir, image_size=image_size, progress=output.progress)
     config = configuration.configure(images, recipe, jit=not no_jit, **chosen)
     name = all_runs.reserve_name(images.name, config.model.latent, name, runs, models, overwrite)
-    _introduce(images, config, name)
-    output.load_tensorflow()
+    _introduce(images, config, name, chosen["likelihood"] is not None)
     with output.bar(None, config.training.epochs, "compiling", " epochs") as bar:
 
         def show(epoch: "Epoch") -> None:
@@ -128,7 +127,7 @@ def train(
     click.echo(f"  tensorboard --logdir {runs}")
 
 
-def _introduce(images: Any, config: Any, name: str) -> None:
+def _introduce(images: Any, config: Any, name: str, likelihood_given: bool) -> None:
     model, training = config.model, config.training
     height, width, channels = images.image_shape
     click.echo(
@@ -136,12 +135,9 @@ def _introduce(images: Any, config: Any, name: str) -> None:
         f"validate, {len(images.test):,} to test.",
         err=True,
     )
-    from kvae.config import is_known
-
-    if not is_known(images.name):
-        click.echo(
-            f"The pixels are {images.kind}, so the likelihood is {model.likelihood}.", err=True
-        )
+    if not likelihood_given and not is_known(images.name):
+        kind = images.kind if config.data.binarize == "none" else "made binary"
+        click.echo(f"The pixels are {kind}, so the likelihood is {model.likelihood}.", err=True)
     pixels = f"{height}x{width}" + (f"x{channels}" if channels > 1 else "")
     hidden = "-".join(map(str, model.hidden))
     click.echo(

@@ -1,6 +1,7 @@
 """What a run is: its data, model and training, to and from JSON; and the named recipes."""
 
 import dataclasses
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -143,7 +144,7 @@ class Config:
 
     def to_json(self) -> dict[str, Any]:
         """This configuration as plain dictionaries, lists, strings and numbers."""
-        return dataclasses.asdict(self)
+        return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
     def from_json(cls, value: Any) -> "Config":
@@ -266,9 +267,9 @@ def configure(dataset: "Dataset", recipe: str = "reference", **options: Any) -> 
     Raises:
         UsageError: an unknown option, or one whose value cannot be.
     """
+    options = {name: value for name, value in options.items() if value is not None}
     kind = "binary" if options.get("binarize", "none") != "none" else dataset.kind
-    chosen = recipe_options(recipe, dataset.name, kind, len(dataset.train.images))
-    chosen |= {name: value for name, value in options.items() if value is not None}
+    chosen = recipe_options(recipe, dataset.name, kind, len(dataset.train.images)) | options
     chosen |= {
         "dataset": dataset.name,
         "image_size": dataset.image_size,

@@ -142,6 +142,14 @@ def _prepared_builder(request: Request, name: str) -> Any:
             )
     except tfds.download.DownloadError as error:
         raise KvaeError(_put_files(request, builder, _first_line(error))) from error
+    except tfds.download.download_manager.NonMatchingChecksumError as error:
+        # TFDS's message is a page; it names the file after "downloaded to".
+        found = re.search(r"downloaded to (.+), has wrong", str(error))
+        file = found[1] if found else "a downloaded file"
+        raise KvaeError(
+            f"{file} is not the published file: its size or checksum differs; delete it and try "
+            "again"
+        ) from error
     except Exception as error:
         # requests, urllib3, absl and TensorFlow each raise their own kinds here.
         if _is_network(error):

@@ -18,7 +18,8 @@ class Initialization:
 
     def __init__(self, stddev: float | None, seed: int, stream: int) -> None:
         self._stddev = stddev
-        self._seeds = np.random.SeedSequence([seed, stream])
+        # RandomState's numbers never change from one NumPy to the next.
+        self._seeds = np.random.RandomState([seed, stream])
 
     def dense(self, units: int, **options: Any) -> keras.layers.Dense:
         """A `keras.layers.Dense` with these initial weights."""
@@ -30,8 +31,7 @@ class Initialization:
         )
 
     def _next(self, default: Any) -> keras.Initializer:
-        (child,) = self._seeds.spawn(1)
-        seed = int(child.generate_state(1)[0] & 0x7FFFFFFF)
+        seed = self._seeds.randint(2**31 - 1)
         if self._stddev:
             return keras.initializers.RandomNormal(stddev=self._stddev, seed=seed)
         return default(seed=seed)

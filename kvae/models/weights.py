@@ -32,7 +32,7 @@ def restore(model: VAE, checkpoint: Path) -> None:
         ]
         for weight, value in zip(weights, values, strict=True):
             weight.shape.assert_is_compatible_with(value.shape)
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         first = str(error).strip().splitlines()[0]
         raise KvaeError(f"cannot load the weights in {checkpoint.parent}: {first}") from error
     for weight, value in zip(weights, values, strict=True):

@@ -1,0 +1,322 @@
+"""The real `kvae` in subprocesses, as a user types it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import kvae
+from kvae_cli.main import COMMANDS
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A folder in which `kvae train` has run once, and what it printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    result = subprocess.run(
+        [Path(sys.executable).with_name("kvae"), "train", "--epochs", "40", "--hidden", "32"],
+        cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    return folder, result
+
+
+@pytest.fixture
+def workplace(trained, tmp_path):
+    """A copy of that folder, where `command` runs."""
+    shutil.copytree(trained[0], tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def test_train(trained):
+    folder, result = trained
+    assert result.returncode == 0, result.stderr
+    elbo = json.loads((folder / "runs/digits-z2/results.json").read_text())["elbo"]
+    assert f"ELBO {elbo:17.2f}" in result.stdout
+    assert "digits-z2 on 179 test images, nats an image" in result.stdout
+    for line in "kvae sample digits-z2", "kvae reconstruct digits-z2", "tensorboard --logdir runs":
+        assert line in result.stdout
+    # Standard error is no terminal here: what the run is, no bar, and nothing of TensorFlow's.
+    assert len(result.stderr.splitlines()) == 2, result.stderr
+    assert "recipe reference" in result.stderr
+    assert kvae.load(folder / "saved_models/digits-z2").sample(2).shape == (2, 8, 8, 1)
+
+
+def test_train_json(command):
+    result = command(
+        "train", "--json", "--epochs", 2, "--hidden", "8,8", "--latent", 3, "--likelihood",
+        "normal", "--mean-activation", "linear", "--optimizer", "rmsprop", "--learning-rate",
+        "0.002", "--batch-size", 100, "--beta", 2, "--seed", 7, "--name", "mine", "--no-jit",
+        "--runs", "a/runs", "--models", "b/models",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    printed = json.loads(result.stdout)
+    assert (printed["name"], printed["run"], printed["saved_model"]) == (
+        "mine", "a/runs/mine", "b/models/mine"
+    )  # fmt: skip
+    model, training = printed["config"]["model"], printed["config"]["training"]
+    assert (model["latent"], model["hidden"], model["likelihood"]) == (3, [8, 8], "normal")
+    assert model["mean_activation"] == "linear"
+    assert training == {
+        "epochs": 2, "batch_size": 100, "optimizer": "rmsprop", "learning_rate": 0.002,
+        "beta": 2.0, "weight_prior": 0.0, "seed": 7, "jit": False,
+    }  # fmt: skip
+    assert np.isfinite(printed["results"]["elbo"])
+
+
+def test_sample(command, workplace):
+    assert command("sample").returncode == 0
+    picture = np.asarray(Image.open(workplace / "samples.png"))
+    assert picture.shape == (466, 466)
+    assert picture.std() > 50
+    for name in "one", "two":
+        result = command(
+            "sample", "digits-z2", "--count", 5, "--seed", 3, "--output", f"{name}.npy"
+        )
+        assert result.stdout.strip() == f"5 samples of digits-z2 in {name}.npy"
+        assert result.stderr == ""
+    images = np.load(workplace / "one.npy")
+    assert images.dtype == np.float32
+    assert images.shape == (5, 8, 8, 1)
+    assert 0 <= images.min() < images.max() <= 1
+    assert (workplace / "one.npy").read_bytes() == (workplace / "two.npy").read_bytes()
+    command("sample", "--count", 5, "--seed", 4, "--output", "other.npy")
+    assert not np.array_equal(images, np.load(workplace / "other.npy"))
+
+
+def test_reconstruct(command, workplace, digits):
+    result = command("reconstruct", workplace / "saved_models/digits-z2", "--count", 4)
+    assert result.returncode == 0, result.stderr
+    picture = np.asarray(Image.open(workplace / "reconstructions.png"))
+    model = kvae.load(workplace / "saved_models/digits-z2")
+    inputs = digits.test.images[:4] / np.float32(255)
+    expected = kvae.figures.pairs(inputs, model.reconstruct(inputs).numpy())
+    np.testing.assert_allclose(picture.astype(int), expected[..., 0], atol=1)
+    np.testing.assert_array_equal(picture[2:58:7, 2:58:7], digits.test.images[0].squeeze())
+
+
+def test_list(command, workplace):
+    (workplace / "runs/broken").mkdir()
+    (workplace / "runs/broken/config.json").write_text("{")
+    shutil.copytree(workplace / "runs/digits-z2", workplace / "runs/half")
+    (workplace / "runs/half/results.json").unlink()
+    result = command("list")
+    assert result.returncode == 0
+    assert "runs in runs: 3" in result.stdout
+    assert re.search(r"broken +damaged", result.stdout)
+    assert re.search(r"half +digits +2 +normal-shared +unfinished", result.stdout)
+    elbo = json.loads((workplace / "saved_models/digits-z2/results.json").read_text())["elbo"]
+    assert re.search(rf"digits-z2 +digits +2 +normal-shared +40 +{elbo:.2f} ", result.stdout)
+    printed = json.loads(command("list", "--json").stdout)
+    assert [entry["name"] for entry in printed["saved_models"]] == ["digits-z2"]
+    assert printed["saved_models"][0]["results"]["elbo"] == elbo
+
+
+def test_list_of_nothing(command):
+    result = command("list")
+    assert result.returncode == 0
+    assert result.stdout.count("none yet, kvae train makes one") == 2
+
+
+def test_export(command, workplace):
+    result = command("export", "digits-z2", "--models", "others")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "others/digits-z2"
+    one, two = (kvae.load(workplace / m / "digits-z2") for m in ("others", "saved_models"))
+    np.testing.assert_array_equal(one.sample(3), two.sample(3))
+
+
+def test_data(command):
+    result = command("data", "list", "--data-dir", "nowhere")
+    assert re.search(r"digits .*\[ready\]", result.stdout)
+    assert re.search(r"frey .*\[kvae data prepare frey\]", result.stdout)
+    printed = json.loads(command("data", "prepare", "digits", "--json").stdout)
+    assert printed["images"] == {"train": 1439, "validation": 179, "test": 179}
+
+
+BAD = [
+    (["train", "--dataset", "minst"], 2, "unknown dataset 'minst': did you mean 'mnist'?"),
+    (["train", "--dataset", "./nothing"], 1, "there is no folder or file ./nothing"),
+    (["train", "--dataset", "nothing.npz"], 1, "nothing.npz: No such file or directory"),
+    (["train", "--dataset", "short.npy"], 1, "is not a whole .npy or .npz file"),
+    (["train", "--dataset", "text.npz"], 1, "is not a whole .npy or .npz file"),
+    (["train", "--dataset", "nan.npy"], 1, "has pixels that are not finite"),
+    (["train", "--dataset", "bright.npy"], 1, "from 0 to 300; int64 pixels must be within 0 and"),
+    (["train", "--dataset", "flat.npy"], 1, "but is 20 x 5"),
+    (["train", "--dataset", "words.npy"], 1, "must hold numbers"),
+    (["train", "--dataset", "few.npy"], 1, "has 3 images; at least 10 are needed"),
+    (["train", "--dataset", "empty"], 1, "there are no images in"),
+    (["train", "--dataset", "mixed"], 1, "b.png is 7 x 5 pixels"),
+    (["train", "--dataset", "digits", "--image-size", "4x4"], 1, "digits is used at its own size"),
+    (["train", "--image-size", "4"], 2, "'4' is not HEIGHTxWIDTH"),
+    (["train", "--latent", "0"], 2, "0 is not in the range x>=1"),
+    (["train", "--latent", "two"], 2, "'two' is not a valid integer range"),
+    (["train", "--hidden", "10,0"], 2, "'10,0' is not whole numbers of 1 or more"),
+    (["train", "--learning-rate", "0"], 2, "0.0 is not in the range"),
+    (["train", "--learning-rate", "nan"], 2, "learning_rate must be greater than 0, got nan"),
+    (["train", "--beta", "-1"], 2, "-1.0 is not in the range"),
+    (["train", "--seed", "-1"], 2, "-1 is not in the range"),
+    (["train", "--likelihood", "poisson"], 2, "'poisson' is not one of"),
+    (["train", "--binarize", "dynamic"], 2, "binarize 'dynamic' needs the bernoulli likelihood"),
+    (["train", "--likelihood", "bernoulli", "--mean-activation", "linear"], 2, "normal likelihood"),
+    (["train", "--name", "../up"], 2, "name '../up' must be letters"),
+    (["train", "--name", "digits-z2"], 1, "runs/digits-z2 exists already"),
+    (["train", "--runs", "file"], 2, "'file' is a file"),
+    (["train", "--runs", "/proc/none"], 1, "cannot write to the folder /proc/none"),
+    (["train", "--batch-size"], 2, "requires an argument"),
+    (["trian"], 2, "No such command 'trian'"),
+    (["train", "extra"], 2, "unexpected extra argument"),
+    (["sample", "digits-z3"], 1, "no saved model 'digits-z3' in saved_models: did you mean"),
+    (["sample", "--models", "elsewhere"], 1, "no saved model in elsewhere yet: kvae train makes"),
+    (["sample", "--output", "samples.jpg"], 2, "'samples.jpg' must end in .png or .npy"),
+    (["sample", "--output", "/proc/none/samples.png"], 1, "cannot write to the folder /proc/none"),
+    (["sample", "--count", "0"], 2, "0 is not in the range"),
+    (["sample", "empty"], 1, "empty is not a run or saved model of kvae"),
+    (["reconstruct", "--dataset", "wide.npy"], 1, "is for images of 8 x 8 x 1, but"),
+    (["reconstruct", "--output", "a.npy"], 2, "'a.npy' must end in .png"),
+    (["export", "nothing"], 1, "there is no run 'nothing' in runs"),
+    (["export", "digits-z2"], 1, "saved_models/digits-z2 exists already"),
+    (["data", "prepare", "minst"], 2, "did you mean 'mnist'?"),
+    (["data", "prepare", "frey", "--data-dir", "damaged"], 1, "is not the published file"),
+]  # fmt: skip
+
+
+def make_bad_files(folder: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (20, 6, 5), np.uint8)
+    np.save(folder / "short.npy", images)
+    (folder / "short.npy").write_bytes((folder / "short.npy").read_bytes()[:-9])
+    (folder / "text.npz").write_text("hello")
+    np.save(folder / "nan.npy", np.where(images > 250, np.nan, images / 255))
+    np.save(folder / "bright.npy", np.linspace(0, 300, 600).astype(int).reshape(20, 6, 5))
+    np.save(folder / "flat.npy", images[:, 0])
+    np.save(folder / "words.npy", images.astype(str))
+    np.save(folder / "few.npy", images[:3])
+    np.save(folder / "wide.npy", images)
+    (folder / "file").touch()
+    (folder / "empty").mkdir()
+    (folder / "mixed").mkdir()
+    Image.fromarray(images[0]).save(folder / "mixed" / "a.png")
+    Image.fromarray(np.zeros((7, 5), np.uint8)).save(folder / "mixed" / "b.png")
+    manual = folder / "damaged/downloads/manual"
+    manual.mkdir(parents=True)
+    (manual / "frey_rawface.mat").write_bytes(b"MATLAB 5.0 MAT-file, but not that one")
+
+
+def test_bad_input_is_one_clear_line_and_leaves_everything_as_it_was(command, workplace):
+    make_bad_files(workplace)
+
+    def everything() -> dict[Path, bytes | None]:
+        return {
+            path: path.read_bytes() if path.is_file() else None
+            for path in workplace.rglob("*")
+            if "damaged" not in path.parts  # TFDS notes there what it was asked to download.
+        }
+
+    before = everything()
+    for arguments, code, message in BAD:
+        result = command(*arguments, TFDS_DATA_DIR="nowhere")
+        said = result.stderr.strip().splitlines()
+        assert result.returncode == code, (arguments, result)
+        assert result.stdout == "", arguments
+        assert message in said[-1], (arguments, said)
+        assert said[-1].startswith("Error: "), (arguments, said)
+        assert "Traceback" not in result.stderr, arguments
+        # Above it may stand how the command is used, or what was begun; nothing else.
+        above = [line for line in said[:-1] if not re.match("Usage: |Try |preparing |$", line)]
+        assert not above, (arguments, said)
+    assert everything() == before
+
+
+def test_every_help_answers_without_tensorflow():
+    code = (
+        "import sys\n"
+        "from click.testing import CliRunner\n"
+        "from kvae_cli.main import cli\n"
+        "for words in sys.argv[1:]:\n"
+        "    result = CliRunner().invoke(cli, [*words.split(), '--help'])\n"
+        "    assert result.exit_code == 0 and 'Usage:' in result.output, result\n"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'matplotlib', 'sklearn', 'PIL', 'tqdm'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    words = ["", *COMMANDS, "data list", "data prepare"]
+    subprocess.run([sys.executable, "-c", code, *words], check=True, timeout=60)
+
+
+def test_version(command):
+    assert command("--version").stdout.strip() == f"kvae, version {kvae.__version__}"
+
+
+def test_readme_python(tmp_path):
+    (code,) = re.findall(r"```python\n(import kvae\n.*?)```", README.read_text(), re.DOTALL)
+    code = re.sub(r"epochs=\d+", "epochs=2", code)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=300)
+    assert (tmp_path / "saved_models").is_dir()
+
+
+def test_train_on_mnist(command, mnist_dir):
+    result = command(
+        "train", "--dataset", "mnist", "--epochs", 1, "--hidden", 64, "--latent", 5,
+        "--learning-rate", "0.05", "--binarize", "dynamic", "--json",
+        TFDS_DATA_DIR=str(mnist_dir),
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    printed = json.loads(result.stdout)
+    assert printed["name"] == "mnist-z5"
+    # Independent pixels at their training means give -206.
+    assert -206 < printed["results"]["elbo"] < -100
+    assert printed["results"]["images"] == 10_000
+
+
+def test_train_on_frey_and_on_a_folder_of_its_frames(command, frey_dir, tmp_path):
+    options = ["--latent", 3, "--epochs", 15, "--optimizer", "adam", "--json"]
+    environment = {"TFDS_DATA_DIR": str(frey_dir)}
+    result = command("train", "--dataset", "frey", *options, **environment)
+    assert result.returncode == 0, result.stderr
+    builtin = json.loads(result.stdout)
+    frames = np.concatenate(
+        [kvae.data.load("frey", frey_dir).split(s).images for s in ("train", "validation", "test")]
+    )
+    (tmp_path / "frames").mkdir()
+    for index, frame in enumerate(frames):
+        Image.fromarray(frame[..., 0]).save(tmp_path / f"frames/{index:04}.png")
+    result = command("train", "--dataset", "frames", "--recipe", "reference", *options)
+    assert result.returncode == 0, result.stderr
+    assert "The pixels are grey, so the likelihood is normal." in result.stderr
+    folder = json.loads(result.stdout)
+    assert folder["name"] == "frames-z3"
+    ignored = {"dataset": None}
+    for part in "data", "model", "training":
+        assert folder["config"][part] | ignored == builtin["config"][part] | ignored
+    # The same images, other splits; independent Gaussian pixels give about 150.
+    assert builtin["results"]["elbo"] > 500
+    assert folder["results"]["elbo"] == pytest.approx(builtin["results"]["elbo"], rel=0.15)
+    assert command("reconstruct", "frames-z3").returncode == 0
+
+
+def test_no_network_says_which_file_to_put_where(command):
+    proxies = dict.fromkeys(
+        ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"], "http://127.0.0.1:9"
+    )
+    result = command("train", "--dataset", "frey", "--data-dir", "data", **proxies)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == (
+        "Error: could not download frey (no network): put frey_rawface.mat (from "
+        "https://cs.nyu.edu/~roweis/data/frey_rawface.mat) into data/downloads/manual and try again"
+    )
+    assert "Traceback" not in result.stderr
+
+
+def test_python_module_is_the_command():
+    result = subprocess.run(
+        [sys.executable, "-m", "kvae_cli.main", "--version"],
+        env=os.environ, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert kvae.__version__ in result.stdout

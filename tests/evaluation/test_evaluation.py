@@ -1,0 +1,64 @@
+"""Evaluation in chunks, and the verdicts on latents."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+import kvae
+from kvae.evaluation import Evaluator, active_units, is_collapsed, kl_per_dimension
+
+
+@pytest.fixture(scope="module")
+def model(few_digits):
+    return kvae.build(kvae.configure(few_digits, hidden=(16,), latent=3))
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 40, 64])
+def test_chunks_change_nothing(model, few_digits, chunk):
+    images = few_digits.test.images
+    whole = model.encode(tf.constant(images / 255, tf.float32))
+    prior = model.prior.distribution()
+    result = Evaluator(model, "none", seed=0, chunk=chunk)(images)
+    assert len(result.elbo) == len(images)
+    np.testing.assert_allclose(result.posterior_means, whole.mean(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(result.kl, tfd.kl_divergence(whole, prior), rtol=1e-4)
+    np.testing.assert_allclose(result.kl_per_dimension.sum(), result.kl.mean(), rtol=1e-5)
+    np.testing.assert_allclose(result.elbo, result.reconstruction - result.kl, rtol=1e-5)
+
+
+def test_evaluation_repeats_itself(model, few_digits):
+    evaluate = Evaluator(model, "dynamic", seed=5, chunk=16)
+    one, two = evaluate(few_digits.test.images), evaluate(few_digits.test.images)
+    np.testing.assert_array_equal(one.elbo, two.elbo)
+    other = Evaluator(model, "dynamic", seed=6, chunk=16)(few_digits.test.images)
+    assert not np.array_equal(one.elbo, other.elbo)
+
+
+def test_standard_error(model, few_digits):
+    result = Evaluator(model, "none", seed=0)(few_digits.test.images)
+    expected = result.elbo.std() / np.sqrt(40)
+    assert result.elbo_standard_error == pytest.approx(expected)
+
+
+def test_active_units_counts_means_that_move():
+    means = np.zeros((1000, 3))
+    means[::2, 0], means[1::2, 0] = 0.2, -0.2  # variance 0.04
+    means[::2, 1], means[1::2, 1] = 0.05, -0.05  # variance 0.0025
+    means[:, 2] = 7
+    assert active_units(means) == 1
+
+
+def test_collapse_is_nine_dimensions_of_ten():
+    assert is_collapsed(np.array([0.0, 0.001]))
+    assert is_collapsed(np.array([3.0] + [0.0] * 9))
+    assert not is_collapsed(np.array([3.0, 3.0] + [0.0] * 8))
+    assert not is_collapsed(np.array([0.0, 3.0]))
+
+
+def test_kl_per_dimension_sums_to_the_kl():
+    posterior = tfd.Independent(tfd.Normal([[0.5, -2.0]], [[0.1, 3.0]]), 1)
+    prior = tfd.Independent(tfd.Normal([0.0, 0.0], [1.0, 1.0]), 1)
+    parts = kl_per_dimension(posterior, prior).numpy()
+    np.testing.assert_allclose(parts.sum(axis=1), tfd.kl_divergence(posterior, prior), rtol=1e-6)
+    np.testing.assert_allclose(parts[0, 0], 0.5 * (0.01 + 0.25 - 1 - np.log(0.01)), rtol=1e-5)

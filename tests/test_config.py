@@ -1,0 +1,111 @@
+"""Configurations: recipes as documented, nothing impossible, to JSON and back."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import kvae
+from kvae.config import Config, ModelConfig, TrainingConfig, recipe_options
+from kvae.errors import KvaeError, UsageError
+
+
+def test_reference_recipe_is_the_reports():
+    mnist = recipe_options("reference", "mnist", "binary", 50_000)
+    assert mnist["hidden"] == (500, 500)
+    assert (mnist["batch_size"], mnist["epochs"]) == (128, 50)
+    assert mnist["likelihood"] == "bernoulli"
+    frey = recipe_options("reference", "frey", "grey", 1565)
+    assert frey["hidden"] == (200, 200)
+    assert (frey["batch_size"], frey["epochs"]) == (64, 500)
+    assert frey["likelihood"] == "normal"
+    training = TrainingConfig(epochs=1, batch_size=1)
+    assert (training.optimizer, training.learning_rate) == ("adagrad", 1e-3)
+    assert ModelConfig((2, 2, 1), 1, (), "normal").mean_activation == "sigmoid"
+
+
+@pytest.mark.parametrize(("name", "units"), [("mnist", 500), ("frey", 200), ("digits", 256)])
+def test_paper_recipe_is_kingma_and_wellings(name, units):
+    options = recipe_options("paper", name, "grey", 50_000)
+    assert options["hidden"] == (units,)
+    assert options["batch_size"] == 100
+    assert options["optimizer"] == "adagrad"
+    assert options["learning_rate"] in (0.01, 0.02, 0.1)
+    assert (options["initial_stddev"], options["weight_prior"]) == (0.01, 1.0)
+    assert options["epochs"] == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "likelihood"), [("binary", "bernoulli"), ("grey", "normal"), ("colour", "normal")]
+)
+def test_other_data_get_a_likelihood_by_their_kind(kind, likelihood):
+    assert recipe_options("reference", "tfds:other", kind, 100)["likelihood"] == likelihood
+
+
+def test_options_take_the_place_of_the_recipes(digits):
+    config = kvae.configure(digits, latent=7, hidden=[3, 4], epochs=None, beta=2.0)
+    assert config.model.latent == 7
+    assert config.model.hidden == (3, 4)
+    assert config.training.epochs == kvae.configure(digits).training.epochs
+    assert config.training.beta == 2
+    assert config.model.image_shape == (8, 8, 1)
+    assert config.data.dataset == "digits"
+
+
+@pytest.mark.parametrize("recipe", ["reference", "paper"])
+def test_json_round_trip(digits, recipe):
+    config = kvae.configure(digits, recipe, binarize="dynamic", likelihood="bernoulli")
+    assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"latent": 0}, "latent must be 1 or more, got 0"),
+        ({"hidden": (4, 0)}, "hidden layers have 1 unit or more, got 4,0"),
+        ({"epochs": 0}, "epochs must be 1 or more"),
+        ({"batch_size": -1}, "batch_size must be 1 or more"),
+        ({"learning_rate": 0.0}, "learning_rate must be greater than 0"),
+        ({"learning_rate": np.nan}, "learning_rate must be greater than 0, got nan"),
+        ({"beta": -1.0}, "beta must be 0 or more"),
+        ({"beta": np.inf}, "beta must be 0 or more, got inf"),
+        ({"seed": -1}, "seed must be 0 or more"),
+        ({"seed": 2**31}, "seed must be below"),
+        ({"likelihood": "gaussian"}, "unknown likelihood 'gaussian'"),
+        ({"likelihood": "bernouli"}, "did you mean 'bernoulli'?"),
+        ({"optimizer": "adm"}, "did you mean 'adam'?"),
+        ({"mean_activation": "relu"}, "unknown mean_activation 'relu': known are linear, sigmoid"),
+        ({"likelihood": "bernoulli", "mean_activation": "linear"}, "needs a normal likelihood"),
+        ({"likelihood": "normal", "binarize": "dynamic"}, "needs the bernoulli likelihood"),
+        ({"binarize": "always"}, "unknown binarize"),
+        ({"recipe": "refrence"}, "did you mean 'reference'?"),
+        ({"laten": 3}, "unknown option 'laten': did you mean 'latent'?"),
+        ({"initial_stddev": 0.0}, "initial_stddev must be greater than 0"),
+    ],
+)
+def test_impossible_options(digits, options, message):
+    with pytest.raises(UsageError) as error:
+        kvae.configure(digits, **options)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 3, [], {}, {"recipe": "reference"}, "text"],
+)
+def test_json_of_something_else(value):
+    with pytest.raises(KvaeError, match="not a configuration of kvae"):
+        Config.from_json(value)
+
+
+def test_json_with_an_unknown_field(digits):
+    value = kvae.configure(digits).to_json()
+    value["model"]["depth"] = 3
+    with pytest.raises(KvaeError, match="depth"):
+        Config.from_json(value)
+
+
+def test_configurations_are_frozen(digits):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        kvae.configure(digits).model.latent = 3

@@ -1,0 +1,129 @@
+"""Saved models load with TensorFlow alone, and agree with the Python model."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kvae
+from kvae.errors import KvaeError
+
+ALONE = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("kvae", "tf_keras", "tensorflow_probability"):
+            raise ImportError(f"{name} must not be needed")
+
+sys.meta_path.insert(0, Refuse())
+import numpy as np
+import tensorflow as tf
+
+loaded = tf.saved_model.load(sys.argv[1])
+signatures = loaded.signatures
+given = np.load(sys.argv[2])
+images, latents = tf.constant(given["images"]), tf.constant(given["latents"])
+results = {
+    "encode_" + key: value for key, value in signatures["encode"](images=images).items()
+}
+results["decode"] = signatures["decode"](latents=latents)["mean"]
+results["reconstruct"] = signatures["reconstruct"](images=images)["mean"]
+results["serving"] = signatures["serving_default"](images=images)["mean"]
+results["sample"] = signatures["sample"](count=tf.constant(5), seed=tf.constant([3, 4]))["images"]
+np.savez(sys.argv[3], **{key: value.numpy() for key, value in results.items()})
+"""
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "mean"), [("bernoulli", "sigmoid"), ("normal", "linear"), ("normal", "sigmoid")]
+)
+def test_a_saved_model_needs_tensorflow_alone(few_digits, tmp_path, likelihood, mean):
+    config = kvae.configure(
+        few_digits, likelihood=likelihood, mean_activation=mean, hidden=(9,), latent=3, epochs=2
+    )
+    model = kvae.build(config)
+    kvae.train(model, few_digits)
+    saved = kvae.save(model, tmp_path / "model")
+    images = (few_digits.test.images[:6] / 255).astype(np.float32)
+    latents = 3 * np.random.default_rng(0).standard_normal((7, 3)).astype(np.float32)
+    np.savez(tmp_path / "given.npz", images=images, latents=latents)
+    result = tmp_path / "results.npz"
+    subprocess.run(
+        [sys.executable, "-c", ALONE, saved, tmp_path / "given.npz", result],
+        check=True, timeout=300,
+    )  # fmt: skip
+    found = np.load(result)
+    posterior = model.encode(images)
+    for key, expected in {
+        "encode_mean": posterior.mean(),
+        "encode_stddev": posterior.stddev(),
+        "decode": model.mean_images(latents),
+        "reconstruct": model.reconstruct(images),
+        "serving": model.reconstruct(images),
+        "sample": model.sample(5, seed=[3, 4]),
+    }.items():
+        assert found[key].dtype == np.float32
+        np.testing.assert_allclose(found[key], expected, rtol=1e-5, atol=1e-6, err_msg=key)
+    for key in "decode", "reconstruct", "sample":
+        assert found[key].min() >= 0
+        assert found[key].max() <= 1
+
+
+@pytest.fixture
+def model(few_digits):
+    return kvae.build(kvae.configure(few_digits, hidden=(9,), latent=3, seed=5))
+
+
+def test_load_gives_back_the_same_model(model, tmp_path):
+    loaded = kvae.load(kvae.save(model, tmp_path / "model"))
+    assert loaded.config == model.config
+    for left, right in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+    np.testing.assert_array_equal(loaded.sample(4, seed=1), model.sample(4, seed=1))
+
+
+def test_nothing_is_overwritten_unasked(model, tmp_path):
+    path = kvae.save(model, tmp_path / "model", results={"elbo": 1.5})
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    assert json.loads((path / "results.json").read_text()) == {"elbo": 1.5}
+    with pytest.raises(KvaeError, match="exists already"):
+        kvae.save(model, tmp_path / "model")
+    assert before == {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    kvae.save(model, tmp_path / "model", overwrite=True)
+    assert not (path / "results.json").exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
+
+
+def test_damaged_saved_models(model, few_digits, tmp_path):
+    path = kvae.save(model, tmp_path / "model")
+    with pytest.raises(KvaeError, match="nothing is not a run or saved model of kvae"):
+        kvae.load(tmp_path / "nothing")
+    config = (path / "config.json").read_text()
+    for content in "{", "[]", config.replace('"latent": 3', '"latent": 0'):
+        (path / "config.json").write_text(content)
+        with pytest.raises(KvaeError, match="model is not a run or saved model of kvae"):
+            kvae.load(path)
+    (path / "config.json").write_text(config.replace('"latent": 3', '"latent": 4'))
+    with pytest.raises(KvaeError, match="cannot load the weights in .*variables: "):
+        kvae.load(path)
+    (path / "config.json").write_text(config)
+    data = path / "variables" / "variables.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:100])
+    with pytest.raises(KvaeError, match="cannot load the weights in .*variables: "):
+        kvae.load(path)
+    (path / "variables" / "variables.index").unlink()
+    with pytest.raises(KvaeError, match="cannot load the weights"):
+        kvae.load(path)
+
+
+def test_images_of_any_number(model, tmp_path):
+    signatures = tf.saved_model.load(kvae.save(model, tmp_path / "model")).signatures
+    for count in 1, 3:
+        images = tf.zeros((count, 8, 8, 1))
+        assert signatures["reconstruct"](images=images)["mean"].shape == (count, 8, 8, 1)
+        sample = signatures["sample"](count=tf.constant(count), seed=tf.constant([0, 0]))
+        assert sample["images"].shape == (count, 8, 8, 1)

@@ -1,0 +1,129 @@
+"""The training loop: each image once, a seed decides, and what it reports is true."""
+
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kvae
+from kvae.config import Config, DataConfig, ModelConfig, TrainingConfig
+from kvae.data import Dataset
+from kvae.errors import KvaeError, UsageError
+from kvae.evaluation import Evaluator
+from kvae.models import Terms
+from kvae.training.loop import CompiledEpoch
+
+
+class Counter:
+    """A model with a weight an image, whose gradient says which images a step saw.
+
+    Image i is white at pixel i alone, so one step of SGD with rate 1 adds 1 / (images in the step)
+    to the weights of the images in it.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.seen = tf.Variable(tf.zeros(count))
+        self.trainable_variables = [self.seen]
+
+    def terms(self, images: tf.Tensor, seed: tf.Tensor, beta: float) -> Terms:
+        objective = tf.reshape(images, (len(images), -1)) @ self.seen[:, None]
+        return Terms(*[objective[:, 0]] * 4)
+
+
+def counting_epoch(
+    count: int, batch_size: int, **training: object
+) -> tuple[CompiledEpoch, Counter]:
+    images = (255 * np.eye(count, dtype=np.uint8)).reshape(count, count, 1, 1)
+    model = Counter(count)
+    config = TrainingConfig(epochs=1, batch_size=batch_size, **training)
+    return CompiledEpoch(model, keras.optimizers.SGD(1.0), images, config, "none"), model
+
+
+@pytest.mark.parametrize("jit", [True, False])
+@pytest.mark.parametrize(("count", "batch_size"), [(10, 4), (12, 4), (7, 1), (5, 8), (9, 8)])
+def test_an_epoch_sees_every_image_exactly_once(count, batch_size, jit):
+    run, model = counting_epoch(count, batch_size, jit=jit)
+    np.testing.assert_array_equal(model.seen, np.zeros(count))
+    run(1)
+    last = count % min(batch_size, count)
+    full = [1 / min(batch_size, count)] * (count - last)
+    np.testing.assert_allclose(sorted(model.seen.numpy()), full + [1 / max(last, 1)] * last)
+
+
+def test_every_epoch_has_an_order_of_its_own():
+    run, model = counting_epoch(50, 49)
+    alone = []
+    for epoch in range(1, 9):
+        before = model.seen.numpy()
+        run(epoch)
+        alone.append(int(np.argmax(model.seen.numpy() - before)))
+    assert len(set(alone)) > 4
+
+
+def config_of(dataset: Dataset, **options: object) -> Config:
+    return kvae.configure(dataset, **{"hidden": (16,), "epochs": 3, "latent": 2, **options})
+
+
+def weights_after_training(dataset: Dataset, **options: object) -> list[np.ndarray]:
+    model = kvae.build(config_of(dataset, **options))
+    kvae.train(model, dataset)
+    return model.get_weights()
+
+
+@pytest.mark.parametrize("jit", [True, False])
+@pytest.mark.parametrize("binarize", ["none", "dynamic"])
+def test_a_seed_decides_the_weights(few_digits, jit, binarize):
+    options = {"likelihood": "bernoulli", "jit": jit, "binarize": binarize}
+    one, same, other = (weights_after_training(few_digits, seed=s, **options) for s in (1, 1, 2))
+    for left, right in zip(one, same, strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert not any(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_training_figures_are_means_over_all_images(few_digits):
+    # With a step of nearly nothing the weights stay, so the epoch's KL, which has no noise in it,
+    # is that of the initial model over the training images; 150 is not a multiple of 64.
+    config = config_of(few_digits, optimizer="sgd", learning_rate=1e-30, epochs=1)
+    model = kvae.build(config)
+    expected = Evaluator(model, "none", seed=0)(few_digits.train.images)
+    (epoch,) = kvae.train(model, few_digits)
+    assert epoch.train_kl == pytest.approx(expected.kl.mean(), rel=1e-5)
+    assert epoch.train_reconstruction == pytest.approx(expected.reconstruction.mean(), rel=0.02)
+    assert epoch.train_elbo == pytest.approx(epoch.train_reconstruction - epoch.train_kl, rel=1e-5)
+    assert epoch.seconds > 0
+
+
+def test_training_raises_the_elbo(few_digits):
+    model = kvae.build(config_of(few_digits, epochs=30, optimizer="adam", learning_rate=0.003))
+    history = kvae.train(model, few_digits)
+    assert [epoch.epoch for epoch in history] == list(range(1, 31))
+    assert history[-1].train_elbo > history[0].train_elbo + 5
+    assert history[-1].validation_elbo > history[0].validation_elbo + 5
+
+
+def test_weight_prior_pulls_the_decoder_to_zero():
+    model = Counter(4)
+    weight = tf.Variable([2.0, -3.0])
+    model.trainable_variables = [model.seen, weight]
+    model.decoder = SimpleNamespace(trainable_variables=[weight])
+    images = np.zeros((4, 2, 2, 1), np.uint8)
+    config = TrainingConfig(epochs=1, batch_size=4, weight_prior=0.5)
+    CompiledEpoch(model, keras.optimizers.SGD(0.1), images, config, "none")(1)
+    # The gradient of precision / 2 |w|^2 / images, once.
+    np.testing.assert_allclose(weight, np.array([2.0, -3.0]) * (1 - 0.1 * 0.5 / 4), rtol=1e-6)
+
+
+def test_a_loss_that_is_not_finite_stops_training(few_digits):
+    config = config_of(few_digits, optimizer="sgd", learning_rate=1e30)
+    with pytest.raises(KvaeError, match=r"epoch 1: the loss is not finite .* below 1e\+30"):
+        kvae.train(kvae.build(config), few_digits)
+
+
+def test_images_of_another_shape_are_refused(few_digits):
+    config = config_of(few_digits)
+    model = ModelConfig((9, 8, 1), 2, (4,), "bernoulli")
+    other = Config("reference", DataConfig("made"), model, config.training)
+    with pytest.raises(UsageError, match=r"\(9, 8, 1\), but digits has \(8, 8, 1\)"):
+        kvae.train(kvae.build(other), few_digits)
