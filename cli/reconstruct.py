@@ -54,6 +54,6 @@ def reconstruct(
     from kvae import export, figures
 
     loaded = export.load(path)
-    inputs = runs.inputs(loaded, images.test.images[:count])
+    inputs = runs.inputs(loaded, images.test.spread(count).images)
     figures.save_png(figures.pairs(inputs, loaded.reconstruct(inputs).numpy()), target)
     click.echo(f"{len(inputs)} test images of {images.name} through {path.name} in {target}")

@@ -93,7 +93,7 @@ def train(
 
     images = data.load(dataset, data_dir, image_size=image_size, progress=output.progress)
     config = configuration.configure(images, recipe, jit=not no_jit, **chosen)
-    name = all_runs.reserve_name(images.name, config.model.latent, name, runs, models, overwrite)
+    name = all_runs.choose_name(images.name, config.model.latent, name, runs, models, overwrite)
     _introduce(images, config, name, chosen["likelihood"] is not None)
     with output.bar(None, config.training.epochs, "compiling", " epochs") as bar:
 
@@ -151,15 +151,13 @@ def _introduce(images: Any, config: Any, name: str, likelihood_given: bool) -> N
 def _report(run: Any, runs: Path) -> None:
     results = run.results
     click.echo(f"\n{run.name} on {results['images']:,} test images, nats an image:\n")
-    output.table(
-        [
-            ("ELBO", f"{results['elbo']:.2f}", f"± {results['elbo_standard_error']:.2f}"),
-            ("reconstruction", f"{results['reconstruction']:.2f}", ""),
-            ("KL", f"{results['kl']:.2f}", ""),
-            ("active units", str(results["active_units"]), f"of {run.model.config.model.latent}"),
-            ("training", f"{results['training_seconds']:.1f}", "s"),
-        ],
-        indent="  ",
-    )
+    for name, value, note in (
+        ("ELBO", f"{results['elbo']:.2f}", f"± {results['elbo_standard_error']:.2f}"),
+        ("reconstruction", f"{results['reconstruction']:.2f}", ""),
+        ("KL", f"{results['kl']:.2f}", ""),
+        ("active units", str(results["active_units"]), f"of {run.model.config.model.latent}"),
+        ("training", f"{results['training_seconds']:.1f}", "s"),
+    ):
+        click.echo(f"  {name:14} {value:>9} {note}".rstrip())
     click.echo(f"\nRun      {run.folder}  (pictures in {run.folder / 'figures'})")
     click.echo(f"Model    {run.saved_model}")

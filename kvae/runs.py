@@ -93,7 +93,7 @@ def start(
     from kvae.training.loop import new_optimizer, train
     from kvae.training.summaries import Summaries
 
-    name = reserve_name(dataset.name, config.model.latent, name, runs, models, overwrite)
+    name = choose_name(dataset.name, config.model.latent, name, runs, models, overwrite)
     with _new_folder(runs / name) as folder:
         write_json(folder / CONFIG, config.to_json())
         model = build(config)
@@ -129,7 +129,7 @@ def start(
     return Run(name, folder, saved, model, history, results)
 
 
-def reserve_name(
+def choose_name(
     dataset: str, latent: int, name: str | None, runs: Path, models: Path, overwrite: bool
 ) -> str:
     """The name of a run to be, checked or made up, in folders that can be written.
@@ -241,7 +241,7 @@ def draw(model: "VAE", dataset: "Dataset", history: list["Epoch"], folder: Path)
 
     folder.mkdir()
     figures.save_png(figures.tile(model.sample(SAMPLES).numpy()), folder / "samples.png")
-    images = inputs(model, dataset.test.images[:RECONSTRUCTIONS])
+    images = inputs(model, dataset.test.spread(RECONSTRUCTIONS).images)
     pairs = figures.pairs(images, model.reconstruct(images).numpy())
     figures.save_png(pairs, folder / "reconstructions.png")
     columns = {name: [getattr(epoch, name) for epoch in history] for name in COLUMNS}

@@ -34,6 +34,11 @@ class Split:
             {name: values[index] for name, values in self.features.items()},
         )
 
+    def spread(self, count: int) -> "Split":
+        """`count` images at even distances, or all of them: neighbours are often alike."""
+        count = min(count, len(self))
+        return self.take(np.linspace(0, len(self) - 1, count).round().astype(int))
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:

@@ -23,7 +23,6 @@ DECODED = "decoded"
 
 MAX_VALIDATION = 10_000
 
-
 BUILT_IN = {
     "mnist": ("mnist", "70,000 handwritten digits of 28 x 28 (LeCun et al., 1998)"),
     "frey": ("frey_faces/permuted", "1,965 frames of a film of one face, 28 x 20 (Roweis)"),
@@ -65,12 +64,12 @@ def prepared_folder(data_dir: Path, name: str) -> Path | None:
 
 def _load(request: Request, name: str, description: str) -> Dataset:
     prepared = prepared_folder(request.data_dir, name)
-    if prepared is None or not (prepared / DECODED).is_dir() or request.image_size:
-        prepared, decoded = _decode(request, name)
+    if prepared and (prepared / DECODED).is_dir() and request.image_size is None:
+        splits, label_names = _read(prepared / DECODED)
     else:
-        decoded = _read(prepared / DECODED)
-    splits, label_names = decoded
-    train = splits.get("train") or splits[max(splits, key=lambda split: len(splits[split]))]
+        splits, label_names = _decode(request, name)
+    largest = max(splits, key=lambda split: len(splits[split]))
+    train = splits["train" if "train" in splits else largest]
     validation, test = splits.get("validation"), splits.get("test")
     # What is missing is taken from the end of the training images, test first.
     held_out = max(1, min(MAX_VALIDATION, len(train) // 6))
@@ -91,15 +90,16 @@ def _load(request: Request, name: str, description: str) -> Dataset:
 
 
 _Decoded = tuple[dict[str, Split], tuple[str, ...]]
+"""Splits as TFDS has them, and the names of the labels."""
 
 
-def _decode(request: Request, name: str) -> tuple[Path, _Decoded]:
+def _decode(request: Request, name: str) -> _Decoded:
     """Prepare a dataset with TFDS if need be, and decode it."""
     builder = _prepared_builder(request, name)
-    prepared = Path(builder.data_dir)
-    cache = prepared / DECODED
+    # The folder of a dataset with configurations is known only now, if none was named.
+    cache = Path(builder.data_dir) / DECODED
     if request.image_size is None and cache.is_dir():
-        return prepared, _read(cache)
+        return _read(cache)
     image_key, label_key = _find_features(builder.info.features, name)
     splits = {
         split: _decode_split(request, builder, split, image_key, label_key)
@@ -108,7 +108,7 @@ def _decode(request: Request, name: str) -> tuple[Path, _Decoded]:
     label_names = tuple(builder.info.features[label_key].names) if label_key else ()
     if request.image_size is None:
         _write(cache, splits, label_names)
-    return prepared, (splits, label_names)
+    return splits, label_names
 
 
 def _prepared_builder(request: Request, name: str) -> Any:

@@ -61,7 +61,7 @@ class Summaries:
 
     def _images(self, step: int, validation: Evaluation) -> None:
         seed = tf.constant([self._config.training.seed, 0])
-        inputs = tf.constant(self._dataset.validation.images[:IMAGES])
+        inputs = tf.constant(self._dataset.validation.spread(IMAGES).images)
         pixels = to_float(inputs, self._config.data.binarize, seed)
         reconstructions = self._model.reconstruct(pixels)
         with self._writers["."].as_default(step=step):
@@ -79,7 +79,10 @@ class Summaries:
         split = self._dataset.test.take(slice(PROJECTED))
         folder = self._folder / "projector"
         folder.mkdir()
-        np.savetxt(folder / "latents.tsv", test.posterior_means[:PROJECTED], "%.6g", delimiter="\t")
+        latents = test.posterior_means[:PROJECTED]
+        # The Projector draws nothing of fewer than three dimensions.
+        latents = np.pad(latents, ((0, 0), (0, max(0, 3 - latents.shape[1]))))
+        np.savetxt(folder / "latents.tsv", latents, "%.6g", delimiter="\t")
         figures.save_png(figures.sprite(split.images / 255), folder / "thumbnails.png")
         if split.labels is not None:
             names = self._dataset.label_names
@@ -106,10 +109,11 @@ class Summaries:
 
 
 def _flat(config: Config) -> dict[str, str | float | int | bool]:
-    """The configuration as HParams has it: one level of names, plain values."""
+    """What was chosen, as HParams has it: one level of names, plain values."""
     flat: dict[str, str | float | int | bool] = {"recipe": config.recipe}
     for part in config.data, config.model, config.training:
         for name, value in dataclasses.asdict(part).items():
-            if value is not None:
+            # The data decide the image shape.
+            if value is not None and name != "image_shape":
                 flat[name] = ",".join(map(str, value)) if isinstance(value, tuple) else value
     return flat

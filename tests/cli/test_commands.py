@@ -40,7 +40,7 @@ def test_train(trained):
     folder, result = trained
     assert result.returncode == 0, result.stderr
     elbo = json.loads((folder / "runs/digits-z2/results.json").read_text())["elbo"]
-    assert f"ELBO {elbo:17.2f}" in result.stdout
+    assert re.search(rf"ELBO +{elbo:.2f} ± \d", result.stdout)
     assert "digits-z2 on 179 test images, nats an image" in result.stdout
     for line in "kvae sample digits-z2", "kvae reconstruct digits-z2", "tensorboard --logdir runs":
         assert line in result.stdout
@@ -97,7 +97,7 @@ def test_reconstruct(command, workplace, digits):
     assert result.returncode == 0, result.stderr
     picture = np.asarray(Image.open(workplace / "reconstructions.png"))
     model = kvae.load(workplace / "saved_models/digits-z2")
-    inputs = digits.test.images[:4] / np.float32(255)
+    inputs = digits.test.images[[0, 59, 119, 178]] / np.float32(255)
     expected = kvae.figures.pairs(inputs, model.reconstruct(inputs).numpy())
     np.testing.assert_allclose(picture.astype(int), expected[..., 0], atol=1)
     np.testing.assert_array_equal(picture[2:58:7, 2:58:7], digits.test.images[0].squeeze())
