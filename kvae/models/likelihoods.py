@@ -50,13 +50,7 @@ class Bernoulli(_Likelihood):
     Kingma & Welling (2014), Appendix C.1.
     """
 
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        mean_activation: str,
-        initialization: Initialization,
-    ) -> None:
-        super().__init__(image_shape, mean_activation, initialization)
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.logits = self._pixels("logits")
 
     def call(self, hidden: tf.Tensor) -> tfd.Distribution:
@@ -69,13 +63,7 @@ class Normal(_Likelihood):
     Kingma & Welling (2014), Appendix C.2, where a sigmoid keeps the mean in (0, 1).
     """
 
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        mean_activation: str,
-        initialization: Initialization,
-    ) -> None:
-        super().__init__(image_shape, mean_activation, initialization)
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.mean = self._pixels("mean")
         self.log_variance = self._pixels("log_variance")
 
@@ -88,13 +76,7 @@ class Normal(_Likelihood):
 class NormalShared(_Likelihood):
     """Independent Gaussian pixels with one learned standard deviation for all of them."""
 
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        mean_activation: str,
-        initialization: Initialization,
-    ) -> None:
-        super().__init__(image_shape, mean_activation, initialization)
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.mean = self._pixels("mean")
         self.log_variance = self.add_weight(shape=(), initializer="zeros", name="log_variance")
 
