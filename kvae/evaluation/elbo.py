@@ -63,7 +63,7 @@ class Evaluator:
         @tf.function(jit_compile=jit)
         def evaluate(images: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
             pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-            pixels = to_float(images, binarize, pixel_seed)
+            pixels = to_float(images, binarize, pixel_seed, jit)
             terms = model.terms(pixels, latent_seed)
             posterior = model.encode(pixels)
             kl = latents.kl_per_dimension(posterior, model.prior.distribution())

@@ -1,5 +1,6 @@
 """The training loop: a whole epoch in one compiled call."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -116,18 +117,19 @@ class CompiledEpoch:
         binarize: str,
     ) -> None:
         count, batch_size = len(images), min(config.batch_size, len(images))
-        shape = images.shape[1:]
+        shape, pixels = images.shape[1:], math.prod(images.shape[1:])
         weights = model.trainable_variables
         optimizer.build(weights)
-        self._steps = -(-count // batch_size)
-        self._seed = tf.constant([config.seed, STREAM])
+        self._count, self._steps = count, -(-count // batch_size)
+        self._padding = self._steps * batch_size - count
+        self._seed = config.seed
         self._images = tf.constant(images.reshape(count, -1))
-        padding = self._steps * batch_size - count
 
         def step_loss(batch: tf.Tensor, weight: tf.Tensor, seed: tf.Tensor) -> Sequence[tf.Tensor]:
             pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-            pixels = tf.reshape(to_float(batch, binarize, pixel_seed), (batch_size, *shape))
-            terms = model.terms(pixels, latent_seed, config.beta)
+            floats = to_float(batch, binarize, pixel_seed, config.jit)
+            floats = tf.reshape(floats, (batch_size, *shape))
+            terms = model.terms(floats, latent_seed, config.beta)
             loss = -tf.reduce_sum(weight * terms.objective) / tf.reduce_sum(weight)
             if config.weight_prior:
                 squares = [tf.reduce_sum(w**2) for w in model.decoder.trainable_variables]
@@ -137,31 +139,43 @@ class CompiledEpoch:
 
         # The number of steps is an argument, so that the function can be compiled by taking none.
         @tf.function(jit_compile=config.jit)
-        def epoch(images: tf.Tensor, seed: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-            order_seed, noise_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-            keys = tf.random.stateless_uniform([count], order_seed, None, None, tf.int32)
-            order = tf.argsort(keys, stable=True)
-            order = tf.concat([order, order[:padding]], axis=0)
+        def epoch(shuffled: tf.Tensor, seed: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
             step, totals = tf.constant(0), tf.zeros(3)
             # Not tf.range(steps): XLA compiles anew for every value of a range's length.
             while step < steps:
                 first = step * batch_size
-                batch = tf.gather(images, tf.slice(order, [first], [batch_size]))
+                batch = tf.slice(shuffled, [first, 0], [batch_size, pixels])
                 weight = tf.cast(first + tf.range(batch_size) < count, tf.float32)
                 with tf.GradientTape() as tape:
                     loss, sums = step_loss(
-                        batch, weight, tf.random.experimental.stateless_fold_in(noise_seed, step)
+                        batch, weight, tf.random.experimental.stateless_fold_in(seed, step)
                     )
-                optimizer.apply(tape.gradient(loss, weights), weights)
+                optimizer.apply(_in_step(tape.gradient(loss, weights)), weights)
                 totals += sums
                 step += 1
             return totals / count
 
         self._epoch = epoch
-        epoch(self._images, self._seed, tf.constant(0))
+        self._run(0, steps=0)
 
     def __call__(self, number: int) -> tuple[float, float, float]:
         """Run epoch `number`; mean ELBO, reconstruction and KL of its images, in nats."""
-        seed = tf.random.experimental.stateless_fold_in(self._seed, number)
-        elbo, reconstruction, kl = self._epoch(self._images, seed, tf.constant(self._steps)).numpy()
+        elbo, reconstruction, kl = self._run(number, self._steps).numpy()
         return float(elbo), float(reconstruction), float(kl)
+
+    def _run(self, number: int, steps: int) -> tf.Tensor:
+        order = np.random.RandomState([self._seed, STREAM, number]).permutation(self._count)
+        # One gather an epoch outside of XLA, whose own copies byte by byte.
+        shuffled = tf.gather(self._images, np.append(order, order[: self._padding]))
+        seed = tf.random.experimental.stateless_fold_in([self._seed, STREAM], number)
+        return self._epoch(shuffled, seed, tf.constant(steps))
+
+
+def _in_step(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """The same gradients, none of which is to be had before the backward pass is over.
+
+    XLA copies a weight at every step if something might still read it when it is updated. Adding
+    nothing times the biases' gradients, which come after every such reading, tells it otherwise.
+    """
+    biases = [tf.reduce_sum(g) for g in gradients if g.shape.rank <= 1]
+    return [g + 0.0 * tf.add_n(biases) for g in gradients] if biases else list(gradients)

@@ -8,6 +8,7 @@ from scipy.stats import norm
 import kvae
 from kvae import registry
 from kvae.config import Config, DataConfig, ModelConfig, TrainingConfig
+from kvae.models.elementary import softplus
 from kvae.models.initialization import Initialization
 from kvae.models.likelihoods import MIN_LOG_VARIANCE, bounded_log_variance
 
@@ -63,6 +64,17 @@ def test_normal_log_prob_is_scipys():
     inner = decoded.distribution
     expected = norm(inner.loc.numpy(), inner.scale.numpy()).logpdf(images).sum(axis=(1, 2, 3))
     np.testing.assert_allclose(decoded.log_prob(images), expected, rtol=1e-5)
+
+
+def test_softplus_and_its_gradient():
+    x = tf.constant(np.linspace(-100, 100, 4001), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = softplus(x)
+    exact = np.logaddexp(0, x.numpy().astype(np.float64))
+    np.testing.assert_allclose(y, exact, rtol=2e-7, atol=1e-7)
+    slope = 1 / (1 + np.exp(-x.numpy().astype(np.float64)))
+    np.testing.assert_allclose(tape.gradient(y, x), slope, rtol=1e-6, atol=1e-7)
 
 
 def test_shared_scale_is_one_number():
