@@ -1,0 +1,36 @@
+"""`python -m benchmarks [training ...] [--rounds N] [--output FILE]`"""
+
+import os
+import platform
+from pathlib import Path
+
+import click
+
+from benchmarks import training
+from benchmarks.problems import PROBLEMS
+from kvae.files import write_json
+
+
+@click.group()
+def main() -> None:
+    """Measure kvae against something else on this machine; print tables, write JSON."""
+
+
+@main.command(name="training")
+@click.argument("problems", nargs=-1, type=click.Choice(list(PROBLEMS)))
+@click.option("--rounds", type=click.IntRange(min=2), default=7, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default="benchmarks-training.json")
+def training_command(problems: tuple[str, ...], rounds: int, output: Path) -> None:
+    """Seconds an epoch of kvae, of its matrix products alone, and of other frameworks."""
+    results = [training.compare(problem, rounds) for problem in problems or PROBLEMS]
+    write_json(output, {"machine": machine(), "training": results})
+    click.echo("\n\n".join(map(training.table, results)))
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on, as far as it says."""
+    return {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
+
+
+if __name__ == "__main__":
+    main()

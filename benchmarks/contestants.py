@@ -1,0 +1,426 @@
+"""One trainer a function: each sets up, and returns what runs an epoch and gives its mean loss.
+
+A contestant lives in a process of its own, so that no framework's threads get into another's
+way: `python -m benchmarks.contestants NAME PROBLEM` answers every line on standard input with the
+seconds that the problem's epochs took and the loss of the last.
+"""
+
+import json
+import math
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.problems import ACCUMULATOR, EPSILON, MIN_LOG_VARIANCE, PROBLEMS, Problem
+
+Epoch = Callable[[], float]
+
+
+def _products(problem: Problem) -> tuple[list[tuple[np.ndarray, np.ndarray]], int]:
+    """The matrix products of one step, forward and backward, and the steps of an epoch."""
+    rng = np.random.default_rng(0)
+
+    def matrix(*shape: int) -> np.ndarray:
+        return rng.standard_normal(shape).astype(np.float32)
+
+    batch, pixels, hidden = problem.batch_size, problem.pixels, problem.hidden
+    # One array a place, as in training, so that caches hold what they would hold there.
+    x, h1, h2 = matrix(batch, pixels), matrix(batch, hidden), matrix(batch, hidden)
+    layers = [(x, matrix(pixels, hidden), False)]
+    layers += [(h1, matrix(hidden, problem.latent), True) for _ in ("mean", "log-variance")]
+    layers += [(matrix(batch, problem.latent), matrix(problem.latent, hidden), True)]
+    heads = 2 if problem.likelihood == "normal" else 1
+    layers += [(h2, matrix(hidden, pixels), True) for _ in range(heads)]
+    products = [(inputs, weights) for inputs, weights, _ in layers]
+    for inputs, weights, wants_input_gradient in reversed(layers):
+        upstream = matrix(batch, weights.shape[1])
+        products.append((inputs.T, upstream))
+        if wants_input_gradient:
+            products.append((upstream, weights.T))
+    return products, math.ceil(len(problem.images()) / batch)
+
+
+def floor_numpy(problem: Problem) -> Epoch:
+    """The matrix products of one epoch and nothing else, by NumPy's BLAS."""
+    products, steps = _products(problem)
+
+    def epoch() -> float:
+        for _ in range(steps):
+            for left, right in products:
+                left @ right
+        return math.nan
+
+    return epoch
+
+
+def floor_torch(problem: Problem) -> Epoch:
+    """The same by PyTorch's."""
+    import torch
+
+    products, steps = _products(problem)
+    tensors = [(torch.from_numpy(left), torch.from_numpy(right)) for left, right in products]
+
+    def epoch() -> float:
+        with torch.no_grad():
+            for _ in range(steps):
+                for left, right in tensors:
+                    left @ right
+        return math.nan
+
+    return epoch
+
+
+def kvae(problem: Problem) -> Epoch:
+    """This project's compiled epoch."""
+    import kvae as package
+    from kvae.training.loop import CompiledEpoch, new_optimizer
+
+    dataset = package.data.load(problem.dataset)
+    config = package.configure(
+        dataset,
+        latent=problem.latent,
+        hidden=(problem.hidden,),
+        likelihood=problem.likelihood,
+        batch_size=problem.batch_size,
+        optimizer="adagrad",
+        learning_rate=problem.learning_rate,
+    )
+    model = package.build(config)
+    optimizer = new_optimizer(config.training)
+    run = CompiledEpoch(model, optimizer, dataset.train.images, config.training, "none")
+    number = 0
+
+    def epoch() -> float:
+        nonlocal number
+        number += 1
+        return -run(number)[0]
+
+    return epoch
+
+
+def _keras_fit(problem: Problem, jit: bool) -> Epoch:
+    import keras
+    import tensorflow as tf
+
+    class Model(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder_hidden = keras.layers.Dense(problem.hidden, "tanh")
+            self.mean = keras.layers.Dense(problem.latent)
+            self.log_variance = keras.layers.Dense(problem.latent)
+            self.decoder_hidden = keras.layers.Dense(problem.hidden, "tanh")
+            self.pixels = keras.layers.Dense(problem.pixels)
+            if problem.likelihood == "normal":
+                self.pixel_log_variance = keras.layers.Dense(problem.pixels)
+            self.loss = keras.metrics.Mean(name="loss")
+
+        @property
+        def metrics(self) -> list:
+            return [self.loss]
+
+        def call(self, x: tf.Tensor) -> tf.Tensor:
+            hidden = self.encoder_hidden(x)
+            mean, log_variance = self.mean(hidden), self.log_variance(hidden)
+            z = mean + tf.exp(0.5 * log_variance) * tf.random.normal(tf.shape(mean))
+            hidden = self.decoder_hidden(z)
+            pixels = self.pixels(hidden)
+            if problem.likelihood == "normal":
+                free = self.pixel_log_variance(hidden)
+                lv = MIN_LOG_VARIANCE + tf.nn.softplus(free - MIN_LOG_VARIANCE)
+                error = (x - tf.sigmoid(pixels)) ** 2 * tf.exp(-lv)
+                log_p = -0.5 * (error + lv + math.log(2 * math.pi))
+            else:
+                log_p = -tf.nn.sigmoid_cross_entropy_with_logits(labels=x, logits=pixels)
+            kl = -0.5 * tf.reduce_sum(1 + log_variance - mean**2 - tf.exp(log_variance), axis=1)
+            return kl - tf.reduce_sum(log_p, axis=1)
+
+        def train_step(self, x: tf.Tensor) -> dict:
+            with tf.GradientTape() as tape:
+                losses = self(x, training=True)
+                loss = tf.reduce_mean(losses)
+            weights = self.trainable_variables
+            self.optimizer.apply(tape.gradient(loss, weights), weights)
+            self.loss.update_state(losses)
+            return {"loss": self.loss.result()}
+
+    keras.utils.set_random_seed(0)
+    floats = problem.floats()
+    model = Model()
+    model.compile(keras.optimizers.Adagrad(problem.learning_rate), jit_compile=jit)
+
+    def epoch() -> float:
+        history = model.fit(floats, batch_size=problem.batch_size, epochs=1, verbose=0)
+        return float(history.history["loss"][0])
+
+    return epoch
+
+
+def keras_fit(problem: Problem) -> Epoch:
+    """Keras's `fit` with an equal `train_step`."""
+    return _keras_fit(problem, jit=False)
+
+
+def keras_fit_jit(problem: Problem) -> Epoch:
+    """The same, compiled with XLA."""
+    return _keras_fit(problem, jit=True)
+
+
+def _torch_networks(problem: Problem):
+    import torch
+    from torch import nn
+
+    def dense(inputs: int, outputs: int) -> nn.Linear:
+        layer = nn.Linear(inputs, outputs)
+        nn.init.xavier_uniform_(layer.weight)
+        nn.init.zeros_(layer.bias)
+        return layer
+
+    torch.manual_seed(0)
+    return nn.ModuleDict(
+        {
+            "encoder": dense(problem.pixels, problem.hidden),
+            "mean": dense(problem.hidden, problem.latent),
+            "log_variance": dense(problem.hidden, problem.latent),
+            "decoder": dense(problem.latent, problem.hidden),
+            "pixels": dense(problem.hidden, problem.pixels),
+        }
+        | (
+            {"pixel_log_variance": dense(problem.hidden, problem.pixels)}
+            if problem.likelihood == "normal"
+            else {}
+        )
+    )
+
+
+def torch_eager(problem: Problem) -> Epoch:
+    """PyTorch's eager loop over a DataLoader."""
+    import torch
+    from torch.nn import functional
+    from torch.utils.data import DataLoader, TensorDataset
+
+    nets = _torch_networks(problem)
+    optimizer = torch.optim.Adagrad(
+        nets.parameters(),
+        problem.learning_rate,
+        initial_accumulator_value=ACCUMULATOR,
+        eps=EPSILON,
+    )
+    images = TensorDataset(torch.from_numpy(problem.floats()))
+    loader = DataLoader(images, batch_size=problem.batch_size, shuffle=True)
+
+    def losses(x: torch.Tensor) -> torch.Tensor:
+        hidden = torch.tanh(nets["encoder"](x))
+        mean, log_variance = nets["mean"](hidden), nets["log_variance"](hidden)
+        z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        hidden = torch.tanh(nets["decoder"](z))
+        pixels = nets["pixels"](hidden)
+        if problem.likelihood == "normal":
+            free = nets["pixel_log_variance"](hidden)
+            lv = MIN_LOG_VARIANCE + functional.softplus(free - MIN_LOG_VARIANCE)
+            error = (x - torch.sigmoid(pixels)) ** 2 * torch.exp(-lv)
+            log_p = -0.5 * (error + lv + math.log(2 * math.pi))
+        else:
+            log_p = -functional.binary_cross_entropy_with_logits(pixels, x, reduction="none")
+        kl = -0.5 * torch.sum(1 + log_variance - mean**2 - torch.exp(log_variance), dim=1)
+        return kl - log_p.sum(dim=1)
+
+    def epoch() -> float:
+        total = 0.0
+        for (x,) in loader:
+            optimizer.zero_grad()
+            each = losses(x)
+            each.mean().backward()
+            optimizer.step()
+            total += each.detach().sum()
+        return float(total) / len(images)
+
+    return epoch
+
+
+def jax_scan(problem: Problem) -> Epoch:
+    """JAX, a whole epoch in one compiled `lax.scan`, the images on the device."""
+    import jax
+    import jax.numpy as jnp
+
+    images = jnp.asarray(problem.floats())
+    count, batch = len(images), problem.batch_size
+    steps = math.ceil(count / batch)
+    rng = np.random.default_rng(0)
+
+    def dense(inputs: int, outputs: int) -> tuple[jax.Array, jax.Array]:
+        limit = math.sqrt(6 / (inputs + outputs))
+        kernel = rng.uniform(-limit, limit, (inputs, outputs)).astype(np.float32)
+        return jnp.asarray(kernel), jnp.zeros(outputs)
+
+    weights = {
+        "encoder": dense(problem.pixels, problem.hidden),
+        "mean": dense(problem.hidden, problem.latent),
+        "log_variance": dense(problem.hidden, problem.latent),
+        "decoder": dense(problem.latent, problem.hidden),
+        "pixels": dense(problem.hidden, problem.pixels),
+    }
+    if problem.likelihood == "normal":
+        weights["pixel_log_variance"] = dense(problem.hidden, problem.pixels)
+
+    def losses(weights: dict, x: jax.Array, key: jax.Array) -> jax.Array:
+        def apply(name: str, value: jax.Array) -> jax.Array:
+            kernel, bias = weights[name]
+            return value @ kernel + bias
+
+        hidden = jnp.tanh(apply("encoder", x))
+        mean, log_variance = apply("mean", hidden), apply("log_variance", hidden)
+        z = mean + jnp.exp(0.5 * log_variance) * jax.random.normal(key, mean.shape)
+        hidden = jnp.tanh(apply("decoder", z))
+        pixels = apply("pixels", hidden)
+        if problem.likelihood == "normal":
+            free = apply("pixel_log_variance", hidden)
+            lv = MIN_LOG_VARIANCE + jax.nn.softplus(free - MIN_LOG_VARIANCE)
+            error = (x - jax.nn.sigmoid(pixels)) ** 2 * jnp.exp(-lv)
+            log_p = -0.5 * (error + lv + math.log(2 * math.pi))
+        else:
+            log_p = x * pixels - jax.nn.softplus(pixels)
+        kl = -0.5 * jnp.sum(1 + log_variance - mean**2 - jnp.exp(log_variance), axis=1)
+        return kl - log_p.sum(axis=1)
+
+    def step(state: tuple, step_input: tuple) -> tuple:
+        weights, accumulators = state
+        index, mask, key = step_input
+
+        def loss(weights: dict) -> tuple[jax.Array, jax.Array]:
+            total = jnp.sum(mask * losses(weights, images[index], key))
+            return total / mask.sum(), total
+
+        gradients, total = jax.grad(loss, has_aux=True)(weights)
+        accumulators = jax.tree.map(lambda a, g: a + g**2, accumulators, gradients)
+        weights = jax.tree.map(
+            lambda w, g, a: w - problem.learning_rate * g / jnp.sqrt(a + EPSILON),
+            weights,
+            gradients,
+            accumulators,
+        )
+        return (weights, accumulators), total
+
+    @jax.jit
+    def run(state: tuple, key: jax.Array) -> tuple:
+        order_key, noise_key = jax.random.split(key)
+        order = jax.random.permutation(order_key, count)
+        padded = jnp.concatenate([order, order[: steps * batch - count]]).reshape(steps, batch)
+        masks = (jnp.arange(steps * batch) < count).astype(jnp.float32).reshape(steps, batch)
+        inputs = padded, masks, jax.random.split(noise_key, steps)
+        state, totals = jax.lax.scan(step, state, inputs)
+        return state, totals.sum() / count
+
+    state = weights, jax.tree.map(lambda w: jnp.full_like(w, ACCUMULATOR), weights)
+    number = 0
+
+    def epoch() -> float:
+        nonlocal state, number
+        number += 1
+        state, loss = run(state, jax.random.key(number))
+        return float(loss)
+
+    return epoch
+
+
+def pythae(problem: Problem) -> Epoch:
+    """pythae's trainer, which has no Gaussian likelihood with learned variances."""
+    if problem.likelihood != "bernoulli":
+        raise ImportError("pythae has no Gaussian likelihood with learned variances")
+    import torch
+    from pythae.data.datasets import BaseDataset
+    from pythae.models import VAE, VAEConfig
+    from pythae.models.base.base_utils import ModelOutput
+    from pythae.models.nn import BaseDecoder, BaseEncoder
+    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+
+    nets = _torch_networks(problem)
+
+    class Encoder(BaseEncoder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden, self.mean = nets["encoder"], nets["mean"]
+            self.log_variance = nets["log_variance"]
+
+        def forward(self, x: torch.Tensor) -> ModelOutput:
+            hidden = torch.tanh(self.hidden(x))
+            return ModelOutput(
+                embedding=self.mean(hidden), log_covariance=self.log_variance(hidden)
+            )
+
+    class Decoder(BaseDecoder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden, self.pixels = nets["decoder"], nets["pixels"]
+
+        def forward(self, z: torch.Tensor) -> ModelOutput:
+            hidden = torch.tanh(self.hidden(z))
+            return ModelOutput(reconstruction=torch.sigmoid(self.pixels(hidden)))
+
+    config = VAEConfig(
+        input_dim=(problem.pixels,), latent_dim=problem.latent, reconstruction_loss="bce"
+    )
+    floats = torch.from_numpy(problem.floats())
+    training = BaseTrainerConfig(
+        output_dir=tempfile.mkdtemp(),
+        per_device_train_batch_size=problem.batch_size,
+        optimizer_cls="Adagrad",
+        optimizer_params={"initial_accumulator_value": ACCUMULATOR, "eps": EPSILON},
+        learning_rate=problem.learning_rate,
+        no_cuda=True,
+    )
+    images = BaseDataset(floats, torch.zeros(len(floats)))
+    trainer = BaseTrainer(VAE(config, Encoder(), Decoder()), images, training_config=training)
+    trainer.prepare_training()
+    number = 0
+
+    def epoch() -> float:
+        nonlocal number
+        number += 1
+        return float(trainer.train_step(number))
+
+    return epoch
+
+
+CONTESTANTS: dict[str, Callable[[Problem], Epoch]] = {
+    "floor (NumPy)": floor_numpy,
+    "floor (PyTorch)": floor_torch,
+    "kvae": kvae,
+    "Keras fit": keras_fit,
+    "Keras fit, XLA": keras_fit_jit,
+    "PyTorch, eager": torch_eager,
+    "JAX, lax.scan": jax_scan,
+    "pythae": pythae,
+}
+
+
+def main() -> None:
+    """Set up, say whether that worked, and run epochs on demand."""
+    name, problem = sys.argv[1], PROBLEMS[sys.argv[2]]
+    # Frameworks print to standard output; only answers may go there.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def answer(**value: object) -> None:
+        answers.write(json.dumps(value) + "\n")
+        answers.flush()
+
+    try:
+        epoch = CONTESTANTS[name](problem)
+    except ImportError as error:
+        answer(missing=str(error))
+        return
+    # The first epoch compiles.
+    answer(loss=epoch())
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        for _ in range(problem.epochs):
+            loss = epoch()
+        answer(seconds=(time.perf_counter() - start) / problem.epochs, loss=loss)
+
+
+if __name__ == "__main__":
+    main()
