@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import numpy as np
@@ -19,6 +19,10 @@ from kvae.models.vae import VAE
 from kvae.training.history import Epoch
 
 OnEpoch = Callable[[Epoch, Evaluation], None]
+
+RESIDENT_BYTES = 2**30
+"""Images of up to this size are kept on the device, where their order takes as much again."""
+CHUNK_BYTES = 2**27
 
 # Separates the random numbers of training from those of evaluation under the same seed.
 STREAM = 0
@@ -98,14 +102,20 @@ class CompiledEpoch:
     weights after any epoch. The last step of an epoch has the full batch's shape, filled up with
     images of weight zero, so that each image counts once and there is one shape to compile.
 
+    Images of more than `resident_bytes` stay where they are, and reach the same compiled function
+    in chunks that are read while the one before is trained on; the weights come out the same, bit
+    for bit.
+
     Compiling is done when the object is made.
 
     Args:
         model: Its weights are changed in place.
         optimizer: A Keras optimizer.
-        images: uint8 `[count, height, width, channels]`.
+        images: uint8 `[count, height, width, channels]`; may be mapped from a file.
         config: Batch size, seed and the rest.
         binarize: As in `kvae.config.DataConfig`.
+        resident_bytes: Images of up to this size are kept on the device.
+        chunk_bytes: Size of the chunks of larger ones.
     """
 
     def __init__(
@@ -115,15 +125,22 @@ class CompiledEpoch:
         images: np.ndarray,
         config: TrainingConfig,
         binarize: str,
+        resident_bytes: int = RESIDENT_BYTES,
+        chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         count, batch_size = len(images), min(config.batch_size, len(images))
         shape, pixels = images.shape[1:], math.prod(images.shape[1:])
         weights = model.trainable_variables
         optimizer.build(weights)
         self._count, self._steps = count, -(-count // batch_size)
-        self._padding = self._steps * batch_size - count
         self._seed = config.seed
-        self._images = tf.constant(images.reshape(count, -1))
+        self._images: np.ndarray | tf.Tensor = images.reshape(count, -1)
+        if images.nbytes <= resident_bytes:
+            self._images = tf.constant(self._images)
+            self._chunk_steps = self._steps
+        else:
+            self._chunk_steps = max(1, min(self._steps, chunk_bytes // (batch_size * pixels)))
+        self._rows = self._chunk_steps * batch_size
 
         def step_loss(batch: tf.Tensor, weight: tf.Tensor, seed: tf.Tensor) -> Sequence[tf.Tensor]:
             pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
@@ -137,15 +154,18 @@ class CompiledEpoch:
             parts = tf.stack([terms.elbo, terms.reconstruction, terms.kl])
             return loss, tf.reduce_sum(weight * parts, axis=1)
 
-        # The number of steps is an argument, so that the function can be compiled by taking none.
+        # Where steps begin and end are arguments, so that the function can be compiled by taking
+        # none of them.
         @tf.function(jit_compile=config.jit)
-        def epoch(shuffled: tf.Tensor, seed: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-            step, totals = tf.constant(0), tf.zeros(3)
-            # Not tf.range(steps): XLA compiles anew for every value of a range's length.
-            while step < steps:
-                first = step * batch_size
-                batch = tf.slice(shuffled, [first, 0], [batch_size, pixels])
-                weight = tf.cast(first + tf.range(batch_size) < count, tf.float32)
+        def run(
+            chunk: tf.Tensor, seed: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, totals: tf.Tensor
+        ) -> tf.Tensor:
+            step = begin
+            # Not tf.range: XLA compiles anew for every value of a range's length.
+            while step < end:
+                batch = tf.slice(chunk, [(step - begin) * batch_size, 0], [batch_size, pixels])
+                numbers = step * batch_size + tf.range(batch_size)
+                weight = tf.cast(numbers < count, tf.float32)
                 with tf.GradientTape() as tape:
                     loss, sums = step_loss(
                         batch, weight, tf.random.experimental.stateless_fold_in(seed, step)
@@ -153,22 +173,37 @@ class CompiledEpoch:
                 optimizer.apply(_in_step(tape.gradient(loss, weights)), weights)
                 totals += sums
                 step += 1
-            return totals / count
+            return totals
 
-        self._epoch = epoch
-        self._run(0, steps=0)
+        self._run = run
+        nothing = tf.zeros((self._rows, pixels), tf.uint8)
+        run(nothing, tf.constant([0, 0]), tf.constant(0), tf.constant(0), tf.zeros(3))
 
     def __call__(self, number: int) -> tuple[float, float, float]:
         """Run epoch `number`; mean ELBO, reconstruction and KL of its images, in nats."""
-        elbo, reconstruction, kl = self._run(number, self._steps).numpy()
+        order = np.random.RandomState([self._seed, STREAM, number]).permutation(self._count)
+        seed = tf.random.experimental.stateless_fold_in([self._seed, STREAM], number)
+        totals = tf.zeros(3)
+        begins = range(0, self._steps, self._chunk_steps)
+        for begin, chunk in zip(begins, self._chunks(order), strict=True):
+            end = min(begin + self._chunk_steps, self._steps)
+            totals = self._run(chunk, seed, tf.constant(begin), tf.constant(end), totals)
+        elbo, reconstruction, kl = (totals / self._count).numpy()
         return float(elbo), float(reconstruction), float(kl)
 
-    def _run(self, number: int, steps: int) -> tf.Tensor:
-        order = np.random.RandomState([self._seed, STREAM, number]).permutation(self._count)
-        # One gather an epoch outside of XLA, whose own copies byte by byte.
-        shuffled = tf.gather(self._images, np.append(order, order[: self._padding]))
-        seed = tf.random.experimental.stateless_fold_in([self._seed, STREAM], number)
-        return self._epoch(shuffled, seed, tf.constant(steps))
+    def _chunks(self, order: np.ndarray) -> Iterable[tf.Tensor]:
+        """The images in the order of an epoch; the last chunk is filled up with any others."""
+        parts = -(-len(order) // self._rows)
+        order = np.resize(order, (parts, self._rows))
+        if isinstance(self._images, tf.Tensor):
+            # One gather an epoch outside of XLA, whose own copies byte by byte.
+            return [tf.gather(self._images, order[0])]
+        shape = tf.TensorSpec((self._rows, self._images.shape[1]), tf.uint8)
+        images = self._images
+        chunks = tf.data.Dataset.from_generator(
+            lambda: (images[index] for index in order), output_signature=shape
+        )
+        return chunks.prefetch(1)
 
 
 def _in_step(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:

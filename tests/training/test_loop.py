@@ -62,6 +62,29 @@ def test_every_epoch_has_an_order_of_its_own():
     assert len(set(alone)) > 4
 
 
+@pytest.mark.parametrize(("chunk_steps", "jit"), [(1, True), (3, True), (2, False)])
+def test_chunks_of_images_too_large_to_keep_give_the_same_weights(
+    few_digits, tmp_path, chunk_steps, jit
+):
+    config = config_of(few_digits, batch_size=20, likelihood="bernoulli", jit=jit)
+    np.save(tmp_path / "images.npy", few_digits.train.images)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    outcomes = []
+    for images, limits in (
+        (few_digits.train.images, {}),
+        (mapped, {"resident_bytes": 0, "chunk_bytes": chunk_steps * 20 * 64}),
+    ):
+        model = kvae.build(config)
+        optimizer = keras.optimizers.Adagrad(0.01)
+        run = CompiledEpoch(model, optimizer, images, config.training, "dynamic", **limits)
+        figures = [run(number) for number in (1, 2)]
+        outcomes.append((figures, model.get_weights()))
+    (kept, kept_weights), (chunked, chunked_weights) = outcomes
+    assert kept == chunked
+    for left, right in zip(kept_weights, chunked_weights, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
 def config_of(dataset: Dataset, **options: object) -> Config:
     return kvae.configure(dataset, **{"hidden": (16,), "epochs": 3, "latent": 2, **options})
 
