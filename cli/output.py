@@ -21,7 +21,7 @@ def as_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
-def bar(items: Iterable[Any] | None, total: int, description: str, unit: str = "") -> Any:
+def bar(items: Iterable[Any] | None, total: int, description: str, unit: str) -> Any:
     """A progress bar on standard error; none where that is no terminal."""
     from tqdm import tqdm
 
@@ -30,4 +30,4 @@ def bar(items: Iterable[Any] | None, total: int, description: str, unit: str = "
 
 def progress(items: Iterable[Any], total: int, description: str) -> Iterable[Any]:
     """A `kvae.data.Progress` that shows a bar over images."""
-    return bar(items, total, description, " images")
+    return bar(items, total, description, "image")

@@ -95,10 +95,13 @@ def train(
     config = configuration.configure(images, recipe, jit=not no_jit, **chosen)
     name = all_runs.choose_name(images.name, config.model.latent, name, runs, models, overwrite)
     _introduce(images, config, name, chosen["likelihood"] is not None)
-    with output.bar(None, config.training.epochs, "compiling", " epochs") as bar:
+    with output.bar(None, config.training.epochs, "compiling", "epoch") as bar:
 
         def show(epoch: "Epoch") -> None:
-            bar.set_description("training", refresh=False)
+            if epoch.epoch == 1:
+                # The time to the end is that of training, not of compiling.
+                bar.unpause()
+                bar.set_description("training", refresh=False)
             bar.set_postfix_str(
                 f"ELBO {epoch.validation_elbo:.2f}, reconstruction "
                 f"{epoch.validation_reconstruction:.2f}, KL {epoch.validation_kl:.2f}",
