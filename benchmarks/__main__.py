@@ -1,4 +1,4 @@
-"""`python -m benchmarks [training ...] [--rounds N] [--output FILE]`"""
+"""`python -m benchmarks COMMAND`"""
 
 import os
 import platform
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import training
+from benchmarks import profile, training
 from benchmarks.problems import PROBLEMS
 from kvae.files import write_json
 
@@ -25,6 +25,16 @@ def training_command(problems: tuple[str, ...], rounds: int, output: Path) -> No
     results = [training.compare(problem, rounds) for problem in problems or PROBLEMS]
     write_json(output, {"machine": machine(), "training": results})
     click.echo("\n\n".join(map(training.table, results)))
+
+
+@main.command(name="profile")
+@click.argument("problem", type=click.Choice(list(PROBLEMS)))
+@click.option("--rows", type=click.IntRange(min=1), default=20, show_default=True)
+def profile_command(problem: str, rows: int) -> None:
+    """Where a training step's time goes."""
+    click.echo(f"| operation of a {problem} step | microseconds |\n| --- | --- |")
+    for name, microseconds in profile.profile(problem, rows):
+        click.echo(f"| {name} | {microseconds:.0f} |")
 
 
 def machine() -> dict[str, object]:

@@ -1,0 +1,40 @@
+"""Where a training step's time goes, operation by operation, as TensorFlow's profiler sees it."""
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.contestants import kvae
+from benchmarks.problems import PROBLEMS
+
+# What encloses the operations rather than being one.
+_OUTER = ("Execut", "Eager", "TFE_", "inference", "BlockUntilReady", "epoch", "Kernel", "run")
+
+
+def profile(problem: str, rows: int) -> list[tuple[str, float]]:
+    """The operations of one epoch that took longest: XLA's name, and microseconds a step.
+
+    Operations that do not need each other's results run side by side, so their times overlap.
+    """
+    import tensorflow as tf
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    settings = PROBLEMS[problem]
+    epoch = kvae(settings)
+    epoch()
+    steps = -(-len(settings.images()) // settings.batch_size)
+    options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=3, python_tracer_level=0)
+    with tempfile.TemporaryDirectory() as folder:
+        tf.profiler.experimental.start(folder, options=options)
+        epoch()
+        tf.profiler.experimental.stop()
+        (path,) = Path(folder).rglob("*.xplane.pb")
+        space = xplane_pb2.XSpace.FromString(path.read_bytes())
+    microseconds: Counter[str] = Counter()
+    for plane in space.planes:
+        for line in plane.lines:
+            for event in line.events:
+                name = plane.event_metadata[event.metadata_id].name
+                if not any(word in name for word in _OUTER):
+                    microseconds[name] += event.duration_ps / 1e6 / steps
+    return microseconds.most_common(rows)
