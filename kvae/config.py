@@ -268,8 +268,11 @@ def configure(dataset: "Dataset", recipe: str = "reference", **options: Any) -> 
         UsageError: an unknown option, or one whose value cannot be.
     """
     options = {name: value for name, value in options.items() if value is not None}
-    kind = "binary" if options.get("binarize", "none") != "none" else dataset.kind
-    chosen = recipe_options(recipe, dataset.name, kind, len(dataset.train.images)) | options
+    chosen = recipe_options(recipe, dataset.name, dataset.kind, len(dataset.train.images))
+    if options.get("binarize", "none") != "none":
+        # Black and white are what a Bernoulli is for, whatever the recipe has for grey.
+        chosen["likelihood"] = "bernoulli"
+    chosen |= options
     chosen |= {
         "dataset": dataset.name,
         "image_size": dataset.image_size,

@@ -53,6 +53,12 @@ def test_options_take_the_place_of_the_recipes(digits):
     assert config.data.dataset == "digits"
 
 
+@pytest.mark.parametrize("binarize", ["threshold", "dynamic"])
+def test_black_and_white_pixels_get_a_bernoulli(digits, binarize):
+    assert kvae.configure(digits).model.likelihood == "normal-shared"
+    assert kvae.configure(digits, binarize=binarize).model.likelihood == "bernoulli"
+
+
 @pytest.mark.parametrize("recipe", ["reference", "paper"])
 def test_json_round_trip(digits, recipe):
     config = kvae.configure(digits, recipe, binarize="dynamic", likelihood="bernoulli")

@@ -165,7 +165,7 @@ BAD = [
     (["train", "--beta", "-1"], 2, "-1.0 is not in the range"),
     (["train", "--seed", "-1"], 2, "-1 is not in the range"),
     (["train", "--likelihood", "poisson"], 2, "'poisson' is not one of"),
-    (["train", "--binarize", "dynamic"], 2, "binarize 'dynamic' needs the bernoulli likelihood"),
+    (["train", "--binarize", "dynamic", "--likelihood", "normal"], 2, "needs the bernoulli"),
     (["train", "--likelihood", "bernoulli", "--mean-activation", "linear"], 2, "normal likelihood"),
     (["train", "--name", "../up"], 2, "name '../up' must be letters"),
     (["train", "--name", "digits-z2"], 1, "runs/digits-z2 exists already"),
