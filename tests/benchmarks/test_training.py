@@ -1,0 +1,59 @@
+"""What is timed is what it is said to be: the same products, the same training."""
+
+import math
+import sys
+from pathlib import Path
+
+import pytest
+
+# Benchmarks are not installed. Appended, so that kvae itself is the installed one.
+sys.path.append(str(Path(__file__).parents[2]))
+
+from benchmarks import contestants, training
+from benchmarks.problems import Problem
+
+SMALL = {
+    "bernoulli": Problem("digits", "bernoulli", 64, 16, 3, 32, epochs=1, learning_rate=0.05),
+    "normal": Problem("digits", "normal", 64, 16, 3, 32, epochs=1, learning_rate=0.05),
+}
+
+
+@pytest.mark.parametrize("likelihood", SMALL)
+def test_the_floor_is_every_matrix_product_of_a_step(likelihood):
+    problem = SMALL[likelihood]
+    products, steps = contestants._products(problem)
+    multiplications = sum(a.shape[0] * a.shape[1] * b.shape[1] for a, b in products)
+    encoder = problem.pixels * problem.hidden
+    others = 3 * problem.latent * problem.hidden + problem.hidden * problem.outputs
+    # Forward, and backward for weights and inputs, but no gradient of the images.
+    assert multiplications == problem.batch_size * (2 * encoder + 3 * others)
+    assert steps == math.ceil(1439 / 32)
+
+
+@pytest.mark.parametrize("likelihood", SMALL)
+def test_contestants_train_the_same_model(likelihood):
+    losses = {}
+    for name in "kvae", "Keras fit", "Keras fit, XLA":
+        epoch = contestants.CONTESTANTS[name](SMALL[likelihood])
+        losses[name] = [epoch() for _ in range(30)]
+    scale = losses["kvae"][0] - losses["kvae"][-1]
+    assert scale > 1
+    for other in losses.values():
+        # Initial weights and noise differ, so the curves do, by little of what was learned.
+        assert other[-1] == pytest.approx(losses["kvae"][-1], abs=0.15 * scale)
+
+
+def test_table_shows_what_was_measured():
+    figures = {"median": 0.5, "quartiles": [0.4, 0.6], "to_floor": 1.25, "to_kvae": 1.0}
+    result = {
+        "problem": "mnist",
+        "rounds": 3,
+        "epochs": 4,
+        "missing": {"pythae": "No module named 'pythae'"},
+        "contestants": {"floor": figures | {"loss": None}, "kvae": figures | {"loss": 99.96}},
+    }
+    assert training.table(result).splitlines()[2:] == [
+        "| floor | 500 (400 to 600) | 1.25 | 1.00 |  |",
+        "| kvae | 500 (400 to 600) | 1.25 | 1.00 | 100.0 |",
+        "| pythae | not run: No module named 'pythae' | | | |",
+    ]
