@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import profile, training
+from benchmarks import commands, growth, profile, training
 from benchmarks.problems import PROBLEMS
 from kvae.files import write_json
 
@@ -25,6 +25,28 @@ def training_command(problems: tuple[str, ...], rounds: int, output: Path) -> No
     results = [training.compare(problem, rounds) for problem in problems or PROBLEMS]
     write_json(output, {"machine": machine(), "training": results})
     click.echo("\n\n".join(map(training.table, results)))
+
+
+@main.command(name="commands")
+@click.option("--rounds", type=click.IntRange(min=2), default=5, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default="benchmarks-commands.json")
+def commands_command(rounds: int, output: Path) -> None:
+    """Seconds and memory of whole commands, and where the seconds go."""
+    whole, long_run = commands.whole(rounds), commands.long_run()
+    write_json(output, {"machine": machine(), "commands": whole, "long_run": long_run})
+    click.echo(f"{commands.table(whole)}\n\n{commands.long_table(long_run)}")
+
+
+@main.command(name="growth")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default="benchmarks-growth.json")
+@click.option("--plot", type=click.Path(path_type=Path), default="benchmarks-growth.png")
+def growth_command(rounds: int, output: Path, plot: Path) -> None:
+    """How seconds and memory grow with images, pixels, hidden units, latents and batches."""
+    results = growth.measure(rounds)
+    write_json(output, {"machine": machine(), "growth": results})
+    growth.plot(results, plot)
+    click.echo(growth.table(results))
 
 
 @main.command(name="profile")

@@ -1,13 +1,15 @@
 """One trainer a function: each sets up, and returns what runs an epoch and gives its mean loss.
 
 A contestant lives in a process of its own, so that no framework's threads get into another's
-way: `python -m benchmarks.contestants NAME PROBLEM` answers every line on standard input with the
-seconds that the problem's epochs took and the loss of the last.
+way: `python -m benchmarks.contestants NAME PROBLEM`, the problem in JSON, answers every line on
+standard input with the seconds that the problem's epochs took, the loss of the last, and the peak
+memory so far.
 """
 
 import json
 import math
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -15,7 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.problems import ACCUMULATOR, EPSILON, MIN_LOG_VARIANCE, PROBLEMS, Problem
+from benchmarks.problems import ACCUMULATOR, EPSILON, MIN_LOG_VARIANCE, Problem
 
 Epoch = Callable[[], float]
 
@@ -41,7 +43,7 @@ def _products(problem: Problem) -> tuple[list[tuple[np.ndarray, np.ndarray]], in
         products.append((inputs.T, upstream))
         if wants_input_gradient:
             products.append((upstream, weights.T))
-    return products, math.ceil(len(problem.images()) / batch)
+    return products, math.ceil(len(problem.load().train) / batch)
 
 
 def floor_numpy(problem: Problem) -> Epoch:
@@ -74,12 +76,12 @@ def floor_torch(problem: Problem) -> Epoch:
     return epoch
 
 
-def kvae(problem: Problem) -> Epoch:
+def kvae(problem: Problem, **limits: int) -> Epoch:
     """This project's compiled epoch."""
     import kvae as package
     from kvae.training.loop import CompiledEpoch, new_optimizer
 
-    dataset = package.data.load(problem.dataset)
+    dataset = problem.load()
     config = package.configure(
         dataset,
         latent=problem.latent,
@@ -91,7 +93,8 @@ def kvae(problem: Problem) -> Epoch:
     )
     model = package.build(config)
     optimizer = new_optimizer(config.training)
-    run = CompiledEpoch(model, optimizer, dataset.train.images, config.training, "none")
+    images = dataset.train.images
+    run = CompiledEpoch(model, optimizer, images, config.training, "none", **limits)
     number = 0
 
     def epoch() -> float:
@@ -100,6 +103,11 @@ def kvae(problem: Problem) -> Epoch:
         return -run(number)[0]
 
     return epoch
+
+
+def kvae_chunks(problem: Problem) -> Epoch:
+    """The same with images that are not kept on the device, as too large ones are not."""
+    return kvae(problem, resident_bytes=0)
 
 
 def _keras_fit(problem: Problem, jit: bool) -> Epoch:
@@ -389,6 +397,7 @@ CONTESTANTS: dict[str, Callable[[Problem], Epoch]] = {
     "floor (NumPy)": floor_numpy,
     "floor (PyTorch)": floor_torch,
     "kvae": kvae,
+    "kvae, in chunks": kvae_chunks,
     "Keras fit": keras_fit,
     "Keras fit, XLA": keras_fit_jit,
     "PyTorch, eager": torch_eager,
@@ -399,7 +408,7 @@ CONTESTANTS: dict[str, Callable[[Problem], Epoch]] = {
 
 def main() -> None:
     """Set up, say whether that worked, and run epochs on demand."""
-    name, problem = sys.argv[1], PROBLEMS[sys.argv[2]]
+    name, problem = sys.argv[1], Problem(**json.loads(sys.argv[2]))
     # Frameworks print to standard output; only answers may go there.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -414,12 +423,16 @@ def main() -> None:
         answer(missing=str(error))
         return
     # The first epoch compiles.
-    answer(loss=epoch())
+    epoch()
+    answer()
     for _ in sys.stdin:
         start = time.perf_counter()
         for _ in range(problem.epochs):
             loss = epoch()
-        answer(seconds=(time.perf_counter() - start) / problem.epochs, loss=loss)
+        seconds = (time.perf_counter() - start) / problem.epochs
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        # NaN has no place in JSON, and the floor has no loss.
+        answer(seconds=seconds, loss=None if math.isnan(loss) else loss, memory=memory)
 
 
 if __name__ == "__main__":

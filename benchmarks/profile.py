@@ -22,7 +22,7 @@ def profile(problem: str, rows: int) -> list[tuple[str, float]]:
     settings = PROBLEMS[problem]
     epoch = kvae(settings)
     epoch()
-    steps = -(-len(settings.images()) // settings.batch_size)
+    steps = -(-len(settings.load().train) // settings.batch_size)
     options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=3, python_tracer_level=0)
     with tempfile.TemporaryDirectory() as folder:
         tf.profiler.experimental.start(folder, options=options)

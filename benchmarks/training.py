@@ -1,24 +1,30 @@
 """Seconds an epoch: kvae, the matrix products alone, and what people would use instead."""
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from statistics import median, quantiles
 from typing import Any
 
 from tqdm import tqdm
 
 from benchmarks.contestants import CONTESTANTS
-from benchmarks.problems import PROBLEMS
+from benchmarks.problems import PROBLEMS, Problem
+
+# Chunks are for images that fill memory, which these do not.
+FIELD = [name for name in CONTESTANTS if name != "kvae, in chunks"]
 
 
 class Worker:
     """A contestant in a process of its own."""
 
-    def __init__(self, name: str, problem: str) -> None:
+    def __init__(self, name: str, problem: Problem) -> None:
+        settings = json.dumps(dataclasses.asdict(problem))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.contestants", name, problem],
+            [sys.executable, "-m", "benchmarks.contestants", name, settings],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -48,36 +54,46 @@ class Worker:
         self._process.wait()
 
 
-def compare(problem: str, rounds: int) -> dict[str, Any]:
-    """Time every contestant in turn, `rounds` times over, so that all share the machine's moods.
+def in_turn(
+    problem: Problem, names: Iterable[str], rounds: int, title: str
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
+    """Run each contestant in turn, `rounds` times over, so that all share the machine's moods.
 
     Returns:
-        Seconds, losses, and ratios to the floor taken round by round.
+        The answers of each, and why others are missing.
     """
     workers, missing = {}, {}
-    for name in CONTESTANTS:
+    for name in names:
         worker = Worker(name, problem)
         started = worker.answer()
         if "missing" in started:
             missing[name] = started["missing"]
         else:
             workers[name] = worker
-    seconds: dict[str, list[float]] = {name: [] for name in workers}
-    losses: dict[str, float] = {}
-    for _ in tqdm(range(rounds), desc=problem, disable=None, leave=False):
+    answers: dict[str, list[dict[str, Any]]] = {name: [] for name in workers}
+    for _ in tqdm(range(rounds), desc=title, disable=None, leave=False):
         for name, worker in workers.items():
-            result = worker.run()
-            seconds[name].append(result["seconds"])
-            losses[name] = result["loss"]
+            answers[name].append(worker.run())
     for worker in workers.values():
         worker.close()
+    return answers, missing
+
+
+def compare(name: str, rounds: int) -> dict[str, Any]:
+    """Time every contestant at a problem.
+
+    Returns:
+        Seconds, losses, and ratios to the floor taken round by round.
+    """
+    problem = PROBLEMS[name]
+    answers, missing = in_turn(problem, FIELD, rounds, name)
+    seconds = {name: [each["seconds"] for each in given] for name, given in answers.items()}
     floors = [name for name in seconds if name.startswith("floor")]
     floor = [min(round_) for round_ in zip(*(seconds[name] for name in floors), strict=True)]
-    epochs = 1 + rounds * PROBLEMS[problem].epochs
     return {
-        "problem": problem,
+        "problem": name,
         "rounds": rounds,
-        "epochs": epochs,
+        "epochs": 1 + rounds * problem.epochs,
         "missing": missing,
         "contestants": {
             name: {
@@ -86,8 +102,7 @@ def compare(problem: str, rounds: int) -> dict[str, Any]:
                 "quartiles": [quantiles(times, n=4)[0], quantiles(times, n=4)[2]],
                 "to_floor": median(a / b for a, b in zip(times, floor, strict=True)),
                 "to_kvae": median(a / b for a, b in zip(times, seconds["kvae"], strict=True)),
-                # NaN has no place in JSON, and the floor has no loss.
-                "loss": losses[name] if losses[name] == losses[name] else None,
+                "loss": answers[name][-1]["loss"],
             }
             for name, times in seconds.items()
         },

@@ -9,7 +9,7 @@ import click
 
 from kvae import __version__
 from kvae.errors import KvaeError, UsageError
-from kvae_cli import quiet
+from kvae_cli import startup
 
 COMMANDS = {
     "train": "kvae_cli.train:train",
@@ -59,7 +59,7 @@ def cli() -> None:
 
     Begin with: kvae train
     """
-    quiet.install()
+    startup.install()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("kvae")

@@ -61,20 +61,20 @@ def _module(model: VAE) -> tf.Module:
     count = tf.TensorSpec((), tf.int32, name="count")
     seed = tf.TensorSpec((2,), tf.int32, name="seed")
 
-    @tf.function(input_signature=[images])
+    @tf.function(input_signature=[images], autograph=False)
     def encode(images: tf.Tensor) -> dict[str, tf.Tensor]:
         posterior = model.encode(images)
         return {"mean": posterior.mean(), "stddev": posterior.stddev()}
 
-    @tf.function(input_signature=[latents])
+    @tf.function(input_signature=[latents], autograph=False)
     def decode(latents: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"mean": model.mean_images(latents)}
 
-    @tf.function(input_signature=[images])
+    @tf.function(input_signature=[images], autograph=False)
     def reconstruct(images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"mean": model.reconstruct(images)}
 
-    @tf.function(input_signature=[count, seed])
+    @tf.function(input_signature=[count, seed], autograph=False)
     def sample(count: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"images": model.sample(count, seed)}
 

@@ -87,17 +87,16 @@ def start(
         KvaeError: the name is taken, a folder cannot be written, or a loss is not finite.
     """
     from kvae import export
-    from kvae.evaluation import Evaluator
     from kvae.models.vae import build
     from kvae.training.checkpoints import Checkpoints
-    from kvae.training.loop import new_optimizer, train
+    from kvae.training.loop import new_evaluator, new_optimizer, train
     from kvae.training.summaries import Summaries
 
     name = choose_name(dataset.name, config.model.latent, name, runs, models, overwrite)
     with _new_folder(runs / name) as folder:
         write_json(folder / CONFIG, config.to_json())
         model = build(config)
-        optimizer = new_optimizer(config.training)
+        optimizer, evaluate = new_optimizer(config.training), new_evaluator(model, dataset)
         checkpoints = Checkpoints(folder / "checkpoints", model, optimizer)
         summaries = Summaries(folder, model, dataset, config)
         saved_at = time.monotonic()
@@ -114,10 +113,7 @@ def start(
                 if on_epoch:
                     on_epoch(epoch)
 
-            history = train(model, dataset, after, optimizer)
-        evaluate = Evaluator(
-            model, config.data.binarize, config.training.seed, jit=config.training.jit
-        )
+            history = train(model, dataset, after, optimizer, evaluate)
         test = evaluate(dataset.test.images)
         results = _results(test, history)
         _warn_of_collapse(test, config)

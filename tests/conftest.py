@@ -81,15 +81,23 @@ def frey_dir(need_data: Callable[[str], Path], tmp_path: Path) -> Path:
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="session")
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stands for the user's ~/.cache, which tests leave alone."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def command(tmp_path: Path) -> Command:
+def command(tmp_path: Path, cache_home: Path) -> Command:
     """Runs the real `kvae` in a folder of its own."""
 
     def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [Path(sys.executable).with_name("kvae"), *map(str, arguments)],
             cwd=tmp_path,
-            env=os.environ | {"KERAS_BACKEND": "jax"} | variables,
+            env=os.environ
+            | {"KERAS_BACKEND": "jax", "XDG_CACHE_HOME": str(cache_home)}
+            | variables,
             capture_output=True,
             text=True,
             timeout=600,

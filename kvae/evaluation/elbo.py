@@ -60,7 +60,7 @@ class Evaluator:
         self._seed = tf.constant([seed, STREAM])
         self._chunk = chunk
 
-        @tf.function(jit_compile=jit)
+        @tf.function(jit_compile=jit, autograph=False)
         def evaluate(images: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
             pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
             pixels = to_float(images, binarize, pixel_seed, jit)

@@ -33,6 +33,7 @@ def train(
     dataset: Dataset,
     on_epoch: OnEpoch | None = None,
     optimizer: keras.Optimizer | None = None,
+    evaluator: Evaluator | None = None,
 ) -> list[Epoch]:
     """Train a model as its configuration says.
 
@@ -41,7 +42,8 @@ def train(
         dataset: Trained on its training images, and evaluated on the validation images after every
             epoch.
         on_epoch: Called after every epoch with its figures and the validation in full.
-        optimizer: Used in place of the configuration's, by those who want to keep it.
+        optimizer: What `new_optimizer` gave, for those who want to keep it.
+        evaluator: What `new_evaluator` gave, likewise.
 
     Returns:
         One entry an epoch.
@@ -59,8 +61,7 @@ def train(
         )
     optimizer = optimizer or new_optimizer(config)
     run_epoch = CompiledEpoch(model, optimizer, dataset.train.images, config, binarize)
-    chunk = min(CHUNK, len(dataset.validation))
-    validate = Evaluator(model, binarize, config.seed, chunk, config.jit)
+    validate = evaluator or new_evaluator(model, dataset)
     history = []
     for number in range(1, config.epochs + 1):
         start = time.perf_counter()
@@ -93,6 +94,13 @@ def train(
 def new_optimizer(config: TrainingConfig) -> keras.Optimizer:
     """The configuration's optimizer, with Keras's defaults but for the learning rate."""
     return registry.resolve(registry.OPTIMIZERS, config.optimizer)(config.learning_rate)
+
+
+def new_evaluator(model: VAE, dataset: Dataset) -> Evaluator:
+    """One for the validation and the test images, so that it need be compiled but once."""
+    config, binarize = model.config.training, model.config.data.binarize
+    chunk = min(CHUNK, max(len(dataset.validation), len(dataset.test)))
+    return Evaluator(model, binarize, config.seed, chunk, config.jit)
 
 
 class CompiledEpoch:
@@ -155,14 +163,12 @@ class CompiledEpoch:
             return loss, tf.reduce_sum(weight * parts, axis=1)
 
         # Where steps begin and end are arguments, so that the function can be compiled by taking
-        # none of them.
-        @tf.function(jit_compile=config.jit)
+        # none of them. AutoGraph, which is not needed, would take as long as all other tracing.
+        @tf.function(jit_compile=config.jit, autograph=False)
         def run(
             chunk: tf.Tensor, seed: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, totals: tf.Tensor
         ) -> tf.Tensor:
-            step = begin
-            # Not tf.range: XLA compiles anew for every value of a range's length.
-            while step < end:
+            def one(step: tf.Tensor, totals: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 batch = tf.slice(chunk, [(step - begin) * batch_size, 0], [batch_size, pixels])
                 numbers = step * batch_size + tf.range(batch_size)
                 weight = tf.cast(numbers < count, tf.float32)
@@ -171,9 +177,9 @@ class CompiledEpoch:
                         batch, weight, tf.random.experimental.stateless_fold_in(seed, step)
                     )
                 optimizer.apply(_in_step(tape.gradient(loss, weights)), weights)
-                totals += sums
-                step += 1
-            return totals
+                return step + 1, totals + sums
+
+            return tf.while_loop(lambda step, _: step < end, one, [begin, totals])[1]
 
         self._run = run
         nothing = tf.zeros((self._rows, pixels), tf.uint8)

@@ -1,13 +1,9 @@
 """What is timed is what it is said to be: the same products, the same training."""
 
 import math
-import sys
-from pathlib import Path
 
+import numpy as np
 import pytest
-
-# Benchmarks are not installed. Appended, so that kvae itself is the installed one.
-sys.path.append(str(Path(__file__).parents[2]))
 
 from benchmarks import contestants, training
 from benchmarks.problems import Problem
@@ -33,7 +29,7 @@ def test_the_floor_is_every_matrix_product_of_a_step(likelihood):
 @pytest.mark.parametrize("likelihood", SMALL)
 def test_contestants_train_the_same_model(likelihood):
     losses = {}
-    for name in "kvae", "Keras fit", "Keras fit, XLA":
+    for name in "kvae", "kvae, in chunks", "Keras fit", "Keras fit, XLA":
         epoch = contestants.CONTESTANTS[name](SMALL[likelihood])
         losses[name] = [epoch() for _ in range(30)]
     scale = losses["kvae"][0] - losses["kvae"][-1]
@@ -41,6 +37,27 @@ def test_contestants_train_the_same_model(likelihood):
     for other in losses.values():
         # Initial weights and noise differ, so the curves do, by little of what was learned.
         assert other[-1] == pytest.approx(losses["kvae"][-1], abs=0.15 * scale)
+
+
+def test_workers_answer_with_what_they_measured():
+    names = ("floor (NumPy)", "kvae")
+    answers, missing = training.in_turn(SMALL["normal"], names, rounds=2, title="")
+    assert missing == {}
+    for given in answers.values():
+        assert len(given) == 2
+        assert all(each["seconds"] > 0 and each["memory"] > 30 for each in given)
+    assert answers["floor (NumPy)"][0]["loss"] is None
+    # Imports TensorFlow, and trains.
+    assert answers["kvae"][1]["memory"] > answers["floor (NumPy)"][1]["memory"]
+    assert answers["kvae"][1]["loss"] < answers["kvae"][0]["loss"]
+
+
+def test_noise_has_as_many_images_and_pixels_as_asked_for():
+    problem = Problem("noise", "bernoulli", 36, 16, 3, 32, epochs=1, count=500)
+    images = problem.load().train.images
+    assert images.shape == (500, 6, 6, 1)
+    np.testing.assert_array_equal(images, problem.load().train.images)
+    assert images.mean() == pytest.approx(127.5, abs=3)
 
 
 def test_table_shows_what_was_measured():

@@ -1,0 +1,130 @@
+"""One kvae command in this process, with its time split into stages.
+
+`python -m benchmarks.stages FILE ARGUMENT ...` runs `kvae ARGUMENT ...` and writes a JSON object of
+seconds by stage to FILE. A moment counts for the innermost stage it belongs to, and for `other`
+where it belongs to none.
+"""
+
+import builtins
+import functools
+import importlib
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HEAVY = {
+    "keras",
+    "matplotlib",
+    "numpy",
+    "sklearn",
+    "tensorboard",
+    "tensorflow",
+    "tensorflow_datasets",
+    "tensorflow_probability",
+}
+
+STAGES = {
+    "kvae.data:load": "data",
+    "kvae.models.vae:build": "build",
+    "kvae.training.loop:CompiledEpoch.__init__": "compile training",
+    "kvae.training.loop:CompiledEpoch.__call__": "train",
+    "kvae.evaluation:Evaluator.__call__": "evaluate",
+    "kvae.training.checkpoints:Checkpoints.save": "checkpoints",
+    "kvae.training.summaries:Summaries.__init__": "summaries",
+    "kvae.training.summaries:Summaries.epoch": "summaries",
+    "kvae.training.summaries:Summaries.project": "summaries",
+    "kvae.training.summaries:Summaries.close": "summaries",
+    "kvae.runs:draw": "figures",
+    "kvae.export:save": "export",
+    "kvae.export:load": "load model",
+}
+# What a command would import anyway.
+MODULES = {"train": tuple(STAGES), "sample": ("kvae.export:load",)}
+
+
+class Stopwatch:
+    """Seconds by stage, each moment counted once."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._stack = ["other"]
+        self._since = time.perf_counter()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the block for `name`, but for stages within it."""
+        self._charge()
+        self._stack.append(name)
+        try:
+            yield
+        finally:
+            self._charge()
+            self._stack.pop()
+
+    def _charge(self) -> None:
+        now = time.perf_counter()
+        self.seconds[self._stack[-1]] += now - self._since
+        self._since = now
+
+    def imports(self) -> None:
+        """Count the imports of heavy packages, each for itself."""
+        original = builtins.__import__
+
+        @functools.wraps(original)
+        def counted(name: str, *arguments: Any, **options: Any) -> Any:
+            package = name.partition(".")[0]
+            if package not in HEAVY or name in sys.modules:
+                return original(name, *arguments, **options)
+            with self.stage(f"import {package}"):
+                return original(name, *arguments, **options)
+
+        builtins.__import__ = counted
+
+    def calls(self, place: str, stage: str) -> None:
+        """Count the calls of a function or method, `module:qualified name`, for a stage.
+
+        The first evaluation of each evaluator compiles, and counts as that.
+        """
+        module, _, qualified = place.partition(":")
+        owner: Any = importlib.import_module(module)
+        *outer, attribute = qualified.split(".")
+        for name in outer:
+            owner = getattr(owner, name)
+        original: Callable[..., Any] = getattr(owner, attribute)
+        seen: set[int] = set()
+
+        @functools.wraps(original)
+        def counted(*arguments: Any, **options: Any) -> Any:
+            name = stage
+            if stage == "evaluate" and id(arguments[0]) not in seen:
+                seen.add(id(arguments[0]))
+                name = "compile evaluation"
+            with self.stage(name):
+                return original(*arguments, **options)
+
+        setattr(owner, attribute, counted)
+
+
+def main() -> None:
+    """Run the command."""
+    target, arguments = Path(sys.argv[1]), sys.argv[2:]
+    stopwatch = Stopwatch()
+    stopwatch.imports()
+    from kvae_cli import startup
+    from kvae_cli.main import cli
+
+    startup.install()
+    for place in MODULES.get(arguments[0], ()):
+        stopwatch.calls(place, STAGES[place])
+    cli(arguments, prog_name="kvae", standalone_mode=False)
+    with stopwatch.stage("other"):
+        target.write_text(json.dumps(stopwatch.seconds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""TensorFlow and Keras, imported quietly and quickly."""
+
+import atexit
+import contextlib
+import gc
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+
+from kvae_cli import compiled
+
+
+def install() -> None:
+    """Prepare for the first import of TensorFlow and of Keras, whoever it is by.
+
+    Must be called before; imports nothing heavy itself.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Whatever a user's Keras runs on elsewhere, kvae's runs on TensorFlow.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    # TensorFlow is made of a million objects that live to the end. Looking for garbage among them
+    # took a second of its import, and as much again at exit.
+    gc.set_threshold(100_000, 50, 100)
+    atexit.register(gc.freeze)
+    sys.meta_path.insert(0, _During("tensorflow", _quiet_stderr, compiled.kept))
+    sys.meta_path.insert(0, _During("keras", _without_scikit_learn))
+
+
+class _During(importlib.abc.MetaPathFinder):
+    """Enters contexts for the first import of a module, and is gone after it."""
+
+    def __init__(
+        self, name: str, *contexts: Callable[[], contextlib.AbstractContextManager[None]]
+    ) -> None:
+        self._name, self._contexts = name, contexts
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != self._name:
+            return None
+        sys.meta_path.remove(self)
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            # To find is not yet to import: TensorFlow first asks where Keras is.
+            sys.meta_path.insert(0, self)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            sys.meta_path.remove(self)
+            with contextlib.ExitStack() as stack:
+                for context in self._contexts:
+                    stack.enter_context(context())
+                execute(module)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Keep file descriptor 2 to ourselves; if the block fails, show what was said.
+
+    TensorFlow writes there before any of its settings count.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(kept, said.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+@contextlib.contextmanager
+def _without_scikit_learn() -> Iterator[None]:
+    """Keep Keras from importing scikit-learn: it takes a second, for wrappers kvae does not use.
+
+    Keras does without where it is not installed. Others may import it, before and after.
+    """
+    if "sklearn" in sys.modules:
+        yield
+        return
+    sys.modules["sklearn"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["sklearn"]

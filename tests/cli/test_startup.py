@@ -1,0 +1,93 @@
+"""What makes commands start quickly changes nothing else."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kvae_cli import compiled
+
+TRAIN = ("train", "--epochs", 2, "--hidden", 8, "--json", "--name")
+
+
+@pytest.fixture
+def train(command, tmp_path):
+    """Trains with a cache of its own, and gives the test results and the saved weights."""
+
+    def run(name, cache=tmp_path / "cache"):
+        done = command(*TRAIN, name, XDG_CACHE_HOME=str(cache))
+        assert done.returncode == 0, done.stderr
+        results = json.loads(done.stdout)["results"]
+        del results["training_seconds"]
+        weights = tmp_path / "saved_models" / name / "variables"
+        return results, (weights / "variables.data-00000-of-00001").read_bytes()
+
+    return run
+
+
+def entries(cache: Path) -> dict[str, int]:
+    return {str(p): p.stat().st_mtime_ns for p in cache.glob("kvae/xla/*/*") if p.is_file()}
+
+
+def test_compiled_code_is_kept_and_gives_the_same_bytes(train, tmp_path):
+    first = train("first")
+    kept = entries(tmp_path / "cache")
+    assert len(kept) == 2  # The epoch, and the evaluation.
+    assert train("second") == first
+    assert entries(tmp_path / "cache") == kept
+
+
+def test_damaged_code_is_made_anew(train, tmp_path):
+    first = train("first")
+    damaged = sorted(entries(tmp_path / "cache"))[0]
+    whole = Path(damaged).read_bytes()
+    Path(damaged).write_bytes(whole[:1000])
+    assert train("second") == first
+    kept = [Path(path) for path in entries(tmp_path / "cache")]
+    assert len(kept) == 2
+    assert min(path.stat().st_size for path in kept) > 1000
+
+
+def test_a_command_works_without_a_place_for_compiled_code(train, tmp_path):
+    (tmp_path / "file").touch()
+    assert train("first", cache=tmp_path / "file") == train("second")
+
+
+@pytest.mark.parametrize("name", compiled.SETTINGS)
+def test_settings_have_code_of_their_own(name, monkeypatch):
+    monkeypatch.delenv(name, raising=False)
+    usual = compiled.folder()
+    monkeypatch.setenv(name, "2")
+    assert compiled.folder() != usual
+    assert compiled.folder() == compiled.folder()
+
+
+def test_old_code_is_removed(tmp_path):
+    paths = []
+    for number in range(compiled.ENTRIES + 3):
+        path = tmp_path / "new"
+        path.write_bytes(number.to_bytes(2))
+        paths.append(path.rename(tmp_path / f"{number}.pb.{compiled._checksum(path)}"))
+    (tmp_path / "strange.pb").touch()
+    kept = compiled._whole(tmp_path)
+    assert sorted(kept) == sorted(tmp_path.iterdir())
+    assert len(kept) == compiled.ENTRIES
+    assert paths[-1] in kept
+
+
+def test_keras_is_imported_without_scikit_learn_which_can_still_be_had():
+    program = """
+import sys
+from kvae_cli import startup
+startup.install()
+import tensorflow, keras, tensorflow_probability
+assert "sklearn" not in sys.modules
+from sklearn.datasets import load_digits
+assert load_digits().images.shape == (1797, 8, 8)
+assert not [finder for finder in sys.meta_path if "kvae_cli" in type(finder).__module__]
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
