@@ -76,6 +76,47 @@ def floor_torch(problem: Problem) -> Epoch:
     return epoch
 
 
+def floor_xla(problem: Problem) -> Epoch:
+    """The same by XLA, as kvae and JAX have them: what a program compiled by it cannot go below."""
+    import tensorflow as tf
+
+    products, steps = _products(problem)
+
+    def plain(matrix: np.ndarray) -> tuple[tf.Tensor, bool]:
+        """NumPy's transposes are views, which a constant would copy into another order."""
+        turned = not matrix.flags.c_contiguous
+        return tf.constant(matrix.T if turned else matrix), turned
+
+    rights = [plain(right) for _, right in products]
+    lefts = [plain(left) for left, _ in products]
+
+    @tf.function(jit_compile=True, autograph=False)
+    def run(lefts: list[tf.Tensor], rights_: list[tf.Tensor]) -> tf.Tensor:
+        def step(number: tf.Tensor, total: tf.Tensor, lefts: list[tf.Tensor]) -> list:
+            # A pixel of each changes in place, or XLA would take the products out of the loop.
+            change = tf.reshape(1e-9 * total, (1,))
+            lefts = [tf.tensor_scatter_nd_update(left, [[0, 0]], change) for left in lefts]
+            found = [
+                tf.matmul(left, right, transpose_a=turned_left, transpose_b=turned_right)
+                for left, right, (turned_left, turned_right) in zip(
+                    lefts, rights_, turned, strict=True
+                )
+            ]
+            return [number + 1, tf.add_n([product[0, 0] for product in found]), lefts]
+
+        start = [tf.constant(0), tf.constant(0.0), lefts]
+        return tf.while_loop(lambda number, *_: number < steps, step, start)[1]
+
+    turned = [(left[1], right[1]) for left, right in zip(lefts, rights, strict=True)]
+    matrices = [left for left, _ in lefts], [right for right, _ in rights]
+
+    def epoch() -> float:
+        run(*matrices).numpy()
+        return math.nan
+
+    return epoch
+
+
 def kvae(problem: Problem, **limits: int) -> Epoch:
     """This project's compiled epoch."""
     import kvae as package
@@ -396,6 +437,7 @@ def pythae(problem: Problem) -> Epoch:
 CONTESTANTS: dict[str, Callable[[Problem], Epoch]] = {
     "floor (NumPy)": floor_numpy,
     "floor (PyTorch)": floor_torch,
+    "floor (XLA)": floor_xla,
     "kvae": kvae,
     "kvae, in chunks": kvae_chunks,
     "Keras fit": keras_fit,

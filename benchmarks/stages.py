@@ -39,7 +39,8 @@ STAGES = {
     "kvae.training.summaries:Summaries.epoch": "summaries",
     "kvae.training.summaries:Summaries.project": "summaries",
     "kvae.training.summaries:Summaries.close": "summaries",
-    "kvae.runs:draw": "figures",
+    "kvae.gallery:draw": "figures",
+    "kvae.training.film:Film.shoot": "figures",
     "kvae.export:save": "export",
     "kvae.export:load": "load model",
 }

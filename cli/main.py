@@ -14,7 +14,10 @@ from kvae_cli import startup
 COMMANDS = {
     "train": "kvae_cli.train:train",
     "sample": "kvae_cli.sample:sample",
+    "evaluate": "kvae_cli.evaluate:evaluate",
     "reconstruct": "kvae_cli.reconstruct:reconstruct",
+    "figures": "kvae_cli.figures:figures",
+    "compare": "kvae_cli.compare:compare",
     "list": "kvae_cli.listing:listing",
     "export": "kvae_cli.export:export",
     "data": "kvae_cli.data:data",

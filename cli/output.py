@@ -7,13 +7,15 @@ from typing import Any
 import click
 
 
-def table(rows: Sequence[Sequence[str]], indent: str = "") -> None:
-    """Print rows in columns: the first to the left, the others to the right."""
+def table(rows: Sequence[Sequence[str]], indent: str = "", left: int = 0) -> None:
+    """Print rows in columns: the first and the last `left` to the left, the others to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
-        first, *rest = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        cells = [cell.rstrip().rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        click.echo((indent + "  ".join([first, *cells])).rstrip())
+        cells = [
+            cell.ljust(width) if index == 0 or index >= len(row) - left else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        click.echo((indent + "  ".join(cells)).rstrip())
 
 
 def as_json(value: Any) -> None:
@@ -29,5 +31,10 @@ def bar(items: Iterable[Any] | None, total: int, description: str, unit: str) ->
 
 
 def progress(items: Iterable[Any], total: int, description: str) -> Iterable[Any]:
-    """A `kvae.data.Progress` that shows a bar over images."""
+    """A `kvae.progress.Progress` that shows a bar over images."""
     return bar(items, total, description, "image")
+
+
+def steps(items: Iterable[Any], total: int, description: str) -> Iterable[Any]:
+    """A `kvae.progress.Progress` that shows a bar over steps."""
+    return bar(items, total, description, "step")

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from kvae.errors import KvaeError
 from kvae_cli import options, output
 
 
@@ -33,27 +32,14 @@ def reconstruct(
 
     MODEL is the name or the path of a saved model, by default the newest.
     """
-    from kvae import data, files, runs
-    from kvae.config import read_config
+    from kvae import files, runs
 
     path = runs.find(model, models, "saved model")
     files.check_writable(target.parent)
-    config = read_config(path)
-    images = data.load(
-        dataset or config.data.dataset,
-        data_dir,
-        config.data.split_seed,
-        config.data.image_size,
-        output.progress,
-    )
-    if images.image_shape != config.model.image_shape:
-        shapes = [" x ".join(map(str, s)) for s in (config.model.image_shape, images.image_shape)]
-        raise KvaeError(
-            f"{path.name} is for images of {shapes[0]}, but {images.name} has {shapes[1]}"
-        )
+    images = runs.dataset_of(path, dataset, data_dir, output.progress)
     from kvae import export, figures
 
     loaded = export.load(path)
-    inputs = runs.inputs(loaded, images.test.spread(count).images)
+    inputs = loaded.inputs(images.test.spread(count).images).numpy()
     figures.save_png(figures.pairs(inputs, loaded.reconstruct(inputs).numpy()), target)
     click.echo(f"{len(inputs)} test images of {images.name} through {path.name} in {target}")

@@ -25,7 +25,17 @@ _PUBLIC = {
     "save": "kvae.export",
     "train": "kvae.training",
 }
-_MODULES = ("config", "data", "evaluation", "export", "figures", "models", "runs", "training")
+_MODULES = (
+    "config",
+    "data",
+    "evaluation",
+    "export",
+    "figures",
+    "gallery",
+    "models",
+    "runs",
+    "training",
+)
 
 __all__ = ["__version__", *_PUBLIC, *_MODULES]
 

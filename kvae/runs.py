@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from kvae.config import CONFIG, Config, read_config
 from kvae.errors import KvaeError, UsageError
-from kvae.files import check_writable, read_json, set_aside, whole_file, write_json
+from kvae.files import check_writable, read_json, set_aside, write_json
+from kvae.progress import Progress, silent
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from kvae.data import Dataset
     from kvae.evaluation import Evaluation
+    from kvae.gallery import Subject
     from kvae.models.vae import VAE
     from kvae.training import Epoch
 
@@ -34,11 +34,10 @@ RUNS = Path("runs")
 MODELS = Path("saved_models")
 RESULTS = "results.json"
 HISTORY = "history.csv"
+FRAMES = "frames.npz"
+FIGURES = "figures"
 
 CHECKPOINT_SECONDS = 60.0
-SAMPLES = 64
-RECONSTRUCTIONS = 20
-MANIFOLD_SIDE = 15
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,11 @@ def start(
         UsageError: `name` cannot be a name.
         KvaeError: the name is taken, a folder cannot be written, or a loss is not finite.
     """
-    from kvae import export
+    from kvae import export, gallery
     from kvae.models.vae import build
     from kvae.training.checkpoints import Checkpoints
+    from kvae.training.film import Film
+    from kvae.training.history import COLUMNS
     from kvae.training.loop import new_evaluator, new_optimizer, train
     from kvae.training.summaries import Summaries
 
@@ -99,6 +100,7 @@ def start(
         optimizer, evaluate = new_optimizer(config.training), new_evaluator(model, dataset)
         checkpoints = Checkpoints(folder / "checkpoints", model, optimizer)
         summaries = Summaries(folder, model, dataset, config)
+        film = Film(model, config.training.epochs)
         saved_at = time.monotonic()
         with _history_file(folder / HISTORY) as append:
 
@@ -106,6 +108,7 @@ def start(
                 nonlocal saved_at
                 append(epoch)
                 summaries.epoch(epoch, validation)
+                film.shoot(epoch.epoch)
                 done = epoch.epoch == config.training.epochs
                 if done or time.monotonic() - saved_at > CHECKPOINT_SECONDS:
                     checkpoints.save(epoch.epoch)
@@ -117,7 +120,11 @@ def start(
         test = evaluate(dataset.test.images)
         results = _results(test, history)
         _warn_of_collapse(test, config)
-        draw(model, dataset, history, folder / "figures")
+        film.save(folder / FRAMES)
+        columns = {name: [getattr(epoch, name) for epoch in history] for name in COLUMNS}
+        subject = gallery.Subject(name, model, dataset, columns, film.frames())
+        pictures = gallery.draw(subject, gallery.quick(model), folder / FIGURES)
+        summaries.pictures(pictures, config.training.epochs)
         summaries.project(test)
         summaries.close()
         write_json(folder / RESULTS, results)
@@ -216,47 +223,15 @@ def _results(test: "Evaluation", history: list["Epoch"]) -> dict[str, Any]:
 
 
 def _warn_of_collapse(test: "Evaluation", config: Config) -> None:
-    from kvae.evaluation import is_collapsed
+    from kvae.evaluation import verdict
 
-    if is_collapsed(test.kl_per_dimension):
+    if verdict(test.kl_per_dimension, test.posterior_means) == "collapsed":
         logger.warning(
             "the posterior has collapsed: nearly all of the %d latent dimensions have a KL under "
             "0.01 nats, so the decoder ignores them; try a smaller --beta, more --epochs, another "
             "--optimizer or --learning-rate, or --mean-activation sigmoid",
             config.model.latent,
         )
-
-
-def draw(model: "VAE", dataset: "Dataset", history: list["Epoch"], folder: Path) -> None:
-    """Write the pictures of what a model learned: samples, reconstructions, curves, manifold.
-
-    The manifold is drawn where there are two latent dimensions.
-    """
-    from kvae import figures
-    from kvae.training.history import COLUMNS
-
-    folder.mkdir()
-    figures.save_png(figures.tile(model.sample(SAMPLES).numpy()), folder / "samples.png")
-    images = inputs(model, dataset.test.spread(RECONSTRUCTIONS).images)
-    pairs = figures.pairs(images, model.reconstruct(images).numpy())
-    figures.save_png(pairs, folder / "reconstructions.png")
-    columns = {name: [getattr(epoch, name) for epoch in history] for name in COLUMNS}
-    curves = figures.history(columns, f"{dataset.name}, {model.config.model.latent} latents")
-    with whole_file(folder / "history.png") as scratch:
-        curves.savefig(scratch, dpi=120)
-    if model.config.model.latent == 2:
-        grid = model.mean_images(figures.manifold_latents(MANIFOLD_SIDE)).numpy()
-        figures.save_png(figures.tile(grid, MANIFOLD_SIDE), folder / "manifold.png")
-
-
-def inputs(model: "VAE", images: "np.ndarray") -> "np.ndarray":
-    """Stored uint8 images as the model sees them: float32 in [0, 1], binarized if it wants so."""
-    import tensorflow as tf
-
-    from kvae.data.pixels import to_float
-    from kvae.models.vae import seed_pair
-
-    return to_float(tf.constant(images), model.config.data.binarize, seed_pair(0)).numpy()
 
 
 def export_run(run: str, runs: Path = RUNS, models: Path = MODELS, overwrite: bool = False) -> Path:
@@ -300,6 +275,56 @@ def find(name: str | None, folder: Path, what: str) -> Path:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else "kvae list shows what is there"
     raise KvaeError(f"there is no {what} {name!r} in {folder}: {hint}")
+
+
+def dataset_of(
+    model: Path,
+    name: str | None = None,
+    data_dir: Path | None = None,
+    progress: Progress = silent,
+) -> "Dataset":
+    """The dataset of a saved model, or another one for it.
+
+    Args:
+        model: Folder of the saved model.
+        name: Another dataset than it was trained on, as `kvae.data.load` takes it.
+        data_dir: As `kvae.data.load` takes it.
+        progress: Likewise.
+
+    Raises:
+        KvaeError: the dataset is not to be had, or its images have another shape.
+    """
+    from kvae import data
+
+    config = read_config(model)
+    of_data = config.data
+    images = data.load(
+        name or of_data.dataset, data_dir, of_data.split_seed, of_data.image_size, progress
+    )
+    if images.image_shape != config.model.image_shape:
+        shapes = [" x ".join(map(str, s)) for s in (config.model.image_shape, images.image_shape)]
+        raise KvaeError(
+            f"{model.name} is for images of {shapes[0]}, but {images.name} has {shapes[1]}"
+        )
+    return images
+
+
+def subject(
+    model: Path, dataset: "Dataset", runs: Path = RUNS, seed: int = 0, progress: Progress = silent
+) -> "Subject":
+    """What `kvae.gallery` draws, of a saved model and of the run of its name, if there is one.
+
+    Raises:
+        KvaeError: the model or the run is damaged.
+    """
+    from kvae import export
+    from kvae.gallery import Subject
+    from kvae.training.film import read_frames
+
+    folder = runs / model.name
+    history = read_history(folder) if (folder / HISTORY).is_file() else None
+    frames = read_frames(folder / FRAMES) if (folder / FRAMES).is_file() else None
+    return Subject(model.name, export.load(model), dataset, history, frames, seed, progress)
 
 
 def listing(folder: Path) -> list[Path]:

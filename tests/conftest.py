@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
 import kvae
+from kvae.config import Config, DataConfig, ModelConfig, TrainingConfig
 from kvae.data import Dataset, Split
 from kvae.data.loading import default_data_dir
+from kvae.models.likelihoods import MIN_LOG_VARIANCE
 
 MANUAL = Path("downloads/manual")
 
@@ -42,6 +45,53 @@ def grey_dataset() -> Callable[..., Dataset]:
     def make(images: np.ndarray, name: str = "made") -> Dataset:
         split = Split(images)
         return Dataset(name, split, split, split, "made up")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def linear_gaussian() -> Callable[..., tuple[kvae.VAE, np.ndarray, np.ndarray]]:
+    """Makes a VAE that is a probabilistic PCA, with images of it and their exact log p(x).
+
+    No hidden layers, one scale, a free mean, and the exact posterior, whose standard deviations are
+    then multiplied by `stretch` and whose means are moved by `shift` of them.
+    Tipping & Bishop (1999), Equations 6 to 8; orthogonal loadings make M diagonal.
+    """
+    side, latent, noise = 4, 3, 0.08
+
+    def make(
+        count: int = 2000, stretch: float = 1.0, shift: float = 0.0
+    ) -> tuple[kvae.VAE, np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(0)
+        basis = np.linalg.qr(rng.standard_normal((side * side, latent)))[0]
+        loadings = basis * [0.4, 0.3, 0.2]
+        mean = rng.uniform(0.45, 0.55, side * side)
+        draws = mean + rng.standard_normal((count, latent)) @ loadings.T
+        draws += noise * rng.standard_normal(draws.shape)
+        images = np.round(np.clip(draws, 0, 1) * 255).astype(np.uint8)
+        model = kvae.build(
+            Config(
+                "reference",
+                DataConfig("made"),
+                ModelConfig((side, side, 1), latent, (), "normal-shared", "linear"),
+                TrainingConfig(epochs=1, batch_size=100),
+            )
+        )
+        m = np.diag(loadings.T @ loadings) + noise**2
+        stddev = noise / np.sqrt(m)
+        encoder, likelihood = model.encoder.posterior, model.decoder.likelihood
+        encoder.mean.kernel.assign(loadings / m)
+        encoder.mean.bias.assign(-(mean @ loadings) / m + shift * stddev)
+        encoder.log_variance.kernel.assign(np.zeros((side * side, latent)))
+        encoder.log_variance.bias.assign(2 * np.log(stretch * stddev))
+        likelihood.mean.kernel.assign(loadings.T)
+        likelihood.mean.bias.assign(mean)
+        # The inverse of the bounded log-variance.
+        excess = np.log(noise**2) - MIN_LOG_VARIANCE
+        likelihood.log_variance.assign(MIN_LOG_VARIANCE + np.log(np.expm1(excess)))
+        covariance = loadings @ loadings.T + noise**2 * np.eye(side * side)
+        exact = multivariate_normal(mean, covariance).logpdf(images.reshape(count, -1) / 255)
+        return model, images.reshape(count, side, side, 1), exact
 
     return make
 

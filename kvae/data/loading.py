@@ -1,21 +1,13 @@
 """One `load` for everything that holds images."""
 
 import os
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kvae import registry
 from kvae.data.dataset import Dataset
 from kvae.errors import KvaeError
-
-Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
-"""Wraps an iterable of known length to show how far it got, as tqdm does."""
-
-
-def _silent(items: Iterable[Any], total: int, description: str) -> Iterable[Any]:
-    return items
+from kvae.progress import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -34,7 +26,7 @@ class Request:
     data_dir: Path
     seed: int = 0
     image_size: tuple[int, int] | None = None
-    progress: Progress = _silent
+    progress: Progress = silent
 
 
 def default_data_dir() -> Path:
@@ -47,7 +39,7 @@ def load(
     data_dir: str | os.PathLike[str] | None = None,
     seed: int = 0,
     image_size: tuple[int, int] | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Dataset:
     """Load images in splits for training, validation and testing.
 

@@ -1,6 +1,43 @@
 """Is the model any good?"""
 
+from kvae.evaluation.classical import factor_analysis, probabilistic_pca
+from kvae.evaluation.comparison import Quantity, check_comparable, compare_models
 from kvae.evaluation.elbo import Evaluation, Evaluator
-from kvae.evaluation.latents import active_units, is_collapsed, kl_per_dimension
+from kvae.evaluation.labels import LabelScores, label_scores
+from kvae.evaluation.latents import active_units, kl_per_dimension, mutual_information, verdict
+from kvae.evaluation.likelihood import (
+    Annealed,
+    annealed_importance_sampling,
+    importance_weighted_bound,
+)
+from kvae.evaluation.reconstruction import Reconstruction, compare_images, sharpness
+from kvae.evaluation.report import Report, Row, evaluate
+from kvae.evaluation.samples import Fidelity, fidelity, nearest
 
-__all__ = ["Evaluation", "Evaluator", "active_units", "is_collapsed", "kl_per_dimension"]
+__all__ = [
+    "Annealed",
+    "Evaluation",
+    "Evaluator",
+    "Fidelity",
+    "LabelScores",
+    "Quantity",
+    "Reconstruction",
+    "Report",
+    "Row",
+    "active_units",
+    "annealed_importance_sampling",
+    "check_comparable",
+    "compare_images",
+    "compare_models",
+    "evaluate",
+    "factor_analysis",
+    "fidelity",
+    "importance_weighted_bound",
+    "kl_per_dimension",
+    "label_scores",
+    "mutual_information",
+    "nearest",
+    "probabilistic_pca",
+    "sharpness",
+    "verdict",
+]

@@ -1,6 +1,25 @@
 """Pictures: functions from arrays to figures and image grids. They know no model."""
 
-from kvae.figures.curves import history
+from kvae.figures.animation import animation, save_gif
+from kvae.figures.curves import compared, history, kl_bars
 from kvae.figures.grids import manifold_latents, pairs, save_png, sprite, tile
+from kvae.figures.scatter import pca, scatter, tsne
+from kvae.figures.style import picture, save
 
-__all__ = ["history", "manifold_latents", "pairs", "save_png", "sprite", "tile"]
+__all__ = [
+    "animation",
+    "compared",
+    "history",
+    "kl_bars",
+    "manifold_latents",
+    "pairs",
+    "pca",
+    "picture",
+    "save",
+    "save_gif",
+    "save_png",
+    "scatter",
+    "sprite",
+    "tile",
+    "tsne",
+]

@@ -50,6 +50,37 @@ def elbo(
     return Terms(reconstruction - beta * kl, reconstruction - kl, reconstruction, kl)
 
 
+def log_weights(
+    posterior: tfd.Distribution,
+    decode: Callable[[tf.Tensor], tfd.Distribution],
+    prior: tfd.Distribution,
+    images: tf.Tensor,
+    samples: int,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Log importance weights, log p(x|z) + log p(z) - log q(z|x), of `samples` draws of z an image.
+
+    Burda et al. (2016), Equation 8: the log of the mean weight is a lower bound on log p(x) in
+    expectation, the tighter the more samples; its limit is log p(x).
+
+    Args:
+        posterior: q(z|x), batch shape `[batch]`, event shape `[latent]`.
+        decode: From latents `[batch, latent]` to p(x|z).
+        prior: p(z), event shape `[latent]`.
+        images: float32 `[batch, height, width, channels]`.
+        samples: Draws of z an image.
+        seed: int32 `[2]`.
+
+    Returns:
+        `[samples, batch]`, in nats.
+    """
+    latents = posterior.sample(samples, seed=seed)
+    flat = tf.reshape(latents, (-1, latents.shape[-1]))
+    repeated = tf.tile(images, (samples, 1, 1, 1))
+    likelihood = tf.reshape(decode(flat).log_prob(repeated), (samples, -1))
+    return likelihood + prior.log_prob(latents) - posterior.log_prob(latents)
+
+
 def divergence(
     posterior: tfd.Distribution, prior: tfd.Distribution, latents: tf.Tensor
 ) -> tf.Tensor:

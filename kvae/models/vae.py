@@ -1,10 +1,12 @@
 """The variational autoencoder: an encoder, a decoder, a prior, and the bound that joins them."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from kvae.config import Config
+from kvae.data.pixels import to_float
 from kvae.models import bounds
 from kvae.models.networks import Decoder, Encoder
 from kvae.models.priors import StandardNormal
@@ -52,6 +54,15 @@ class VAE(keras.Model):
         """
         prior = self.prior.distribution()
         return bounds.elbo(self.encode(images), self.decode, prior, images, seed, beta)
+
+    def inputs(self, images: np.ndarray, seed: int | tf.Tensor = 0) -> tf.Tensor:
+        """Stored images as the model sees them: in [0, 1], and binarized if its data are.
+
+        Args:
+            images: uint8 `[batch, height, width, channels]`.
+            seed: Decides what `--binarize dynamic` draws.
+        """
+        return to_float(tf.constant(images), self.config.data.binarize, seed_pair(seed))
 
     def encode(self, images: tf.Tensor) -> tfd.Distribution:
         """q(z|x) of float images `[batch, height, width, channels]` in [0, 1]."""

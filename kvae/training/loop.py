@@ -204,12 +204,19 @@ class CompiledEpoch:
         if isinstance(self._images, tf.Tensor):
             # One gather an epoch outside of XLA, whose own copies byte by byte.
             return [tf.gather(self._images, order[0])]
-        shape = tf.TensorSpec((self._rows, self._images.shape[1]), tf.uint8)
-        images = self._images
-        chunks = tf.data.Dataset.from_generator(
-            lambda: (images[index] for index in order), output_signature=shape
-        )
-        return chunks.prefetch(1)
+        images, shape = self._images, (self._rows, self._images.shape[1])
+
+        def gather(index: tf.Tensor) -> tf.Tensor:
+            chunk = tf.numpy_function(lambda index: images[index], [index], tf.uint8)
+            return tf.ensure_shape(chunk, shape)
+
+        chunks = tf.data.Dataset.from_tensor_slices(order).map(gather).prefetch(1)
+        # One reader with a thread of its own. With tf.data's own tuning and in its shared threads
+        # XLA's were held up every now and then, and the whole epoch took half as long again.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        options.threading.private_threadpool_size = 1
+        return chunks.with_options(options)
 
 
 def _in_step(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:

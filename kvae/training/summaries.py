@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hparams
@@ -15,7 +16,6 @@ from tensorboard.plugins.scalar.summary import scalar_pb
 from kvae import figures
 from kvae.config import Config
 from kvae.data import Dataset
-from kvae.data.pixels import to_float
 from kvae.evaluation import Evaluation
 from kvae.models.vae import VAE
 from kvae.training.history import Epoch
@@ -65,8 +65,7 @@ class Summaries:
 
     def _images(self, step: int, validation: Evaluation) -> None:
         seed = tf.constant([self._config.training.seed, 0])
-        inputs = tf.constant(self._dataset.validation.spread(IMAGES).images)
-        pixels = to_float(inputs, self._config.data.binarize, seed)
+        pixels = self._model.inputs(self._dataset.validation.spread(IMAGES).images, seed)
         reconstructions = self._model.reconstruct(pixels)
         with self._writers["."].as_default(step=step):
             tf.summary.histogram("kl_per_dimension", validation.kl_per_dimension)
@@ -77,6 +76,16 @@ class Summaries:
             )
         for writer in self._writers.values():
             writer.flush()
+
+    def pictures(self, paths: Mapping[str, Path], step: int) -> None:
+        """Write pictures that are on disk, but for animations, which TensorBoard does not show."""
+        with self._writers["."].as_default(step=step):
+            for name, path in paths.items():
+                if path.suffix == ".png":
+                    with Image.open(path) as picture:
+                        tf.summary.image(
+                            f"figures/{name}", np.asarray(picture.convert("RGB"))[None]
+                        )
 
     def project(self, test: Evaluation) -> None:
         """Write the latents of the test images, with thumbnails and labels, for the Projector."""

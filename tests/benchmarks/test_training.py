@@ -47,8 +47,6 @@ def test_workers_answer_with_what_they_measured():
         assert len(given) == 2
         assert all(each["seconds"] > 0 and each["memory"] > 30 for each in given)
     assert answers["floor (NumPy)"][0]["loss"] is None
-    # Imports TensorFlow, and trains.
-    assert answers["kvae"][1]["memory"] > answers["floor (NumPy)"][1]["memory"]
     assert answers["kvae"][1]["loss"] < answers["kvae"][0]["loss"]
 
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import kvae
+from kvae_cli import figures as figures_command
 from kvae_cli.main import COMMANDS
 
 README = Path(__file__).parents[2] / "README.md"
@@ -101,6 +102,102 @@ def test_reconstruct(command, workplace, digits):
     expected = kvae.figures.pairs(inputs, model.reconstruct(inputs).numpy())
     np.testing.assert_allclose(picture.astype(int), expected[..., 0], atol=1)
     np.testing.assert_array_equal(picture[2:58:7, 2:58:7], digits.test.images[0].squeeze())
+
+
+def test_evaluate(command, workplace):
+    shown = command("evaluate", "--importance-samples", 20)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stderr == ""
+    printed = command("evaluate", "digits-z2", "--importance-samples", 20, "--json")
+    assert printed.returncode == 0, printed.stderr
+    found = json.loads(printed.stdout)
+    assert found["name"] == "digits-z2"
+    assert found["images"] == "179 test images of digits"
+    # What training measured, with other random numbers.
+    elbo = json.loads((workplace / "saved_models/digits-z2/results.json").read_text())["elbo"]
+    assert found["groups"]["Likelihood"]["ELBO"]["value"] == pytest.approx(elbo, abs=1)
+    for title, rows in found["groups"].items():
+        assert f"\n{title} " in shown.stdout
+        for name, row in rows.items():
+            assert f"\n  {name} " in shown.stdout
+            assert row["verdict"] in shown.stdout
+    assert f"{found['groups']['Likelihood']['KL']['value']:.2f}" in shown.stdout
+
+
+def test_evaluate_on_other_images(command, workplace, tmp_path):
+    np.save(tmp_path / "noise.npy", np.random.default_rng(0).integers(0, 256, (80, 8, 8), np.uint8))
+    result = command(
+        "evaluate", "--dataset", "noise.npy", "--split", "train", "--importance-samples", 2,
+        "--json",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["images"].startswith("64 train images of ")
+    assert "Labels" not in found["groups"]
+    # Noise is not digits.
+    elbo = json.loads((workplace / "saved_models/digits-z2/results.json").read_text())["elbo"]
+    assert found["groups"]["Likelihood"]["ELBO"]["value"] < elbo - 5
+
+
+def test_figures(command, workplace):
+    result = command("figures", "--only", "curves", "--only", "animation", "--only", "pca")
+    assert result.returncode == 0, result.stderr
+    paths = result.stdout.split()
+    assert paths == [f"figures/digits-z2/{n}" for n in ("curves.png", "animation.gif", "pca.png")]
+    for path in paths:
+        with Image.open(workplace / path) as picture:
+            assert np.asarray(picture.convert("L")).std() > 10
+    svg = command("figures", "digits-z2", "--only", "kl", "--format", "svg", "--output", "a/b")
+    assert svg.stdout.strip() == "a/b/kl.svg"
+    assert "use of the latents" in (workplace / "a/b/kl.svg").read_text()
+
+
+def test_figures_that_cannot_be_drawn(command, workplace):
+    shutil.rmtree(workplace / "runs")
+    result = command("figures", "--only", "curves")
+    assert result.returncode == 1
+    assert result.stderr == ("Error: curves need the run's history.csv, and there is no such run\n")
+    assert not list((workplace / "figures").rglob("*.png"))
+
+
+def test_the_figures_that_can_be_named_are_those_there_are():
+    assert set(figures_command.NAMES) == set(kvae.gallery.PICTURES)
+
+
+def test_compare(command, workplace):
+    assert command("train", "--epochs", 3, "--hidden", 8, "--name", "short").returncode == 0
+    result = command("compare", "digits-z2", "short")
+    assert result.returncode == 0, result.stderr
+    (elbo,) = re.findall(r"\nELBO  .*", result.stdout)
+    assert re.search(r"ELBO +\S+ ± \S+ \* +\S+ ± \S+ +nats", elbo)
+    with Image.open(workplace / "comparison.png") as picture:
+        assert np.asarray(picture.convert("L")).std() > 5
+    printed = json.loads(command("compare", "short", "digits-z2", "--json").stdout)
+    assert printed["models"] == ["short", "digits-z2"]
+    best = {quantity["name"]: quantity["best"] for quantity in printed["quantities"]}
+    assert (best["ELBO"], best["SSIM"], best["KL"]) == (1, 1, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("compare", "digits-z2"), 2, "name two models or more"),
+        (("compare", "digits-z2", "digits-z2"), 2, "name two models or more"),
+        (("compare", "digits-z2", "digit"), 1, "did you mean 'digits-z2'?"),
+        (("evaluate", "digits-z3"), 1, "did you mean 'digits-z2'?"),
+        (("evaluate", "--importance-samples", 0), 2, "0 is not in the range"),
+        (("evaluate", "--split", "tset"), 2, "'tset' is not one of"),
+        (("figures", "--only", "curve"), 2, "'curve' is not one of"),
+        (("figures", "--output", "file/x"), 1, "file"),
+    ],
+)
+def test_what_is_wrong_is_one_line(command, workplace, arguments, code, message):
+    (workplace / "file").touch()
+    result = command(*arguments)
+    assert result.returncode == code
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
 
 
 def test_list(command, workplace):

@@ -1,4 +1,4 @@
-"""Evaluation in chunks, and the verdicts on latents."""
+"""The ELBO, evaluated in chunks."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 import kvae
-from kvae.evaluation import Evaluator, active_units, is_collapsed, kl_per_dimension
+from kvae.evaluation import Evaluator
 
 
 @pytest.fixture(scope="module")
@@ -39,26 +39,3 @@ def test_standard_error(model, few_digits):
     result = Evaluator(model, "none", seed=0)(few_digits.test.images)
     expected = result.elbo.std() / np.sqrt(40)
     assert result.elbo_standard_error == pytest.approx(expected)
-
-
-def test_active_units_counts_means_that_move():
-    means = np.zeros((1000, 3))
-    means[::2, 0], means[1::2, 0] = 0.2, -0.2  # variance 0.04
-    means[::2, 1], means[1::2, 1] = 0.05, -0.05  # variance 0.0025
-    means[:, 2] = 7
-    assert active_units(means) == 1
-
-
-def test_collapse_is_nine_dimensions_of_ten():
-    assert is_collapsed(np.array([0.0, 0.001]))
-    assert is_collapsed(np.array([3.0] + [0.0] * 9))
-    assert not is_collapsed(np.array([3.0, 3.0] + [0.0] * 8))
-    assert not is_collapsed(np.array([0.0, 3.0]))
-
-
-def test_kl_per_dimension_sums_to_the_kl():
-    posterior = tfd.Independent(tfd.Normal([[0.5, -2.0]], [[0.1, 3.0]]), 1)
-    prior = tfd.Independent(tfd.Normal([0.0, 0.0], [1.0, 1.0]), 1)
-    parts = kl_per_dimension(posterior, prior).numpy()
-    np.testing.assert_allclose(parts.sum(axis=1), tfd.kl_divergence(posterior, prior), rtol=1e-6)
-    np.testing.assert_allclose(parts[0, 0], 0.5 * (0.01 + 0.25 - 1 - np.log(0.01)), rtol=1e-5)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.stats import norm
+from sklearn.neighbors import KNeighborsClassifier
 
 from kvae import figures
 from kvae.training import COLUMNS
@@ -72,10 +73,142 @@ def test_history_draws_every_epoch(epochs):
     rng = np.random.default_rng(0)
     columns = {name: rng.standard_normal(epochs).tolist() for name in COLUMNS}
     columns["epoch"] = list(range(1, epochs + 1))
-    figure = figures.history(columns, "digits")
-    for axes, term in zip(figure.axes, ("elbo", "reconstruction", "kl"), strict=True):
-        train, validation = axes.lines
-        np.testing.assert_array_equal(train.get_ydata(), columns[f"train_{term}"])
-        np.testing.assert_array_equal(validation.get_ydata(), columns[f"validation_{term}"])
-        assert axes.get_xlabel() == "epoch"
+    figure = figures.history(columns, 1439, "digits")
+    assert figure.get_suptitle() == "digits"
+    for row, unit in enumerate((1, 1439)):
+        for axes, term in zip(
+            figure.axes[3 * row : 3 * row + 3], ("elbo", "reconstruction", "kl"), strict=True
+        ):
+            train, validation = axes.lines
+            np.testing.assert_array_equal(train.get_ydata(), columns[f"train_{term}"])
+            np.testing.assert_array_equal(validation.get_ydata(), columns[f"validation_{term}"])
+            np.testing.assert_array_equal(train.get_xdata(), unit * np.arange(1, epochs + 1))
+            assert axes.get_xlabel() == ("images seen" if row else "epochs")
+            assert axes.get_xscale() == ("log" if row else "linear")
     assert figure.axes[0].get_ylabel() == "nats an image"
+
+
+def test_kl_bars_are_in_order_and_named():
+    figure = figures.kl_bars(np.array([0.5, 3.0, 1.0]), "digits")
+    (axes,) = figure.axes
+    assert [bar.get_height() for bar in axes.patches] == [3.0, 1.0, 0.5]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["2", "3", "1"]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_picture_keeps_every_pixel(tmp_path, channels):
+    grid = figures.tile(images_of(12, channels=channels), columns=4)
+    figure = figures.picture(
+        grid, "a title", below="across", left=("first", "second", "third"), side=""
+    )
+    figures.save(figure, tmp_path / "picture.png")
+    opened = np.asarray(Image.open(tmp_path / "picture.png").convert("RGB"))
+    height, width = grid.shape[:2]
+    expected = np.broadcast_to(grid, (height, width, 3))
+    # The grid is in there somewhere, pixel for pixel; words are around it.
+    found = [
+        (top, left)
+        for top in range(opened.shape[0] - height + 1)
+        for left in range(opened.shape[1] - width + 1)
+        if np.array_equal(opened[top, left : left + width], expected[0])
+        and np.array_equal(opened[top : top + height, left : left + width], expected)
+    ]
+    assert len(found) == 1
+    assert (opened[: found[0][0] - 1] < 128).any()
+    assert (opened[:, : found[0][1]] < 128).any()
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_formats(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    figures.save(figures.kl_bars(np.array([0.5, 3.0]), "digits"), path)
+    begin = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix]
+    assert path.read_bytes().startswith(begin)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_pca_finds_the_direction_of_most_variance():
+    rng = np.random.default_rng(0)
+    latents = rng.standard_normal((500, 3)) * [1, 5, 0.1]
+    plane, shares = figures.pca(latents)
+    assert abs(np.corrcoef(plane[:, 0], latents[:, 1])[0, 1]) > 0.999
+    np.testing.assert_allclose(shares, [25 / 26, 1 / 26], atol=0.01)
+
+
+def test_tsne_keeps_clusters_apart_and_says_how_far_it_got():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 40)
+    latents = rng.standard_normal((120, 5)) + 30 * np.eye(3, 5)[labels]
+    seen = []
+
+    def progress(items, total, description):
+        assert (total, description) == (20, "t-SNE")
+        for item in items:
+            seen.append(item)
+            yield item
+
+    plane = figures.tsne(latents, progress=progress)
+    assert plane.shape == (120, 2)
+    assert len(seen) == 20
+    accuracy = KNeighborsClassifier(5).fit(plane[::2], labels[::2]).score(plane[1::2], labels[1::2])
+    assert accuracy == 1
+
+
+@pytest.mark.parametrize("classes", [3, 10])
+def test_scatter_colours_and_names_labels(classes):
+    labels = np.arange(50) % classes
+    points = np.random.default_rng(0).standard_normal((50, 2))
+    names = [f"class {value}" for value in range(classes)]
+    figure = figures.scatter(points, "t", ("x", "y"), labels=labels, label_names=names)
+    (axes,) = figure.axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "y")
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == names
+    looks = {
+        (tuple(group.get_facecolor()[0]), group.get_paths()[0].vertices.shape)
+        for group in axes.collections
+    }
+    assert len(looks) == classes
+    # A name is at one of its own points.
+    for value, text in enumerate(axes.texts):
+        assert text.get_text() == names[value]
+        assert text.get_position() in {tuple(point) for point in points[labels == value]}
+    shown = np.concatenate([group.get_offsets() for group in axes.collections])
+    np.testing.assert_array_equal(np.sort(shown, axis=0), np.sort(points, axis=0))
+
+
+def test_scatter_without_labels_shows_the_order():
+    points = np.random.default_rng(0).standard_normal((50, 2))
+    figure = figures.scatter(
+        points, "t", ("", ""), order=np.arange(50), order_name="frame of the film"
+    )
+    assert figure.axes[1].get_ylabel() == "frame of the film"
+    assert list(figure.axes[0].get_xticks()) == []
+
+
+def test_compared_has_two_standard_errors():
+    figure = figures.compared(
+        ["a", "b"], {"ELBO": [(-100.0, 1.0), (-90.0, 2.0)], "KL": [(5.0, 0.1), (6.0, 0.2)]}, "t"
+    )
+    elbo, kl = figure.axes
+    assert [label.get_text() for label in elbo.get_yticklabels()] == ["a", "b"]
+    assert elbo.get_xlabel() == "ELBO, nats an image"
+    assert kl.get_xlabel() == "KL, nats an image"
+    (bars,) = elbo.collections
+    ends = [segment[:, 0].tolist() for segment in bars.get_segments()]
+    assert ends == [[-102, -98], [-94, -86]]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_animation_is_a_gif_of_every_frame(tmp_path, channels):
+    frames = np.zeros((3, 4, 8, 8, channels), np.uint8)
+    frames[1], frames[2] = 128, 255
+    pictures = figures.animation(frames, np.array([1, 5, 20]))
+    figures.save_gif(pictures, tmp_path / "a.gif")
+    with Image.open(tmp_path / "a.gif") as opened:
+        assert opened.n_frames == 3
+        assert opened.info["loop"] == 0
+        shades = []
+        for number in range(3):
+            opened.seek(number)
+            shades.append(int(np.asarray(opened.convert("L"))[18 + 30, 30]))
+    np.testing.assert_allclose(shades, [0, 128, 255], atol=2)

@@ -1,9 +1,10 @@
 """The ELBO and its parts against closed forms."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA
 from sklearn.metrics import log_loss
 from tensorflow_probability import distributions as tfd
@@ -12,65 +13,27 @@ import kvae
 from kvae.config import Config, DataConfig, ModelConfig, TrainingConfig
 from kvae.evaluation import Evaluator
 from kvae.models import bounds
-from kvae.models.likelihoods import MIN_LOG_VARIANCE
-
-SIDE, LATENT, NOISE = 4, 3, 0.08
 
 
-def linear_config(**training: object) -> Config:
-    """No hidden layers, one scale, a free mean: probabilistic PCA (Tipping & Bishop, 1999)."""
-    return Config(
-        "reference",
-        DataConfig("made"),
-        ModelConfig((SIDE, SIDE, 1), LATENT, (), "normal-shared", "linear"),
-        TrainingConfig(**{"epochs": 1, "batch_size": 100, **training}),
-    )
-
-
-@pytest.fixture(scope="module")
-def ppca() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Loadings with orthogonal columns, mean, and 2,000 draws of a probabilistic PCA."""
-    rng = np.random.default_rng(0)
-    basis = np.linalg.qr(rng.standard_normal((SIDE * SIDE, LATENT)))[0]
-    loadings = basis * [0.4, 0.3, 0.2]
-    mean = rng.uniform(0.45, 0.55, SIDE * SIDE)
-    draws = mean + rng.standard_normal((2000, LATENT)) @ loadings.T
-    return loadings, mean, draws + NOISE * rng.standard_normal(draws.shape)
-
-
-def test_elbo_is_the_exact_log_likelihood_at_the_exact_posterior(ppca):
-    loadings, mean, images = ppca
-    model = kvae.build(linear_config())
-    # Tipping & Bishop (1999), Equations 6 to 8; orthogonal loadings make M diagonal.
-    m = np.diag(loadings.T @ loadings) + NOISE**2
-    encoder, likelihood = model.encoder.posterior, model.decoder.likelihood
-    encoder.mean.kernel.assign(loadings / m)
-    encoder.mean.bias.assign(-(mean @ loadings) / m)
-    encoder.log_variance.kernel.assign(np.zeros((SIDE * SIDE, LATENT)))
-    encoder.log_variance.bias.assign(np.log(NOISE**2 / m))
-    likelihood.mean.kernel.assign(loadings.T)
-    likelihood.mean.bias.assign(mean)
-    # The inverse of the bounded log-variance.
-    excess = np.log(NOISE**2) - MIN_LOG_VARIANCE
-    likelihood.log_variance.assign(MIN_LOG_VARIANCE + np.log(np.expm1(excess)))
-
-    covariance = loadings @ loadings.T + NOISE**2 * np.eye(SIDE * SIDE)
-    exact = multivariate_normal(mean, covariance).logpdf(images).mean()
-    pixels = tf.constant(images.reshape(-1, SIDE, SIDE, 1), tf.float32)
+def test_elbo_is_the_exact_log_likelihood_at_the_exact_posterior(linear_gaussian):
+    model, images, exact = linear_gaussian()
+    pixels = tf.constant(images / 255, tf.float32)
     draws = np.array([model.terms(pixels, [seed, 7]).elbo.numpy().mean() for seed in range(50)])
     error = draws.std(ddof=1) / np.sqrt(len(draws))
     assert error < 0.01
-    assert draws.mean() == pytest.approx(exact, abs=4 * error + 1e-3)
+    assert draws.mean() == pytest.approx(exact.mean(), abs=4 * error + 1e-3)
 
 
 @pytest.mark.parametrize("jit", [True, False])
-def test_training_a_linear_model_finds_the_maximum_likelihood(ppca, grey_dataset, jit):
-    *_, images = ppca
-    stored = np.round(np.clip(images, 0, 1) * 255).astype(np.uint8)
-    dataset = grey_dataset(stored.reshape(-1, SIDE, SIDE, 1))
-    maximum = PCA(LATENT).fit(stored / 255).score(stored / 255)
-    config = linear_config(epochs=600, optimizer="adam", learning_rate=0.001, jit=jit)
-    model = kvae.build(config)
+def test_training_a_linear_model_finds_the_maximum_likelihood(linear_gaussian, grey_dataset, jit):
+    exact, images, _ = linear_gaussian()
+    pixels = images.reshape(len(images), -1) / 255
+    maximum = PCA(exact.config.model.latent).fit(pixels).score(pixels)
+    dataset = grey_dataset(images)
+    training = TrainingConfig(
+        epochs=600, batch_size=100, optimizer="adam", learning_rate=0.001, jit=jit
+    )
+    model = kvae.build(dataclasses.replace(exact.config, training=training))
     kvae.train(model, dataset)
     elbos = [Evaluator(model, "none", seed)(dataset.train.images).elbo.mean() for seed in range(10)]
     # Below the exact optimum by the noise of the last steps, and never above it.
@@ -169,10 +132,9 @@ def test_gradients_are_finite_differences(likelihood):
         assert (above - below) / (2 * step) == pytest.approx(slope, rel=5e-3, abs=2e-3), weight.path
 
 
-def test_beta_weighs_the_objective_and_not_the_elbo():
-    config = linear_config()
-    model = kvae.build(config)
-    pixels = tf.constant(np.random.default_rng(6).uniform(size=(6, SIDE, SIDE, 1)), tf.float32)
+def test_beta_weighs_the_objective_and_not_the_elbo(linear_gaussian):
+    model, images, _ = linear_gaussian(count=6)
+    pixels = tf.constant(images / 255, tf.float32)
     plain, weighted = model.terms(pixels, [0, 1]), model.terms(pixels, [0, 1], beta=4.0)
     np.testing.assert_array_equal(plain.objective, plain.elbo)
     np.testing.assert_array_equal(weighted.elbo, plain.elbo)

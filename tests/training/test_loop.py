@@ -28,7 +28,7 @@ class Counter:
         self.trainable_variables = [self.seen]
 
     def terms(self, images: tf.Tensor, seed: tf.Tensor, beta: float) -> Terms:
-        objective = tf.reshape(images, (len(images), -1)) @ self.seen[:, None]
+        objective = tf.reshape(images, (images.shape[0], -1)) @ self.seen[:, None]
         return Terms(*[objective[:, 0]] * 4)
 
 

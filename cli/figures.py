@@ -1,0 +1,86 @@
+"""kvae figures"""
+
+from pathlib import Path
+
+import click
+
+from kvae_cli import options, output
+
+NAMES = (
+    "curves",
+    "samples",
+    "reconstructions",
+    "manifold",
+    "kl",
+    "traversals",
+    "interpolation",
+    "pca",
+    "nearest",
+    "tsne",
+    "animation",
+)
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option(
+    "--only",
+    type=click.Choice(NAMES),
+    multiple=True,
+    help="A picture to draw; may be given several times.  [default: all that there can be]",
+)
+@click.option(
+    "--output",
+    "target",
+    type=options.FOLDER,
+    help="Folder for the pictures.  [default: figures/MODEL]",
+)
+@click.option(
+    "--format",
+    "suffix",
+    type=click.Choice(("png", "svg", "pdf")),
+    default="png",
+    show_default=True,
+    help="An animation is a GIF in any case.",
+)
+@click.option("--dataset", help="Images to draw with.  [default: the model's own]")
+@options.seed
+@options.runs
+@options.models
+@options.data_dir
+def figures(
+    model: str | None,
+    only: tuple[str, ...],
+    target: Path | None,
+    suffix: str,
+    dataset: str | None,
+    seed: int,
+    runs: Path,
+    models: Path,
+    data_dir: Path | None,
+) -> None:
+    """Draw what MODEL learned: curves, samples, reconstructions, its latents, and more.
+
+    MODEL is the name or the path of a saved model, by default the newest. Curves and the animation
+    are of the run of that name.
+    """
+    from kvae import files
+    from kvae import runs as all_runs
+
+    path = all_runs.find(model, models, "saved model")
+    folder = target or Path("figures") / path.name
+    files.check_writable(folder)
+    images = all_runs.dataset_of(path, dataset, data_dir, output.progress)
+
+    from kvae import gallery
+
+    subject = all_runs.subject(path, images, runs, seed, output.steps)
+    for name in output.progress(only or NAMES, len(only or NAMES), "figures"):
+        try:
+            drawn = gallery.draw(subject, [name], folder, f".{suffix}")
+        except gallery.NotDrawnError as reason:
+            if only:
+                raise
+            click.echo(f"{name}: not drawn, {reason}", err=True)
+            continue
+        click.echo(drawn[name])

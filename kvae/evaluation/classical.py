@@ -1,0 +1,41 @@
+"""Linear models with exact likelihoods, which a VAE with as many latents should beat."""
+
+import numpy as np
+
+MIN_STDDEV = 1 / 256
+"""No pixel is modelled more finely than a grey level, as in `kvae.models.likelihoods`."""
+
+
+def probabilistic_pca(train: np.ndarray, test: np.ndarray, latent: int) -> np.ndarray:
+    """log p(x) of each test image under probabilistic PCA (Tipping & Bishop, 1999), `[count]`.
+
+    Args:
+        train: Floats, `[count, ...]`.
+        test: Likewise.
+        latent: Dimensions, fewer than pixels and images.
+    """
+    from sklearn.decomposition import PCA
+
+    train, test = _flat(train), _flat(test)
+    return PCA(latent).fit(train).score_samples(test)
+
+
+def factor_analysis(train: np.ndarray, test: np.ndarray, latent: int) -> np.ndarray:
+    """log p(x) of each test image under factor analysis, in which each pixel has its own noise.
+
+    Args:
+        train: Floats, `[count, ...]`.
+        test: Likewise.
+        latent: Dimensions, fewer than pixels and images.
+    """
+    from sklearn.decomposition import FactorAnalysis
+
+    train, test = _flat(train), _flat(test)
+    model = FactorAnalysis(latent, random_state=0).fit(train)
+    # The density of a pixel that never changes grows without limit.
+    model.noise_variance_ = np.maximum(model.noise_variance_, MIN_STDDEV**2)
+    return model.score_samples(test)
+
+
+def _flat(images: np.ndarray) -> np.ndarray:
+    return np.asarray(images, np.float64).reshape(len(images), -1)

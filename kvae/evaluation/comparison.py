@@ -1,0 +1,115 @@
+"""Several models on the same images."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from kvae.data import Dataset
+from kvae.errors import UsageError
+from kvae.evaluation import reconstruction
+from kvae.evaluation.elbo import CHUNK, Evaluator
+from kvae.evaluation.likelihood import standard_error
+from kvae.evaluation.samples import fidelity
+from kvae.models.vae import VAE
+
+COMPARED = 2000
+"""Images that samples are compared with pairwise, at most."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One line of a comparison.
+
+    Attributes:
+        name: What it is.
+        unit: Such as `nats`; empty where there is none.
+        values: One a model.
+        errors: Their standard errors, empty where there are none.
+        best: Which model has the best value; None where more is neither better nor worse.
+    """
+
+    name: str
+    unit: str
+    values: list[float]
+    errors: list[float]
+    best: int | None
+
+
+def compare_models(models: Mapping[str, VAE], dataset: Dataset, seed: int = 0) -> list[Quantity]:
+    """ELBO, its parts, use of latents, reconstructions and samples of several models.
+
+    Differences are taken image by image, so that their standard errors are those of the difference
+    and not of the images.
+
+    Args:
+        models: Two or more, by name.
+        dataset: Its test images are what they are compared on.
+        seed: Decides all random numbers.
+
+    Raises:
+        UsageError: what the models say cannot be compared.
+    """
+    check_comparable(models)
+    test = dataset.test
+    chunk = min(CHUNK, len(test))
+    found = [
+        Evaluator(model, model.config.data.binarize, seed, chunk, model.config.training.jit)(
+            test.images
+        )
+        for model in models.values()
+    ]
+    best = int(np.argmax([each.elbo.mean() for each in found]))
+    behind = [each.elbo - found[best].elbo for each in found]
+    some, train = test.spread(COMPARED), dataset.train.spread(COMPARED)
+    originals, real = some.images / np.float32(255), train.images / np.float32(255)
+    restored = [
+        reconstruction.compare_images(
+            originals, model.reconstruct(model.inputs(some.images, seed)).numpy()
+        )
+        for model in models.values()
+    ]
+    samples = [fidelity(real, model.sample(len(real), seed).numpy()) for model in models.values()]
+
+    def means(name: str, each: list[np.ndarray], best: int | None) -> Quantity:
+        values = [float(values.mean()) for values in each]
+        return Quantity(name, "nats", values, [standard_error(values) for values in each], best)
+
+    def plain(name: str, unit: str, values: list[float], most: bool | None) -> Quantity:
+        if most is None:
+            return Quantity(name, unit, values, [], None)
+        return Quantity(name, unit, values, [], int((np.argmax if most else np.argmin)(values)))
+
+    return [
+        means("ELBO", [each.elbo for each in found], best),
+        means("ELBO, behind the best", behind, best),
+        means(
+            "reconstruction",
+            [each.reconstruction for each in found],
+            int(np.argmax([each.reconstruction.mean() for each in found])),
+        ),
+        means("KL", [each.kl for each in found], None),
+        plain("active units", "", [float(each.active_units) for each in found], None),
+        plain("squared error a pixel", "", [each.mean_squared_error for each in restored], False),
+        plain("SSIM", "", [each.ssim for each in restored], True),
+        plain("coverage of prior samples", "", [each.coverage for each in samples], True),
+        plain("precision of prior samples", "", [each.precision for each in samples], True),
+    ]
+
+
+def check_comparable(models: Mapping[str, VAE]) -> None:
+    """Refuse models whose ELBOs are of different things.
+
+    Raises:
+        UsageError: other data, other binarization, or probabilities beside densities.
+    """
+    kinds = {}
+    for name, model in models.items():
+        data = model.config.data
+        discrete = model.config.model.likelihood == "bernoulli"
+        kind = f"{data.dataset} ({'probabilities' if discrete else 'densities'}"
+        kind += f", binarized: {data.binarize})" if data.binarize != "none" else ")"
+        kinds[name] = kind
+    if len(set(kinds.values())) > 1:
+        each = "; ".join(f"{name}: {kind}" for name, kind in kinds.items())
+        raise UsageError(f"these models' ELBOs are of different things: {each}")

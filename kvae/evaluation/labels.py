@@ -1,0 +1,48 @@
+"""What latents know of labels that the model never saw."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+NEIGHBOURS = 5
+
+
+class LabelScores(NamedTuple):
+    """Attributes:
+    knn: Accuracy of the vote of the 5 nearest training latents.
+    linear: Accuracy of multinomial logistic regression.
+    clusters: Normalised mutual information of labels and a k-means with as many clusters.
+    """
+
+    knn: float
+    linear: float
+    clusters: float
+
+
+def label_scores(
+    train: np.ndarray, train_labels: np.ndarray, test: np.ndarray, test_labels: np.ndarray
+) -> LabelScores:
+    """Learn labels from training latents, and try on test latents.
+
+    Args:
+        train: `[count, latent]`.
+        train_labels: Integers, `[count]`.
+        test: `[other count, latent]`.
+        test_labels: Integers, `[other count]`.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import normalized_mutual_info_score
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    knn = KNeighborsClassifier(NEIGHBOURS).fit(train, train_labels)
+    linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    linear.fit(train, train_labels)
+    clusters = KMeans(len(np.unique(test_labels)), n_init=10, random_state=0).fit_predict(test)
+    return LabelScores(
+        knn=float(knn.score(test, test_labels)),
+        linear=float(linear.score(test, test_labels)),
+        clusters=float(normalized_mutual_info_score(test_labels, clusters)),
+    )

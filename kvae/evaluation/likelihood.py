@@ -1,0 +1,253 @@
+"""log p(x) of images, as near as it can be had: importance weighting and annealing."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
+
+from kvae.data.pixels import to_float
+from kvae.models import bounds
+from kvae.models.vae import VAE
+from kvae.progress import Progress, silent
+
+ROWS_BYTES = 2**26
+"""Decoded images at a time take about this much."""
+# Separates these random numbers from those of training and of the ELBO under the same seed.
+STREAM = 2
+
+STEP_SIZES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.8)
+ACCEPTANCE = 0.75
+"""HMC's step size is that whose acceptance comes nearest to this."""
+LEAPFROG_STEPS = 5
+ANNEALED_BATCH = 20
+SCALE_DRAWS = 64
+
+
+def standard_error(values: np.ndarray) -> float:
+    """Standard error of the mean of values of independent images, `[count]`."""
+    return float(np.std(values) / np.sqrt(len(values)))
+
+
+def importance_weighted_bound(
+    model: VAE,
+    images: np.ndarray,
+    samples: int,
+    seed: int = 0,
+    progress: Progress = silent,
+    dequantize: bool = False,
+) -> np.ndarray:
+    """A lower bound on log p(x) by `samples` importance samples an image (Burda et al., 2016).
+
+    Memory does not grow with `samples`: they are drawn a few at a time.
+
+    Args:
+        model: A VAE.
+        images: uint8 `[count, height, width, channels]`.
+        samples: Draws of z an image.
+        seed: Decides them.
+        progress: Shows how far along it is.
+        dequantize: Fill the gaps between grey levels with uniform noise, so that the density is
+            a bound on the probability of 8-bit pixels, each of width 1/256 (Theis et al., 2016).
+
+    Returns:
+        `[count]`, in nats.
+    """
+    config, binarize = model.config.training, model.config.data.binarize
+    pixels = math.prod(images.shape[1:])
+    rows = max(1, ROWS_BYTES // (4 * pixels))
+    # A few images with many samples each: the encoder then runs but once an image.
+    batch = max(1, min(len(images), rows // min(samples, 50)))
+    draws = max(1, min(samples, rows // batch))
+
+    @tf.function(jit_compile=config.jit, autograph=False)
+    def bound(batch_images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+        if dequantize:
+            noise = tf.random.stateless_uniform(batch_images.shape, pixel_seed)
+            floats = (tf.cast(batch_images, tf.float32) + noise) / 256
+        else:
+            floats = to_float(batch_images, binarize, pixel_seed, config.jit)
+        posterior, prior = model.encode(floats), model.prior.distribution()
+
+        def some(done: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            draw_seed = tf.random.experimental.stateless_fold_in(latent_seed, done)
+            weights = bounds.log_weights(posterior, model.decode, prior, floats, draws, draw_seed)
+            # The last draws may be more than are left.
+            wanted = (done + tf.range(draws) < samples)[:, None]
+            weights = tf.where(wanted, weights, -math.inf)
+            total = tf.reduce_logsumexp(tf.concat([weights, total[None]], axis=0), axis=0)
+            return done + draws, total
+
+        nothing = tf.fill((batch,), -math.inf)
+        total = tf.while_loop(lambda done, _: done < samples, some, [tf.constant(0), nothing])[1]
+        return total - math.log(samples)
+
+    results = []
+    starts = range(0, len(images), batch)
+    for start in progress(starts, len(starts), "importance samples"):
+        index = np.arange(start, start + batch) % len(images)
+        chunk_seed = tf.random.experimental.stateless_fold_in([seed, STREAM], start)
+        results.append(bound(tf.constant(images[index]), chunk_seed).numpy())
+    return np.concatenate(results)[: len(images)]
+
+
+@dataclass(frozen=True, eq=False)
+class Annealed:
+    """What annealed importance sampling found.
+
+    Attributes:
+        bound: Lower bounds on log p(x) in expectation, `[count]`, in nats.
+        acceptance: Share of HMC's proposals that were accepted, at every temperature.
+        step_size: Of HMC's leapfrog steps.
+        chains: An image.
+        steps: Temperatures between q(z|x) and p(z|x).
+    """
+
+    bound: np.ndarray
+    acceptance: float
+    step_size: float
+    chains: int
+    steps: int
+
+
+def annealed_importance_sampling(
+    model: VAE,
+    images: np.ndarray,
+    chains: int = 16,
+    steps: int = 200,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Annealed:
+    """A stricter bound on log p(x): latents are led from q(z|x) to p(z|x) by HMC.
+
+    Neal (2001); Wu et al. (2017) for decoders, who begin at the prior. Beginning at q(z|x) takes
+    fewer steps, and the mean weight is unbiased all the same. Step sizes are in units of the
+    posterior's standard deviations.
+
+    Args:
+        model: A VAE.
+        images: uint8 `[count, height, width, channels]`.
+        chains: An image; the bound is of their mean weight.
+        steps: Temperatures, with one HMC transition each.
+        seed: Decides the random numbers.
+        progress: Shows how far along it is.
+    """
+    config, binarize = model.config.training, model.config.data.binarize
+    batch = min(len(images), ANNEALED_BATCH)
+
+    @tf.function(jit_compile=config.jit, autograph=False)
+    def run(
+        batch_images: tf.Tensor, steps: tf.Tensor, step_size: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+        floats = to_float(batch_images, binarize, pixel_seed, config.jit)
+        posterior, prior = model.encode(floats), model.prior.distribution()
+        repeated = tf.tile(floats, (chains, 1, 1, 1))
+
+        def joint(latents: tf.Tensor) -> tf.Tensor:
+            flat = tf.reshape(latents, (-1, latents.shape[-1]))
+            likelihood = model.decode(flat).log_prob(repeated)
+            return tf.reshape(likelihood, (chains, -1)) + prior.log_prob(latents)
+
+        return anneal(posterior, joint, chains, steps, step_size, latent_seed)
+
+    def chunk(start: int) -> tf.Tensor:
+        return tf.constant(images[np.arange(start, start + batch) % len(images)])
+
+    def seed_of(number: int) -> tf.Tensor:
+        return tf.random.experimental.stateless_fold_in([seed, STREAM + 1], number)
+
+    # A quarter of the steps is enough to see how many proposals are accepted.
+    trials = {}
+    for size in progress(STEP_SIZES, len(STEP_SIZES), "HMC step size"):
+        accepted = run(chunk(0), tf.constant(max(1, steps // 4)), tf.constant(size), seed_of(-1))[1]
+        trials[size] = float(tf.reduce_mean(accepted))
+    step_size = min(trials, key=lambda size: abs(trials[size] - ACCEPTANCE))
+    found, acceptances = [], []
+    starts = range(0, len(images), batch)
+    for start in progress(starts, len(starts), "annealing"):
+        weights, accepted = run(
+            chunk(start), tf.constant(steps), tf.constant(step_size), seed_of(start)
+        )
+        found.append(tf.reduce_logsumexp(weights, axis=0).numpy() - math.log(chains))
+        acceptances.append(float(tf.reduce_mean(accepted)))
+    bound = np.concatenate(found)[: len(images)]
+    return Annealed(bound, float(np.mean(acceptances)), step_size, chains, steps)
+
+
+def anneal(
+    proposal: tfd.Distribution,
+    target: Callable[[tf.Tensor], tf.Tensor],
+    chains: int,
+    steps: tf.Tensor,
+    step_size: tf.Tensor,
+    seed: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Annealed importance sampling (Neal, 2001) by `tfp.mcmc` with Hamiltonian Monte Carlo.
+
+    Args:
+        proposal: Where it begins; batch shape `[batch]`, event shape `[latent]`.
+        target: Unnormalised log density where it ends, from `[chains, batch, latent]` to
+            `[chains, batch]`.
+        chains: Independent ones.
+        steps: int32 scalar; temperatures between.
+        step_size: Scalar, in units of the proposal's standard deviations.
+        seed: int32 `[2]`.
+
+    Returns:
+        Log weights, whose exponentials have the target's normaliser for a mean, and the shares of
+        proposals that were accepted; each `[chains, batch]`.
+    """
+    start_seed, scale_seed, chain_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
+    start = proposal.sample(chains, seed=start_seed)
+    # Of draws of their own: steps must not depend on where the chains are.
+    scale = tf.math.reduce_std(proposal.sample(SCALE_DRAWS, seed=scale_seed), axis=0)
+    _, weights, results = tfp.mcmc.sample_annealed_importance_chain(
+        num_steps=steps,
+        proposal_log_prob_fn=proposal.log_prob,
+        target_log_prob_fn=target,
+        current_state=start,
+        make_kernel_fn=lambda density: _Afresh(density, step_size * scale),
+        parallel_iterations=1,
+        seed=chain_seed,
+    )
+    return weights, results.inner_results.accepted / tf.cast(steps, tf.float32)
+
+
+class _Results(NamedTuple):
+    """What TFP's annealing asks of a step's results, and the number of accepted proposals."""
+
+    proposed_results: Any
+    accepted_results: Any
+    accepted: tf.Tensor
+
+
+class _Afresh(tfp.mcmc.TransitionKernel):
+    """HMC that forgets what it computed at another temperature.
+
+    TFP's annealing hands each step the density of the step before, at the temperature of the step
+    before, with which HMC accepts wrongly (tensorflow/probability issues 267 and 1429).
+    """
+
+    def __init__(self, target: Callable[[tf.Tensor], tf.Tensor], step_size: tf.Tensor) -> None:
+        self._kernel = tfp.mcmc.HamiltonianMonteCarlo(target, step_size, LEAPFROG_STEPS)
+
+    @property
+    def is_calibrated(self) -> bool:
+        return True
+
+    def one_step(self, current_state: tf.Tensor, previous_kernel_results: Any, seed: Any) -> Any:
+        before = self._kernel.bootstrap_results(current_state)
+        state, after = self._kernel.one_step(current_state, before, seed)
+        accepted = previous_kernel_results.accepted + tf.cast(after.is_accepted, tf.float32)
+        return state, _Results(after.proposed_results, after.accepted_results, accepted)
+
+    def bootstrap_results(self, init_state: tf.Tensor) -> Any:
+        results = self._kernel.bootstrap_results(init_state)
+        accepted = tf.zeros_like(results.accepted_results.target_log_prob)
+        return _Results(results.proposed_results, results.accepted_results, accepted)

@@ -1,0 +1,89 @@
+"""Images against images: does a model draw what there is, all that there is, and nothing else?"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+NEIGHBOURS = 5
+
+
+class Fidelity(NamedTuple):
+    """How images compare with real ones, by nearest neighbours in pixel space; each from 0 up to 1.
+
+    Attributes:
+        precision: Share of the images within reach of a real one (Kynkaanniemi et al., 2019).
+        recall: Share of the real ones within reach of one of the images (likewise).
+        density: How many real ones reach each image, over k; may exceed 1 (Naeem et al., 2020).
+        coverage: Share of the real ones with an image within their reach (likewise).
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def fidelity(real: np.ndarray, images: np.ndarray, k: int = NEIGHBOURS) -> Fidelity:
+    """Precision, recall, density and coverage.
+
+    The reach of an image is the distance to its k-th nearest neighbour among its own kind.
+
+    Args:
+        real: `[count, ...]`, more than `k` of them.
+        images: `[other count, ...]`, likewise.
+        k: Neighbours.
+    """
+    from sklearn.metrics import pairwise_distances_chunked
+
+    real, images = _flat(real), _flat(images)
+    real_reach, image_reach = reach(real, k), reach(images, k)
+    reached = np.zeros(len(images), int)
+    recalled, covered = [], []
+    start = 0
+    for distances in pairwise_distances_chunked(real, images):
+        within = distances <= real_reach[start : start + len(distances), None]
+        start += len(distances)
+        reached += within.sum(axis=0)
+        covered.append(within.any(axis=1))
+        recalled.append((distances <= image_reach).any(axis=1))
+    return Fidelity(
+        precision=float(np.mean(reached > 0)),
+        recall=float(np.mean(np.concatenate(recalled))),
+        density=float(np.mean(reached) / k),
+        coverage=float(np.mean(np.concatenate(covered))),
+    )
+
+
+def reach(images: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
+    """Distance of each image to its k-th nearest other, `[count]`.
+
+    Args:
+        images: `[count, ...]`, more than `k` of them.
+        k: Neighbours.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    neighbours = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(_flat(images))
+    return neighbours.kneighbors()[0][:, -1]
+
+
+def nearest(images: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest reference of each image.
+
+    Args:
+        images: Floats in [0, 1], `[count, height, width, channels]`.
+        references: Likewise.
+
+    Returns:
+        The root of the mean squared difference a pixel, and which reference it is; each `[count]`.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    neighbours = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(_flat(references))
+    distances, index = neighbours.kneighbors(_flat(images))
+    pixels = np.prod(images.shape[1:])
+    return distances[:, 0] / np.sqrt(pixels), index[:, 0]
+
+
+def _flat(images: np.ndarray) -> np.ndarray:
+    return np.asarray(images, np.float32).reshape(len(images), -1)

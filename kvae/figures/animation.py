@@ -1,0 +1,46 @@
+"""What fixed latents decode to in the course of a training."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kvae.figures.grids import tile
+from kvae.files import whole_file
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+FRAME_MILLISECONDS = 120
+LAST_MILLISECONDS = 2500
+_STRIP = 18
+
+
+def animation(frames: np.ndarray, epochs: np.ndarray) -> "list[Image.Image]":
+    """A picture an epoch: a grid of images, and the epoch above.
+
+    Args:
+        frames: uint8 `[epochs, count, height, width, channels]`.
+        epochs: `[epochs]`.
+    """
+    from PIL import Image, ImageDraw
+
+    pictures = []
+    for images, epoch in zip(frames, epochs, strict=True):
+        grid = tile(images / 255)
+        height, width, channels = grid.shape
+        mode = "L" if channels == 1 else "RGB"
+        picture = Image.new(mode, (width, height + _STRIP), "white")
+        picture.paste(Image.fromarray(grid[..., 0] if channels == 1 else grid), (0, _STRIP))
+        ImageDraw.Draw(picture).text((6, 3), f"epoch {epoch}", fill="black")
+        pictures.append(picture)
+    return pictures
+
+
+def save_gif(pictures: "list[Image.Image]", path: Path) -> None:
+    """Write an animation that runs for ever, whole or not at all."""
+    durations = [FRAME_MILLISECONDS] * (len(pictures) - 1) + [LAST_MILLISECONDS]
+    with whole_file(path) as scratch:
+        pictures[0].save(
+            scratch, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0
+        )

@@ -1,0 +1,57 @@
+"""What fixed latents decode to in the course of a training, for an animation."""
+
+from pathlib import Path
+
+import numpy as np
+
+from kvae.errors import KvaeError
+from kvae.figures.grids import to_uint8
+from kvae.files import whole_file
+from kvae.models.vae import VAE
+
+FRAMES = 40
+COUNT = 36
+
+
+class Film:
+    """Keeps the images of `COUNT` draws from the prior at up to `FRAMES` epochs, first ones closer.
+
+    Args:
+        model: The model in training.
+        epochs: How many there will be.
+    """
+
+    def __init__(self, model: VAE, epochs: int) -> None:
+        self._model = model
+        self._wanted = set(np.geomspace(1, epochs, FRAMES).round().astype(int).tolist())
+        self._epochs: list[int] = []
+        self._images: list[np.ndarray] = []
+
+    def shoot(self, epoch: int) -> None:
+        """Keep what the model draws after `epoch`, if that is among the epochs wanted."""
+        if epoch in self._wanted:
+            self._epochs.append(epoch)
+            self._images.append(to_uint8(self._model.sample(COUNT).numpy()))
+
+    def frames(self) -> dict[str, np.ndarray]:
+        """`epochs`, `[frames]`, and `images`, uint8 `[frames, count, height, width, channels]`."""
+        return {"epochs": np.array(self._epochs), "images": np.stack(self._images)}
+
+    def save(self, path: Path) -> None:
+        """Write the frames as `.npz`."""
+        with whole_file(path) as scratch:
+            frames = self.frames()
+            np.savez_compressed(scratch, epochs=frames["epochs"], images=frames["images"])
+
+
+def read_frames(path: Path) -> dict[str, np.ndarray]:
+    """The frames that `Film.save` wrote.
+
+    Raises:
+        KvaeError: the file is damaged.
+    """
+    try:
+        with np.load(path) as file:
+            return {"epochs": file["epochs"], "images": file["images"]}
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise KvaeError(f"{path} is damaged: {error}") from error

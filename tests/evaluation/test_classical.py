@@ -1,0 +1,41 @@
+"""Linear models' log-likelihoods against the formulas."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+from sklearn.decomposition import PCA, FactorAnalysis
+
+from kvae.evaluation import factor_analysis, probabilistic_pca
+
+
+@pytest.fixture(scope="module")
+def pixels(digits):
+    return digits.train.images / 255, digits.test.images / 255
+
+
+def test_probabilistic_pca_is_scikit_learns_and_the_formula(pixels):
+    train, test = pixels
+    found = probabilistic_pca(train, test, 5)
+    flat_train, flat_test = train.reshape(len(train), -1), test.reshape(len(test), -1)
+    assert found.mean() == pytest.approx(PCA(5).fit(flat_train).score(flat_test))
+    # Tipping & Bishop (1999), Section 3.2: the noise is the mean of the eigenvalues left out.
+    mean, covariance = flat_train.mean(axis=0), np.cov(flat_train.T)
+    values, vectors = np.linalg.eigh(covariance)
+    noise = values[:-5].mean()
+    kept = vectors[:, -5:] * (values[-5:] - noise) @ vectors[:, -5:].T
+    exact = multivariate_normal(mean, kept + noise * np.eye(64)).logpdf(flat_test)
+    np.testing.assert_allclose(found, exact, rtol=1e-6)
+
+
+def test_factor_analysis_counts_no_pixel_for_more_than_a_grey_level(pixels):
+    train, test = pixels
+    # Corners of digits are always black: without a bound their density would have no limit.
+    assert (train.reshape(len(train), -1).std(axis=0) == 0).any()
+    found = factor_analysis(train, test, 5)
+    flat_train, flat_test = train.reshape(len(train), -1), test.reshape(len(test), -1)
+    model = FactorAnalysis(5, random_state=0).fit(flat_train)
+    noise = np.maximum(model.noise_variance_, 1 / 256**2)
+    covariance = model.components_.T @ model.components_ + np.diag(noise)
+    exact = multivariate_normal(model.mean_, covariance).logpdf(flat_test)
+    np.testing.assert_allclose(found, exact, rtol=1e-6)
+    assert found.mean() > probabilistic_pca(train, test, 5).mean()

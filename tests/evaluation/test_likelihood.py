@@ -1,0 +1,116 @@
+"""Bounds on log p(x) against the exact one of a linear Gaussian model."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from kvae.evaluation import (
+    annealed_importance_sampling,
+    importance_weighted_bound,
+    likelihood,
+)
+
+
+def standard_error(values):
+    return values.std(ddof=1) / np.sqrt(len(values))
+
+
+@pytest.mark.parametrize("samples", [1, 7, 100])
+@pytest.mark.parametrize("rows", [1, 16, 10**6])
+def test_with_the_exact_posterior_any_samples_give_the_exact_figure(
+    linear_gaussian, monkeypatch, samples, rows
+):
+    # Every weight is p(x), whichever way they are cut up.
+    monkeypatch.setattr(likelihood, "ROWS_BYTES", rows * 4 * 16)
+    model, images, exact = linear_gaussian(count=23)
+    bound = importance_weighted_bound(model, images, samples)
+    np.testing.assert_allclose(bound, exact, atol=2e-3)
+
+
+def test_the_bound_rises_with_its_samples_to_the_exact_log_likelihood(linear_gaussian):
+    model, images, exact = linear_gaussian(count=500, stretch=1.3, shift=0.5)
+    gaps = {
+        samples: importance_weighted_bound(model, images, samples) - exact
+        for samples in (1, 5, 50, 2000)
+    }
+    means = [gap.mean() for gap in gaps.values()]
+    assert means == sorted(means)
+    assert means[0] < -0.3
+    assert means[-1] == pytest.approx(0, abs=4 * standard_error(gaps[2000]) + 1e-3)
+    # The mean weight is unbiased, whatever the number of samples.
+    for gap in gaps.values():
+        weights = np.exp(gap)
+        assert weights.mean() == pytest.approx(1, abs=4 * standard_error(weights))
+
+
+def test_annealing_meets_the_exact_log_likelihood(linear_gaussian):
+    model, images, exact = linear_gaussian(count=60, stretch=1.5, shift=2.0)
+    one = importance_weighted_bound(model, images, 1) - exact
+    annealed = annealed_importance_sampling(model, images, chains=8, steps=200)
+    gap = annealed.bound - exact
+    assert one.mean() < -2
+    assert gap.mean() == pytest.approx(0, abs=0.1)
+    weights = np.exp(gap)
+    assert weights.mean() == pytest.approx(1, abs=4 * standard_error(weights))
+    assert 0.5 < annealed.acceptance < 0.95
+    assert annealed.step_size in likelihood.STEP_SIZES
+    assert (annealed.chains, annealed.steps) == (8, 200)
+
+
+def test_annealing_finds_a_normaliser_that_is_far_from_one():
+    # A constant in the target is where acceptance by stale densities goes wrong.
+    proposal = tfd.Independent(tfd.Normal(tf.zeros((3, 2)), 1.0), 1)
+
+    def target(z):
+        return -0.5 * tf.reduce_sum(((z - 1.0) / 0.5) ** 2, axis=-1) + 1000.0
+
+    weights, accepted = likelihood.anneal(
+        proposal, target, 64, tf.constant(100), tf.constant(0.2), tf.constant([1, 2])
+    )
+    assert weights.shape == accepted.shape == (64, 3)
+    found = tf.reduce_logsumexp(weights, axis=0) - np.log(64)
+    exact = 1000 + np.log(2 * np.pi * 0.25)
+    np.testing.assert_allclose(found, exact, atol=0.25)
+    assert 0.3 < float(tf.reduce_mean(accepted)) <= 1
+
+
+def test_a_seed_decides_both(linear_gaussian):
+    model, images, _ = linear_gaussian(count=5, stretch=1.5)
+    for bound in (
+        lambda seed: importance_weighted_bound(model, images, 3, seed),
+        lambda seed: annealed_importance_sampling(model, images, 2, 3, seed).bound,
+    ):
+        np.testing.assert_array_equal(bound(1), bound(1))
+        assert not np.array_equal(bound(1), bound(2))
+
+
+def test_dequantized_pixels_are_uniform_within_their_grey_level(linear_gaussian):
+    model, images, _ = linear_gaussian(count=2000)
+    bound = importance_weighted_bound(model, images, 1, dequantize=True)
+    # With the exact posterior this is log p at the noisy pixels: compare with noise of our own.
+    rng = np.random.default_rng(1)
+    noisy = (images + rng.uniform(size=images.shape)) / 256
+    posterior = model.encode(noisy.astype(np.float32))
+    z = posterior.sample(seed=[0, 0])
+    joint = model.decode(z).log_prob(noisy) + model.prior.distribution().log_prob(z)
+    other = (joint - posterior.log_prob(z)).numpy()
+    difference = bound - other
+    assert difference.mean() == pytest.approx(0, abs=4 * standard_error(difference))
+    # No noise at all would give something else by far less than this noise does.
+    assert difference.std() > 0.05
+
+
+def test_progress_is_shown_step_by_step(linear_gaussian):
+    model, images, _ = linear_gaussian(count=50)
+    seen = {}
+
+    def progress(items, total, description):
+        items = list(items)
+        assert len(items) == total
+        seen[description] = total
+        return items
+
+    annealed_importance_sampling(model, images, 2, 2, progress=progress)
+    importance_weighted_bound(model, images, 2, progress=progress)
+    assert seen == {"HMC step size": 7, "annealing": 3, "importance samples": 1}

@@ -1,0 +1,120 @@
+"""Every picture, drawn from a model that was really trained."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import kvae
+from kvae import gallery, runs
+
+
+def start(few_digits, folder, latent):
+    config = kvae.configure(few_digits, latent=latent, hidden=(32,), epochs=40)
+    run = runs.start(few_digits, config, runs=folder / "runs", models=folder / "models")
+    return runs.subject(run.saved_model, few_digits, folder / "runs"), run
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def trained(request, few_digits, tmp_path_factory):
+    return start(few_digits, tmp_path_factory.mktemp("gallery"), request.param)
+
+
+@pytest.mark.parametrize("name", gallery.PICTURES)
+def test_every_picture_has_something_on_it(trained, tmp_path, name):
+    subject, _ = trained
+    if name == "manifold" and subject.model.config.model.latent != 2:
+        with pytest.raises(gallery.NotDrawnError, match="there are 3"):
+            gallery.draw(subject, [name], tmp_path)
+        return
+    (path,) = gallery.draw(subject, [name], tmp_path).values()
+    assert path.name == f"{name}.{'gif' if name == 'animation' else 'png'}"
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("L"))
+    assert pixels.shape[0] > 150
+    assert pixels.shape[1] > 300
+    assert pixels.std() > 10
+
+
+def shown(subject, name):
+    """The grid that a picture shows; that files keep it pixel for pixel is tested elsewhere."""
+    (axes,) = gallery.PICTURES[name](subject).axes
+    return np.asarray(axes.images[0].get_array())
+
+
+def test_pictures_show_the_models_images(trained, few_digits):
+    subject, _ = trained
+    model = subject.model
+    images = few_digits.test.spread(20).images / np.float32(255)
+    expected = {
+        "samples": kvae.figures.tile(model.sample(64).numpy()),
+        "reconstructions": kvae.figures.pairs(images, model.reconstruct(images).numpy()),
+    }
+    if model.config.model.latent == 2:
+        latents = kvae.figures.manifold_latents(15)
+        expected["manifold"] = kvae.figures.tile(model.mean_images(latents).numpy(), 15)
+    for name, grid in expected.items():
+        np.testing.assert_array_equal(
+            shown(subject, name), np.broadcast_to(grid, (*grid.shape[:2], 3))
+        )
+
+
+def test_a_run_leaves_what_its_saved_model_gives(trained, tmp_path):
+    subject, run = trained
+    for name, path in gallery.draw(subject, gallery.quick(subject.model), tmp_path).items():
+        left = run.folder / "figures" / path.name
+        assert left.read_bytes() == path.read_bytes(), name
+
+
+def test_a_run_leaves_the_quick_ones(trained):
+    subject, run = trained
+    left = {path.stem for path in (run.folder / "figures").iterdir()}
+    assert left == set(gallery.quick(subject.model))
+    assert ("manifold" in left) == (subject.model.config.model.latent == 2)
+
+
+def test_traversals_are_in_the_order_of_kl(trained):
+    subject, _ = trained
+    kl = gallery._kl(subject)
+    figure = gallery.PICTURES["traversals"](subject)
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    order = np.argsort(kl)[::-1]
+    assert labels == [f"z{index + 1}, KL {kl[index]:.2f}" for index in order]
+
+
+def test_interpolation_begins_and_ends_at_images(trained, few_digits):
+    subject, _ = trained
+    images = few_digits.test.spread(12).images / np.float32(255)
+    means = subject.model.encode(images).mean().numpy()
+    shares = np.linspace(0, 1, gallery.STEPS)[:, None].astype(np.float32)
+    rows = [
+        np.concatenate(
+            [
+                images[[row]],
+                subject.model.mean_images((1 - shares) * means[row] + shares * means[row + 6]),
+                images[[row + 6]],
+            ]
+        )
+        for row in range(6)
+    ]
+    grid = kvae.figures.tile(np.concatenate(rows), gallery.STEPS + 2)
+    difference = shown(subject, "interpolation").astype(int) - grid
+    assert np.abs(difference).max() <= 1
+
+
+def test_frames_show_the_training(trained):
+    subject, run = trained
+    epochs, images = subject.frames["epochs"], subject.frames["images"]
+    assert (epochs[0], epochs[-1]) == (1, 40)
+    assert len(epochs) == len(images)
+    assert images.shape[1:] == (36, 8, 8, 1)
+    last = np.round(run.model.sample(36).numpy() * 255)
+    assert np.abs(images[-1] - last).max() <= 1
+    assert not np.array_equal(images[0], images[-1])
+
+
+@pytest.mark.parametrize("name", ["curves", "animation"])
+def test_without_a_run_there_are_no_curves(trained, few_digits, tmp_path, name):
+    _, run = trained
+    alone = runs.subject(run.saved_model, few_digits, tmp_path)
+    with pytest.raises(gallery.NotDrawnError, match="there is no such run"):
+        gallery.draw(alone, [name], tmp_path)
