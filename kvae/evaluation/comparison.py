@@ -9,8 +9,8 @@ from kvae.data import Dataset
 from kvae.errors import UsageError
 from kvae.evaluation import reconstruction
 from kvae.evaluation.elbo import CHUNK, Evaluator
-from kvae.evaluation.likelihood import standard_error
 from kvae.evaluation.samples import fidelity
+from kvae.evaluation.statistics import standard_error
 from kvae.models.vae import VAE
 
 COMPARED = 2000

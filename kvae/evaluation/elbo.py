@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kvae.data.pixels import to_float
 from kvae.evaluation import latents
+from kvae.evaluation.statistics import standard_error
 from kvae.models.vae import VAE
 
 CHUNK = 1000
@@ -40,7 +41,7 @@ class Evaluation:
     @property
     def elbo_standard_error(self) -> float:
         """Standard error of the mean ELBO over images."""
-        return float(np.std(self.elbo) / np.sqrt(len(self.elbo)))
+        return standard_error(self.elbo)
 
 
 class Evaluator:

@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from kvae.evaluation.statistics import standard_error
+
 ACTIVE_VARIANCE = 0.01
 COLLAPSED_KL = 0.01
 COLLAPSED_SHARE = 0.1
@@ -61,7 +63,7 @@ def mutual_information(
     index = [np.arange(start, start + rows) % count for start in range(0, count, rows)]
     mixture = np.concatenate([aggregated(tf.gather(latents, some)) for some in index])[:count]
     gain = posterior.log_prob(latents).numpy() - mixture
-    return float(gain.mean()), float(gain.std() / np.sqrt(count))
+    return float(gain.mean()), standard_error(gain)
 
 
 def verdict(kl: np.ndarray, posterior_means: np.ndarray) -> str:

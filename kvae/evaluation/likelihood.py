@@ -28,11 +28,6 @@ ANNEALED_BATCH = 20
 SCALE_DRAWS = 64
 
 
-def standard_error(values: np.ndarray) -> float:
-    """Standard error of the mean of values of independent images, `[count]`."""
-    return float(np.std(values) / np.sqrt(len(values)))
-
-
 def importance_weighted_bound(
     model: VAE,
     images: np.ndarray,

@@ -13,7 +13,7 @@ from kvae.data.pixels import to_float
 from kvae.errors import UsageError
 from kvae.evaluation import classical, labels, latents, likelihood, reconstruction, samples
 from kvae.evaluation.elbo import CHUNK, Evaluation, Evaluator
-from kvae.evaluation.likelihood import standard_error
+from kvae.evaluation.statistics import standard_error
 from kvae.models import bounds
 from kvae.models.vae import VAE, seed_pair
 from kvae.progress import Progress, silent
