@@ -22,7 +22,7 @@ OnEpoch = Callable[[Epoch, Evaluation], None]
 
 RESIDENT_BYTES = 2**30
 """Images of up to this size are kept on the device, where their order takes as much again."""
-CHUNK_BYTES = 2**27
+CHUNK_BYTES = 2**25
 
 # Separates the random numbers of training from those of evaluation under the same seed.
 STREAM = 0
