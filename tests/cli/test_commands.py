@@ -20,12 +20,13 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, cache_home):
     """A folder in which `kvae train` has run once, and what it printed."""
     folder = tmp_path_factory.mktemp("trained")
     result = subprocess.run(
         [Path(sys.executable).with_name("kvae"), "train", "--epochs", "40", "--hidden", "32"],
-        cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+        cwd=folder, env=os.environ | {"XDG_CACHE_HOME": str(cache_home)}, capture_output=True,
+        text=True, timeout=300, check=False,
     )  # fmt: skip
     return folder, result
 
