@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kvae import registry
-from kvae.config import BINARIZE, MEAN_ACTIVATIONS, RECIPES, is_known
+from kvae.config import ACTIVATIONS, BINARIZE, MEAN_ACTIVATIONS, RECIPES, is_known
 from kvae_cli import options, output
 
 if TYPE_CHECKING:
     from kvae.training import Epoch
 
 COUNT = click.IntRange(min=1)
+NOT_NEGATIVE = click.FloatRange(min=0, max=float("inf"), max_open=True)
 POSITIVE = click.FloatRange(min=0, min_open=True, max=float("inf"), max_open=True)
 
 
@@ -26,6 +27,16 @@ POSITIVE = click.FloatRange(min=0, min_open=True, max=float("inf"), max_open=Tru
 )
 @click.option("--latent", type=COUNT, help="Latent dimensions.")
 @click.option("--hidden", type=options.IntegerList(), help="Units of the hidden layers.")
+@click.option(
+    "--activation", type=click.Choice(ACTIVATIONS), help="Of the hidden layers.  [default: tanh]"
+)
+@click.option("--prior", type=click.Choice(list(registry.PRIORS)), help="p(z).")
+@click.option("--components", type=COUNT, help="Of a mixture or vamp prior.  [default: 100]")
+@click.option("--posterior", type=click.Choice(list(registry.POSTERIORS)), help="q(z|x).")
+@click.option(
+    "--flow-layers", type=COUNT, help="Of a flow prior and an iaf posterior.  [default: 4]"
+)
+@click.option("--flow-units", type=COUNT, help="Units in their hidden layers.  [default: 128]")
 @click.option("--likelihood", type=click.Choice(list(registry.LIKELIHOODS)))
 @click.option(
     "--mean-activation",
@@ -47,11 +58,54 @@ POSITIVE = click.FloatRange(min=0, min_open=True, max=float("inf"), max_open=Tru
 @click.option("--epochs", type=COUNT)
 @click.option("--batch-size", type=COUNT)
 @click.option("--optimizer", type=click.Choice(list(registry.OPTIMIZERS)))
-@click.option("--learning-rate", type=POSITIVE)
+@click.option("--learning-rate", type=POSITIVE, help="At the start.")
 @click.option(
-    "--beta",
-    type=click.FloatRange(min=0, max=float("inf"), max_open=True),
-    help="Weight of the KL in what is maximised.  [default: 1]",
+    "--schedule",
+    type=click.Choice(list(registry.SCHEDULES)),
+    help="What becomes of the learning rate.  [default: constant]",
+)
+@click.option("--bound", type=click.Choice(list(registry.BOUNDS)), help="What is maximised.")
+@click.option("--importance-samples", type=COUNT, help="Draws of z an image for --bound iwae.")
+@click.option(
+    "--doubly-reparameterized",
+    is_flag=True,
+    default=None,
+    help="A gradient of less noise for the encoder under --bound iwae.",
+)
+@click.option(
+    "--beta", type=NOT_NEGATIVE, help="Weight of the KL in what is maximised.  [default: 1]"
+)
+@click.option(
+    "--kl-warmup",
+    type=click.IntRange(min=0),
+    metavar="EPOCHS",
+    help="Epochs in which that weight rises from zero.",
+)
+@click.option(
+    "--free-bits",
+    type=NOT_NEGATIVE,
+    metavar="NATS",
+    help="What each latent dimension's KL may be for nothing.",
+)
+@click.option(
+    "--patience",
+    type=COUNT,
+    metavar="EPOCHS",
+    help="Stop after so many without a better validation ELBO, and keep the best weights.",
+)
+@click.option(
+    "--weight-decay", type=NOT_NEGATIVE, help="Of the networks' weights, times the learning rate."
+)
+@click.option(
+    "--dropout",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    help="Share of hidden units dropped in training.",
+)
+@click.option(
+    "--input-noise",
+    type=NOT_NEGATIVE,
+    metavar="STDDEV",
+    help="Gaussian noise on what the encoder sees in training.",
 )
 @options.seed
 @click.option(

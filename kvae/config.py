@@ -20,6 +20,9 @@ CONFIG = "config.json"
 
 BINARIZE = ("none", "threshold", "dynamic")
 MEAN_ACTIVATIONS = ("sigmoid", "linear")
+FREE_MEANS = ("normal", "normal-shared", "discretized-logistic")
+"""Likelihoods whose mean may be anything; those of the others are always within [0, 1]."""
+ACTIVATIONS = ("tanh", "relu", "gelu", "silu")
 RECIPES = ("reference", "paper")
 
 
@@ -62,6 +65,13 @@ class ModelConfig:
         likelihood: A name in `kvae.registry.LIKELIHOODS`.
         mean_activation: What a Gaussian's mean passes through: `sigmoid` keeps it in [0, 1],
             `linear` leaves it free.
+        activation: Of the hidden layers; a name of `keras.activations`.
+        dropout: Share of hidden units that are dropped in training (Srivastava et al., 2014).
+        posterior: A name in `kvae.registry.POSTERIORS`.
+        prior: A name in `kvae.registry.PRIORS`.
+        components: Of a `mixture` or `vamp` prior.
+        flow_layers: Of a `flow` prior, and of an `iaf` posterior.
+        flow_units: In each of the two hidden layers of each of those.
         initial_stddev: Standard deviation of the Gaussian that weights and biases start from; None
             is Keras's default (Glorot & Bengio, 2010; biases zero).
     """
@@ -72,6 +82,13 @@ class ModelConfig:
     likelihood: str
     mean_activation: str = "sigmoid"
     initial_stddev: float | None = None
+    activation: str = "tanh"
+    dropout: float = 0.0
+    posterior: str = "diagonal"
+    prior: str = "standard"
+    components: int = 100
+    flow_layers: int = 4
+    flow_units: int = 128
 
     def __post_init__(self) -> None:
         _freeze(self, "image_shape", int)
@@ -88,10 +105,17 @@ class ModelConfig:
         _one_of("likelihood", self.likelihood, registry.LIKELIHOODS)
         _one_of("mean_activation", self.mean_activation, MEAN_ACTIVATIONS)
         _require(
-            self.likelihood != "bernoulli" or self.mean_activation == "sigmoid",
-            "mean_activation 'linear' needs a normal likelihood: a Bernoulli's mean is always a "
-            "sigmoid; add --likelihood normal",
+            self.likelihood in FREE_MEANS or self.mean_activation == "sigmoid",
+            f"mean_activation 'linear' needs a likelihood of {', '.join(FREE_MEANS)}: the mean of "
+            f"{self.likelihood!r} is always within [0, 1]; add --likelihood normal",
         )
+        _one_of("activation", self.activation, ACTIVATIONS)
+        _share("dropout", self.dropout)
+        _one_of("posterior", self.posterior, registry.POSTERIORS)
+        _one_of("prior", self.prior, registry.PRIORS)
+        _at_least("components", self.components, 1)
+        _at_least("flow_layers", self.flow_layers, 1)
+        _at_least("flow_units", self.flow_units, 1)
         if self.initial_stddev is not None:
             _positive("initial_stddev", self.initial_stddev)
 
@@ -104,9 +128,20 @@ class TrainingConfig:
         epochs: Passes over the training images.
         batch_size: Images a step; the last step of an epoch takes what is left.
         optimizer: A name in `kvae.registry.OPTIMIZERS`.
-        learning_rate: The optimizer's step size.
+        learning_rate: The optimizer's first step size.
+        schedule: What becomes of it by the last epoch; a name in `kvae.registry.SCHEDULES`.
+        bound: What is maximised; a name in `kvae.registry.BOUNDS`.
+        importance_samples: Draws of z an image for the `iwae` bound.
+        doubly_reparameterized: Whether its gradient is that of Tucker et al. (2019).
         beta: Weight of the KL term in what is maximised (Higgins et al., 2017). The ELBO that is
             reported always has weight 1.
+        kl_warmup: Epochs in which that weight rises from zero (Sønderby et al., 2016).
+        free_bits: Nats of each latent dimension's KL that cost nothing (Kingma et al., 2016).
+        patience: Epochs without a better validation ELBO after which training stops; the best
+            epoch's weights are kept. None trains all epochs, and keeps the last.
+        weight_decay: Share of the networks' weight matrices that goes every step, times the
+            learning rate (Loshchilov & Hutter, 2019).
+        input_noise: Standard deviation of Gaussian noise on what the encoder sees in training.
         weight_prior: Precision of the prior N(0, I / precision) on the decoder's weights, whose log
             density joins what is maximised (Kingma & Welling, 2014, have 1); 0 is none.
         seed: Decides initial weights, order of the images and every random number.
@@ -117,7 +152,16 @@ class TrainingConfig:
     batch_size: int
     optimizer: str = "adagrad"
     learning_rate: float = 1e-3
+    schedule: str = "constant"
+    bound: str = "elbo"
+    importance_samples: int = 1
+    doubly_reparameterized: bool = False
     beta: float = 1.0
+    kl_warmup: int = 0
+    free_bits: float = 0.0
+    patience: int | None = None
+    weight_decay: float = 0.0
+    input_noise: float = 0.0
     weight_prior: float = 0.0
     seed: int = 0
     jit: bool = True
@@ -127,10 +171,36 @@ class TrainingConfig:
         _at_least("batch_size", self.batch_size, 1)
         _one_of("optimizer", self.optimizer, registry.OPTIMIZERS)
         _positive("learning_rate", self.learning_rate)
+        _one_of("schedule", self.schedule, registry.SCHEDULES)
+        _one_of("bound", self.bound, registry.BOUNDS)
+        _at_least("importance_samples", self.importance_samples, 1)
+        iwae = self.bound == "iwae"
+        _require(
+            iwae or (self.importance_samples == 1 and not self.doubly_reparameterized),
+            "importance samples and doubly reparameterised gradients need --bound iwae",
+        )
         _at_least("beta", self.beta, 0)
+        _at_least("kl_warmup", self.kl_warmup, 0)
+        _at_least("free_bits", self.free_bits, 0)
+        _require(not (iwae and self.free_bits), "free_bits needs --bound elbo, not iwae")
+        if self.patience is not None:
+            _at_least("patience", self.patience, 1)
+        _at_least("weight_decay", self.weight_decay, 0)
+        _at_least("input_noise", self.input_noise, 0)
         _at_least("weight_prior", self.weight_prior, 0)
         _at_least("seed", self.seed, 0)
         _require(self.seed < 2**31, f"seed must be below 2147483648, got {self.seed}")
+
+    def beta_in(self, epoch: int) -> float:
+        """The KL's weight in an epoch, counted from 1."""
+        return self.beta * min(1.0, epoch / (self.kl_warmup + 1))
+
+    def objective_in(self, epoch: int) -> str:
+        """What is maximised in an epoch: a bound's name, and what makes it no bound."""
+        name = f"iwae-{self.importance_samples}" if self.bound == "iwae" else self.bound
+        beta = self.beta_in(epoch)
+        name += "" if beta == 1 else f" beta={beta:.4g}"
+        return name + (f" free_bits={self.free_bits:g}" if self.free_bits else "")
 
 
 @dataclass(frozen=True)
@@ -298,6 +368,21 @@ def configure(dataset: "Dataset", recipe: str = "reference", **options: Any) -> 
         f"binarize {config.data.binarize!r} needs the bernoulli likelihood, "
         f"not {config.model.likelihood!r}",
     )
+    _require(
+        not config.training.doubly_reparameterized or config.model.posterior != "iaf",
+        "doubly reparameterised gradients need a Gaussian posterior: add --posterior full, or "
+        "leave them",
+    )
+    mixed, flows = config.model.prior in ("mixture", "vamp"), config.model.prior == "flow"
+    _require(
+        "components" not in options or mixed, "components need --prior mixture or --prior vamp"
+    )
+    _require(
+        flows
+        or config.model.posterior == "iaf"
+        or not {"flow_layers", "flow_units"} & options.keys(),
+        "flow_layers and flow_units need --prior flow or --posterior iaf",
+    )
     return config
 
 
@@ -313,6 +398,10 @@ def _require(condition: bool, message: str) -> None:
 
 def _at_least(name: str, value: float, least: float) -> None:
     _require(least <= value < math.inf, f"{name} must be {least} or more, got {value}")
+
+
+def _share(name: str, value: float) -> None:
+    _require(0 <= value < 1, f"{name} must be 0 or more and below 1, got {value}")
 
 
 def _positive(name: str, value: float) -> None:

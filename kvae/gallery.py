@@ -49,7 +49,7 @@ class Subject:
     name: str
     model: VAE
     dataset: Dataset
-    history: Mapping[str, Sequence[float]] | None = None
+    history: Mapping[str, Sequence[Any]] | None = None
     frames: Mapping[str, np.ndarray] | None = None
     seed: int = 0
     progress: Progress = silent

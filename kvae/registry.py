@@ -23,8 +23,39 @@ LIKELIHOODS = {
     "bernoulli": "kvae.models.likelihoods:Bernoulli",
     "normal": "kvae.models.likelihoods:Normal",
     "normal-shared": "kvae.models.likelihoods:NormalShared",
+    "discretized-logistic": "kvae.models.likelihoods:Logistic",
+    "beta-binomial": "kvae.models.likelihoods:BetaBinomial",
+    "continuous-bernoulli": "kvae.models.likelihoods:ContinuousBernoulli",
 }
 """p(x|z): Keras layers from the decoder's last hidden layer to a distribution over images."""
+
+POSTERIORS = {
+    "diagonal": "kvae.models.posteriors:DiagonalNormal",
+    "full": "kvae.models.posteriors:FullNormal",
+    "iaf": "kvae.models.posteriors:InverseAutoregressive",
+}
+"""q(z|x): Keras layers from the encoder's last hidden layer to a distribution over latents."""
+
+PRIORS = {
+    "standard": "kvae.models.priors:StandardNormal",
+    "mixture": "kvae.models.priors:Mixture",
+    "vamp": "kvae.models.priors:Vamp",
+    "flow": "kvae.models.priors:Flow",
+}
+"""p(z): Keras layers with a `distribution()` over latents."""
+
+BOUNDS = {
+    "elbo": "kvae.models.bounds:elbo",
+    "iwae": "kvae.models.bounds:iwae",
+}
+"""Functions of posterior, decoder, prior, images, seed and weighting to `Terms`."""
+
+SCHEDULES = {
+    "constant": "kvae.training.schedules:constant",
+    "cosine": "kvae.training.schedules:cosine",
+    "exponential": "kvae.training.schedules:exponential",
+}
+"""Learning rates in the course of a training, from the first one and the number of steps."""
 
 OPTIMIZERS = {
     "adagrad": "keras.optimizers:Adagrad",

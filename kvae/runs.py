@@ -36,6 +36,8 @@ RESULTS = "results.json"
 HISTORY = "history.csv"
 FRAMES = "frames.npz"
 FIGURES = "figures"
+OBJECTIVE = "objective"
+"""The one column of a history that is no number."""
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -96,8 +98,9 @@ def start(
     name = choose_name(dataset.name, config.model.latent, name, runs, models, overwrite)
     with _new_folder(runs / name) as folder:
         write_json(folder / CONFIG, config.to_json())
-        model = build(config)
-        optimizer, evaluate = new_optimizer(config.training), new_evaluator(model, dataset)
+        model = build(config, dataset.train.images)
+        optimizer = new_optimizer(config.training, len(dataset.train))
+        evaluate = new_evaluator(model, dataset)
         checkpoints = Checkpoints(folder / "checkpoints", model, optimizer)
         summaries = Summaries(folder, model, dataset, config)
         film = Film(model, config.training.epochs)
@@ -109,22 +112,26 @@ def start(
                 append(epoch)
                 summaries.epoch(epoch, validation)
                 film.shoot(epoch.epoch)
-                done = epoch.epoch == config.training.epochs
-                if done or time.monotonic() - saved_at > CHECKPOINT_SECONDS:
+                if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
                     checkpoints.save(epoch.epoch)
                     saved_at = time.monotonic()
                 if on_epoch:
                     on_epoch(epoch)
 
             history = train(model, dataset, after, optimizer, evaluate)
+        last = history[-1].epoch
+        if config.training.patience is None:
+            checkpoints.save(last)
+        else:
+            checkpoints.save_best()
         test = evaluate(dataset.test.images)
-        results = _results(test, history)
+        results = _results(test, history, config)
         _warn_of_collapse(test, config)
         film.save(folder / FRAMES)
         columns = {name: [getattr(epoch, name) for epoch in history] for name in COLUMNS}
         subject = gallery.Subject(name, model, dataset, columns, film.frames())
         pictures = gallery.draw(subject, gallery.quick(model), folder / FIGURES)
-        summaries.pictures(pictures, config.training.epochs)
+        summaries.pictures(pictures, last)
         summaries.project(test)
         summaries.close()
         write_json(folder / RESULTS, results)
@@ -189,8 +196,8 @@ def _history_file(path: Path) -> Iterator[Callable[["Epoch"], None]]:
         yield append
 
 
-def read_history(folder: Path) -> dict[str, list[float]]:
-    """The columns of a run's `history.csv` by name.
+def read_history(folder: Path) -> dict[str, list[Any]]:
+    """The columns of a run's `history.csv` by name: numbers, and the objectives' names.
 
     Raises:
         KvaeError: it is missing or damaged.
@@ -199,7 +206,13 @@ def read_history(folder: Path) -> dict[str, list[float]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
-            rows = [{name: float(row[name]) for name in reader.fieldnames or ()} for row in reader]
+            rows = [
+                {
+                    name: row[name] if name == OBJECTIVE else float(row[name])
+                    for name in reader.fieldnames or ()
+                }
+                for row in reader
+            ]
     except OSError as error:
         raise KvaeError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, TypeError) as error:
@@ -207,7 +220,9 @@ def read_history(folder: Path) -> dict[str, list[float]]:
     return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
 
 
-def _results(test: "Evaluation", history: list["Epoch"]) -> dict[str, Any]:
+def _results(test: "Evaluation", history: list["Epoch"], config: Config) -> dict[str, Any]:
+    patient = config.training.patience is not None
+    kept = max(history, key=lambda epoch: epoch.validation_elbo) if patient else history[-1]
     return {
         "split": "test",
         "images": len(test.elbo),
@@ -218,6 +233,9 @@ def _results(test: "Evaluation", history: list["Epoch"]) -> dict[str, Any]:
         "active_units": test.active_units,
         "kl_per_dimension": [float(kl) for kl in test.kl_per_dimension],
         "epochs": len(history),
+        "epoch": kept.epoch,
+        "objective": kept.objective,
+        "validation_elbo": kept.validation_elbo,
         "training_seconds": round(sum(epoch.seconds for epoch in history), 3),
     }
 

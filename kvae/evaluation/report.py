@@ -232,8 +232,8 @@ def _latent_use(model: VAE, dataset: Dataset, elbo: Evaluation, seed: int) -> li
     }[verdict]
     some = dataset.train.spread(AGGREGATED)
     posterior = model.encode(model.inputs(some.images, seed))
-    sample = posterior.sample(seed=seed_pair(seed))
-    divergences = bounds.divergence(posterior, model.prior.distribution(), sample).numpy()
+    draws = posterior.experimental_sample_and_log_prob(seed=seed_pair(seed))
+    divergences = bounds.divergence(posterior, model.prior.distribution(), *draws).numpy()
     information, error = latents.mutual_information(posterior, seed)
     most = math.log(len(some))
     distance = float(divergences.mean()) - information

@@ -1,10 +1,16 @@
 """Lower bounds on log p(x): pure functions of three distributions, a batch and a seed."""
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
+
+from kvae.models.posteriors import detached
+
+Decode = Callable[[tf.Tensor], tfd.Distribution]
 
 
 class Terms(NamedTuple):
@@ -23,18 +29,35 @@ class Terms(NamedTuple):
     kl: tf.Tensor
 
 
+@dataclass(frozen=True)
+class Weighting:
+    """What makes an objective of a bound.
+
+    Attributes:
+        beta: Weight of the KL; with any but 1 the objective is no bound (Higgins et al., 2017).
+        free_bits: Nats that each latent dimension's KL may have for nothing (Kingma et al., 2016);
+            with any but 0 the objective is no bound.
+        samples: Draws of z an image.
+        doubly_reparameterized: Whether the encoder's gradient is that of Tucker et al. (2019).
+    """
+
+    beta: float | tf.Tensor = 1.0
+    free_bits: float = 0.0
+    samples: int = 1
+    doubly_reparameterized: bool = False
+
+
 def elbo(
     posterior: tfd.Distribution,
-    decode: Callable[[tf.Tensor], tfd.Distribution],
+    decode: Decode,
     prior: tfd.Distribution,
     images: tf.Tensor,
     seed: tf.Tensor,
-    beta: float = 1.0,
+    weighting: Weighting = Weighting(),
 ) -> Terms:
     """The evidence lower bound by one reparameterised sample of z an image.
 
-    Kingma & Welling (2014), Equations 8 and 10. With `beta` other than 1 the objective is that of
-    Higgins et al. (2017), Equation 4, and no longer a bound; `elbo` stays one.
+    Kingma & Welling (2014), Equations 8 and 10, and 7 where the KL has no closed form.
 
     Args:
         posterior: q(z|x), batch shape `[batch]`, event shape `[latent]`.
@@ -42,17 +65,79 @@ def elbo(
         prior: p(z), event shape `[latent]`.
         images: float32 `[batch, height, width, channels]`.
         seed: int32 `[2]`.
-        beta: Weight of the KL in the objective.
+        weighting: `beta` and `free_bits` of the objective.
     """
-    latents = posterior.sample(seed=seed)
+    latents, density = posterior.experimental_sample_and_log_prob(seed=seed)
     reconstruction = decode(latents).log_prob(images)
-    kl = divergence(posterior, prior, latents)
-    return Terms(reconstruction - beta * kl, reconstruction - kl, reconstruction, kl)
+    kl = divergence(posterior, prior, latents, density)
+    cost = _floored(posterior, prior, kl, weighting.free_bits) if weighting.free_bits else kl
+    return Terms(reconstruction - weighting.beta * cost, reconstruction - kl, reconstruction, kl)
+
+
+def _floored(
+    posterior: tfd.Distribution, prior: tfd.Distribution, kl: tf.Tensor, free: float
+) -> tf.Tensor:
+    """The KL with its mean over the batch kept from falling below what is free.
+
+    Kingma et al. (2016), Equation 15: in groups of one dimension where the distributions have
+    independent ones, otherwise in one group of all of them.
+    """
+    if all(isinstance(each, tfd.Independent) for each in (posterior, prior)):
+        groups = tfd.kl_divergence(posterior.distribution, prior.distribution)
+        floor = free
+    else:
+        groups = kl[:, None]
+        floor = free * posterior.event_shape[0]
+    # Where a group's mean is above the floor its gradient is the KL's own, elsewhere nothing.
+    return tf.reduce_sum(tf.where(tf.reduce_mean(groups, axis=0) > floor, groups, floor), axis=1)
+
+
+def iwae(
+    posterior: tfd.Distribution,
+    decode: Decode,
+    prior: tfd.Distribution,
+    images: tf.Tensor,
+    seed: tf.Tensor,
+    weighting: Weighting = Weighting(),
+) -> Terms:
+    """The importance-weighted bound (Burda et al., 2016, Equation 8).
+
+    With `doubly_reparameterized` the gradient with respect to the encoder's weights is that of
+    Tucker et al. (2019), Equation 8: the same in expectation, with less noise.
+
+    Args:
+        posterior: As in `elbo`.
+        decode: Likewise.
+        prior: Likewise.
+        images: Likewise.
+        seed: Likewise.
+        weighting: `beta`, `samples` and `doubly_reparameterized`.
+
+    Raises:
+        NotImplementedError: a doubly reparameterised gradient of a posterior that is no Gaussian.
+    """
+    samples, normalized = weighting.samples, []
+    latents, density = posterior.experimental_sample_and_log_prob(samples, seed=seed)
+    if weighting.doubly_reparameterized:
+        # A path through z counts by the square of its weight. The weights are not known yet, but
+        # will be when the gradient is asked for.
+        @tf.custom_gradient
+        def weighed_again(values: tf.Tensor) -> tuple[tf.Tensor, Callable[..., tf.Tensor]]:
+            return values, lambda upstream: upstream * normalized[0][..., None]
+
+        latents = weighed_again(latents)
+        density = detached(posterior).log_prob(latents)
+    likelihood = _likelihood(decode, latents, images)
+    kl = density - prior.log_prob(latents)
+    weights = likelihood - weighting.beta * kl
+    normalized.append(tf.stop_gradient(tf.nn.softmax(weights, axis=0)))
+    means = [tf.reduce_mean(each, axis=0) for each in (likelihood - kl, likelihood, kl)]
+    return Terms(tf.reduce_logsumexp(weights, axis=0) - math.log(samples), *means)
 
 
 def log_weights(
     posterior: tfd.Distribution,
-    decode: Callable[[tf.Tensor], tfd.Distribution],
+    decode: Decode,
     prior: tfd.Distribution,
     images: tf.Tensor,
     samples: int,
@@ -74,22 +159,30 @@ def log_weights(
     Returns:
         `[samples, batch]`, in nats.
     """
-    latents = posterior.sample(samples, seed=seed)
+    latents, density = posterior.experimental_sample_and_log_prob(samples, seed=seed)
+    return _likelihood(decode, latents, images) + prior.log_prob(latents) - density
+
+
+def _likelihood(decode: Decode, latents: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+    """log p(x|z), `[samples, batch]`, of latents `[samples, batch, latent]`."""
+    samples = latents.shape[0]
     flat = tf.reshape(latents, (-1, latents.shape[-1]))
     repeated = tf.tile(images, (samples, 1, 1, 1))
-    likelihood = tf.reshape(decode(flat).log_prob(repeated), (samples, -1))
-    return likelihood + prior.log_prob(latents) - posterior.log_prob(latents)
+    return tf.reshape(decode(flat).log_prob(repeated), (samples, -1))
 
 
 def divergence(
-    posterior: tfd.Distribution, prior: tfd.Distribution, latents: tf.Tensor
+    posterior: tfd.Distribution, prior: tfd.Distribution, latents: tf.Tensor, density: tf.Tensor
 ) -> tf.Tensor:
-    """KL(q(z|x) || p(z)), `[batch]`: in closed form where TFP has one, otherwise by `latents`.
+    """KL(q(z|x) || p(z)), `[batch]`: in closed form where there is one, otherwise by `latents`.
 
     Args:
+        posterior: q(z|x), batch shape `[batch]`, event shape `[latent]`.
+        prior: p(z), event shape `[latent]`.
         latents: One sample of the posterior an image, `[batch, latent]`.
+        density: The posterior's log density of each, `[batch]`.
     """
     try:
         return tfd.kl_divergence(posterior, prior)
     except NotImplementedError:
-        return posterior.log_prob(latents) - prior.log_prob(latents)
+        return density - prior.log_prob(latents)

@@ -30,8 +30,23 @@ class Initialization:
             **options,
         )
 
+    def glorot(self) -> keras.Initializer:
+        """Uniform weights of Glorot & Bengio (2010), whatever `stddev` is."""
+        return keras.initializers.GlorotUniform(seed=self._seed())
+
+    def normal(self, stddev: float = 1.0) -> keras.Initializer:
+        """N(0, stddev^2), whatever this object's own `stddev` is."""
+        return keras.initializers.RandomNormal(stddev=stddev, seed=self._seed())
+
+    def choice(self, population: int, count: int) -> np.ndarray:
+        """`count` different ones of as many or more, in their order."""
+        return np.sort(self._seeds.permutation(population)[:count])
+
+    def _seed(self) -> int:
+        return self._seeds.randint(2**31 - 1)
+
     def _next(self, default: Any) -> keras.Initializer:
-        seed = self._seeds.randint(2**31 - 1)
+        seed = self._seed()
         if self._stddev:
             return keras.initializers.RandomNormal(stddev=self._stddev, seed=seed)
         return default(seed=seed)

@@ -14,6 +14,9 @@ from tensorflow_probability import distributions as tfd
 from kvae.models.elementary import softplus
 from kvae.models.initialization import Initialization
 
+LEVELS = 255
+"""Steps between the grey levels of 8-bit pixels."""
+
 MIN_LOG_VARIANCE = -2 * math.log(256)
 """No pixel is modelled more finely than one of 256 grey levels.
 
@@ -33,7 +36,50 @@ class QuickBernoulli(tfd.Bernoulli):
         return event * self.logits - softplus(self.logits)
 
 
+class DiscretizedLogistic(tfd.Logistic):
+    """A logistic distribution gathered into 256 grey levels 0, 1/255, ... 1, the tails in the ends.
+
+    Salimans et al. (2017), Equation 2. Sums to one over the levels.
+    """
+
+    def _log_prob(self, event: tf.Tensor) -> tf.Tensor:
+        half = 0.5 / LEVELS
+        above = (event + half - self.loc) / self.scale
+        below = (event - half - self.loc) / self.scale
+        # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), which cannot cancel.
+        left, right = -softplus(-above), -softplus(below)
+        width = tf.math.log(-tf.math.expm1(-2 * half / self.scale))
+        inside = left + right + width
+        return tf.where(event < half, left, tf.where(event > 1 - half, right, inside))
+
+    def _sample_n(self, count: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        draws = tf.clip_by_value(super()._sample_n(count, seed), 0.0, 1.0)
+        return tf.round(LEVELS * draws) / LEVELS
+
+    def _mean(self) -> tf.Tensor:
+        # The sum of P(x > level) over the levels, by the integral that it is the midpoint rule of.
+        at = [softplus((self.loc - edge) / self.scale) for edge in (0.0, 1.0)]
+        return self.scale * (at[0] - at[1])
+
+
+class ScaledBetaBinomial(tfd.BetaBinomial):
+    """A beta-binomial over 255 trials, of which images have the share in [0, 1]."""
+
+    def _log_prob(self, event: tf.Tensor) -> tf.Tensor:
+        return super()._log_prob(tf.round(LEVELS * event))
+
+    def _sample_n(self, count: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        return super()._sample_n(count, seed) / LEVELS
+
+    def _mean(self) -> tf.Tensor:
+        return super()._mean() / LEVELS
+
+
 class _Likelihood(keras.layers.Layer):
+    measure = "density"
+    """What `log_prob` is of: a `density` over [0, 1], or the probability of black and white
+    pixels (`binary`) or of 256 grey levels (`levels`)."""
+
     def __init__(
         self,
         image_shape: tuple[int, int, int],
@@ -57,6 +103,8 @@ class Bernoulli(_Likelihood):
 
     Kingma & Welling (2014), Appendix C.1.
     """
+
+    measure = "binary"
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.logits = self._pixels("logits")
@@ -92,3 +140,48 @@ class NormalShared(_Likelihood):
         mean = self.mean_activation(self._image(self.mean(hidden)))
         stddev = tf.exp(0.5 * bounded_log_variance(tf.convert_to_tensor(self.log_variance)))
         return tfd.Independent(tfd.Normal(mean, stddev), 3)
+
+
+class ContinuousBernoulli(_Likelihood):
+    """Independent continuous Bernoulli pixels, from logits: a density of grey levels.
+
+    Loaiza-Ganem & Cunningham (2019), which a Bernoulli of grey levels is not.
+    """
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.logits = self._pixels("logits")
+
+    def call(self, hidden: tf.Tensor) -> tfd.Distribution:
+        logits = self._image(self.logits(hidden))
+        return tfd.Independent(tfd.ContinuousBernoulli(logits=logits), 3)
+
+
+class Logistic(_Likelihood):
+    """Independent discretized logistic pixels, each with a mean and a log-scale."""
+
+    measure = "levels"
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.mean = self._pixels("mean")
+        self.log_scale = self._pixels("log_scale")
+
+    def call(self, hidden: tf.Tensor) -> tfd.Distribution:
+        mean = self.mean_activation(self._image(self.mean(hidden)))
+        log_variance = bounded_log_variance(2 * self._image(self.log_scale(hidden)))
+        return tfd.Independent(DiscretizedLogistic(mean, tf.exp(0.5 * log_variance)), 3)
+
+
+class BetaBinomial(_Likelihood):
+    """Independent beta-binomial pixels of 256 levels, each with two concentrations."""
+
+    measure = "levels"
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.log_white = self._pixels("log_white")
+        self.log_black = self._pixels("log_black")
+
+    def call(self, hidden: tf.Tensor) -> tfd.Distribution:
+        concentrations = [
+            tf.exp(self._image(layer(hidden))) for layer in (self.log_white, self.log_black)
+        ]
+        return tfd.Independent(ScaledBetaBinomial(float(LEVELS), *concentrations), 3)

@@ -1,82 +1,76 @@
 """The encoder and the decoder: multilayer perceptrons that return distributions."""
 
-from collections.abc import Sequence
-
 import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from kvae import registry
+from kvae.config import ModelConfig
 from kvae.models.initialization import Initialization
-from kvae.models.posteriors import DiagonalNormal
 
 
-class Encoder(keras.Model):
-    """q(z|x): tanh layers, then the posterior's heads.
+class _Perceptron(keras.Model):
+    """Hidden layers, each followed by dropout in training."""
+
+    def __init__(
+        self, units: tuple[int, ...], config: ModelConfig, initialization: Initialization
+    ) -> None:
+        super().__init__()
+        self.dropout = config.dropout
+        self.hidden = [initialization.dense(count, activation=config.activation) for count in units]
+
+    def _features(self, features: tf.Tensor, dropout_seed: tf.Tensor | None) -> tf.Tensor:
+        for index, layer in enumerate(self.hidden):
+            features = layer(features)
+            if dropout_seed is not None and self.dropout:
+                # Keras's own layer keeps a state, which would have to be the same after a restart.
+                seed = tf.random.experimental.stateless_fold_in(dropout_seed, index)
+                features = tf.nn.experimental.stateless_dropout(features, self.dropout, seed)
+        return features
+
+
+class Encoder(_Perceptron):
+    """q(z|x): hidden layers, then the posterior's heads.
 
     Maps float images `[batch, height, width, channels]` to a distribution with batch shape
     `[batch]` and event shape `[latent]`.
 
     Args:
-        latent: Number of latent dimensions.
-        hidden: Units of the hidden layers, in order.
-        initial_stddev: As in `kvae.config.ModelConfig`.
+        config: Of the model.
         seed: Decides the initial weights.
     """
 
-    def __init__(
-        self,
-        latent: int,
-        hidden: Sequence[int],
-        initial_stddev: float | None = None,
-        seed: int = 0,
-    ) -> None:
-        super().__init__()
-        initialization = Initialization(initial_stddev, seed, stream=0)
+    def __init__(self, config: ModelConfig, seed: int = 0) -> None:
+        initialization = Initialization(config.initial_stddev, seed, stream=0)
+        super().__init__(config.hidden, config, initialization)
         self.flatten = keras.layers.Flatten()
-        self.hidden = [initialization.dense(units, activation="tanh") for units in hidden]
-        self.posterior = DiagonalNormal(latent, initialization)
+        self.posterior = registry.resolve(registry.POSTERIORS, config.posterior)(
+            config, initialization
+        )
 
-    def call(self, images: tf.Tensor) -> tfd.Distribution:
-        features = self.flatten(images)
-        for layer in self.hidden:
-            features = layer(features)
-        return self.posterior(features)
+    def call(self, images: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tfd.Distribution:
+        """q(z|x); with a seed, int32 `[2]`, hidden units are dropped."""
+        return self.posterior(self._features(self.flatten(images), dropout_seed))
 
 
-class Decoder(keras.Model):
+class Decoder(_Perceptron):
     """p(x|z): the encoder's hidden layers mirrored, then the likelihood's heads.
 
     Maps latents `[batch, latent]` to a distribution with batch shape `[batch]` and event shape
     `[height, width, channels]`.
 
     Args:
-        image_shape: Height, width, channels.
-        hidden: Units of the encoder's hidden layers; used in reverse.
-        likelihood: A name in `kvae.registry.LIKELIHOODS`.
-        mean_activation: `sigmoid` or `linear`, for Gaussian likelihoods.
-        initial_stddev: As in `kvae.config.ModelConfig`.
+        config: Of the model.
         seed: Decides the initial weights.
     """
 
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        hidden: Sequence[int],
-        likelihood: str = "bernoulli",
-        mean_activation: str = "sigmoid",
-        initial_stddev: float | None = None,
-        seed: int = 0,
-    ) -> None:
-        super().__init__()
-        initialization = Initialization(initial_stddev, seed, stream=1)
-        self.hidden = [initialization.dense(units, activation="tanh") for units in hidden[::-1]]
-        self.likelihood = registry.resolve(registry.LIKELIHOODS, likelihood)(
-            image_shape, mean_activation, initialization
+    def __init__(self, config: ModelConfig, seed: int = 0) -> None:
+        initialization = Initialization(config.initial_stddev, seed, stream=1)
+        super().__init__(config.hidden[::-1], config, initialization)
+        self.likelihood = registry.resolve(registry.LIKELIHOODS, config.likelihood)(
+            config.image_shape, config.mean_activation, initialization
         )
 
-    def call(self, latents: tf.Tensor) -> tfd.Distribution:
-        features = latents
-        for layer in self.hidden:
-            features = layer(features)
-        return self.likelihood(features)
+    def call(self, latents: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tfd.Distribution:
+        """p(x|z); with a seed, int32 `[2]`, hidden units are dropped."""
+        return self.likelihood(self._features(latents, dropout_seed))

@@ -5,11 +5,13 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from kvae import registry
 from kvae.config import Config
 from kvae.data.pixels import to_float
 from kvae.models import bounds
+from kvae.models.initialization import Initialization
 from kvae.models.networks import Decoder, Encoder
-from kvae.models.priors import StandardNormal
+from kvae.models.priors import Prior
 
 
 def seed_pair(seed: int | tf.Tensor) -> tf.Tensor:
@@ -32,7 +34,7 @@ class VAE(keras.Model):
         self,
         encoder: keras.Model,
         decoder: keras.Model,
-        prior: keras.layers.Layer,
+        prior: Prior,
         config: Config,
     ) -> None:
         super().__init__()
@@ -44,16 +46,35 @@ class VAE(keras.Model):
         self.decode(self.encode(tf.zeros((1, *config.model.image_shape))).mean())
         self.built = True
 
-    def terms(self, images: tf.Tensor, seed: tf.Tensor, beta: float = 1.0) -> bounds.Terms:
+    def terms(
+        self, images: tf.Tensor, seed: tf.Tensor, weighting: bounds.Weighting | None = None
+    ) -> bounds.Terms:
         """The bound and its parts for each image, in nats.
 
         Args:
             images: float32 `[batch, height, width, channels]` in [0, 1].
             seed: int32 `[2]`.
-            beta: Weight of the KL in the objective.
+            weighting: In training, that of the objective, which is the bound of the configuration
+                under its input noise and dropout. Without it the objective is the ELBO.
         """
         prior = self.prior.distribution()
-        return bounds.elbo(self.encode(images), self.decode, prior, images, seed, beta)
+        if weighting is None:
+            return bounds.elbo(self.encode(images), self.decode, prior, images, seed)
+        training = self.config.training
+        noise_seed, encoder_seed, decoder_seed = (
+            tf.random.experimental.stateless_fold_in(seed, stream) for stream in range(3)
+        )
+        seen = images
+        if training.input_noise:
+            noise = tf.random.stateless_normal(tf.shape(images), noise_seed)
+            seen = images + training.input_noise * noise
+        posterior = self.encoder(seen, encoder_seed)
+
+        def decode(latents: tf.Tensor) -> tfd.Distribution:
+            return self.decoder(latents, decoder_seed)
+
+        bound = registry.resolve(registry.BOUNDS, training.bound)
+        return bound(posterior, decode, prior, images, seed, weighting)
 
     def inputs(self, images: np.ndarray, seed: int | tf.Tensor = 0) -> tf.Tensor:
         """Stored images as the model sees them: in [0, 1], and binarized if its data are.
@@ -97,16 +118,19 @@ class VAE(keras.Model):
         return self.reconstruct(images)
 
 
-def build(config: Config) -> VAE:
-    """A new model with the initial weights that the configuration's seed decides."""
+def build(config: Config, images: np.ndarray | None = None) -> VAE:
+    """A new model with the initial weights that the configuration's seed decides.
+
+    Args:
+        config: What `kvae.configure` gave.
+        images: Training images, uint8 `[count, height, width, channels]`, for a prior that starts
+            from some of them.
+
+    Raises:
+        UsageError: the `vamp` prior has no images, or more components than there are.
+    """
     model, seed = config.model, config.training.seed
-    encoder = Encoder(model.latent, model.hidden, model.initial_stddev, seed)
-    decoder = Decoder(
-        model.image_shape,
-        model.hidden,
-        model.likelihood,
-        model.mean_activation,
-        model.initial_stddev,
-        seed,
-    )
-    return VAE(encoder, decoder, StandardNormal(model.latent), config)
+    encoder, decoder = Encoder(model, seed), Decoder(model, seed)
+    initialization = Initialization(model.initial_stddev, seed, stream=2)
+    prior = registry.resolve(registry.PRIORS, model.prior)(model, initialization, encoder, images)
+    return VAE(encoder, decoder, prior, config)

@@ -10,6 +10,7 @@ from kvae.models.vae import VAE
 from kvae.models.weights import restore, variables
 
 KEEP = 2
+BEST = "best"
 
 
 class Checkpoints:
@@ -40,13 +41,20 @@ class Checkpoints:
         self._epoch.assign(epoch)
         self._manager.save(checkpoint_number=epoch)
 
+    def save_best(self) -> None:
+        """Write the weights alone, which are not those of the newest epoch."""
+        tf.train.Checkpoint(weights=variables(self._model)).write(str(self._folder / BEST))
+
 
 def load_weights(folder: Path, model: VAE) -> None:
-    """Give `model` the weights of the newest checkpoint in `folder`.
+    """Give `model` the best weights in `folder`, or where none were kept the newest.
 
     Raises:
         KvaeError: there is none, or it is damaged.
     """
+    if (folder / f"{BEST}.index").is_file():
+        restore(model, folder / BEST)
+        return
     newest = tf.train.latest_checkpoint(str(folder))
     if newest is None:
         raise KvaeError(f"there is no checkpoint in {folder} yet")

@@ -17,6 +17,9 @@ class Epoch:
         validation_reconstruction: Likewise.
         validation_kl: Likewise.
         active_units: Latent dimensions in use on the validation images (Burda et al., 2016).
+        objective: Name of what was maximised, which is no bound where it has a `beta` or
+            `free_bits`.
+        train_objective: Its mean over the epoch's images.
     """
 
     epoch: int
@@ -28,6 +31,8 @@ class Epoch:
     validation_reconstruction: float
     validation_kl: float
     active_units: int
+    objective: str
+    train_objective: float
 
     def to_csv(self) -> str:
         """A line of `history.csv`; floats in full, so that they read back equal."""

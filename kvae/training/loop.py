@@ -15,7 +15,9 @@ from kvae.data.pixels import to_float
 from kvae.errors import KvaeError, UsageError
 from kvae.evaluation import Evaluation, Evaluator
 from kvae.evaluation.elbo import CHUNK
+from kvae.models.bounds import Weighting
 from kvae.models.vae import VAE
+from kvae.models.weights import variables
 from kvae.training.history import Epoch
 
 OnEpoch = Callable[[Epoch, Evaluation], None]
@@ -59,13 +61,14 @@ def train(
             f"the model is for images of {image_shape}, but {dataset.name} has "
             f"{dataset.image_shape}"
         )
-    optimizer = optimizer or new_optimizer(config)
+    optimizer = optimizer or new_optimizer(config, len(dataset.train))
     run_epoch = CompiledEpoch(model, optimizer, dataset.train.images, config, binarize)
     validate = evaluator or new_evaluator(model, dataset)
-    history = []
+    history: list[Epoch] = []
+    best = BestWeights(model) if config.patience is not None else None
     for number in range(1, config.epochs + 1):
         start = time.perf_counter()
-        elbo, reconstruction, kl = run_epoch(number)
+        elbo, reconstruction, kl, objective = run_epoch(number)
         seconds = time.perf_counter() - start
         validation = validate(dataset.validation.images)
         epoch = Epoch(
@@ -78,6 +81,8 @@ def train(
             float(validation.reconstruction.mean()),
             float(validation.kl.mean()),
             validation.active_units,
+            config.objective_in(number),
+            objective,
         )
         if not np.isfinite([epoch.train_elbo, epoch.validation_elbo]).all():
             raise KvaeError(
@@ -88,12 +93,49 @@ def train(
         history.append(epoch)
         if on_epoch:
             on_epoch(epoch, validation)
+        if best and number - best.after(epoch) >= config.patience:
+            break
+    if best:
+        best.restore()
     return history
 
 
-def new_optimizer(config: TrainingConfig) -> keras.Optimizer:
-    """The configuration's optimizer, with Keras's defaults but for the learning rate."""
-    return registry.resolve(registry.OPTIMIZERS, config.optimizer)(config.learning_rate)
+class BestWeights:
+    """The weights of the epoch with the best validation ELBO.
+
+    Args:
+        model: The model in training.
+    """
+
+    def __init__(self, model: VAE) -> None:
+        self._variables = variables(model)
+        self._epoch, self._elbo = 0, -math.inf
+        self._values: list[tf.Tensor] = []
+
+    def after(self, epoch: Epoch) -> int:
+        """Keep this epoch's weights if they are the best so far; the number of the best epoch."""
+        if epoch.validation_elbo > self._elbo:
+            self._epoch, self._elbo = epoch.epoch, epoch.validation_elbo
+            self._values = [tf.identity(variable) for variable in self._variables]
+        return self._epoch
+
+    def restore(self) -> None:
+        """Give the model the best weights again."""
+        for variable, value in zip(self._variables, self._values, strict=True):
+            variable.assign(value)
+
+
+def new_optimizer(config: TrainingConfig, images: int) -> keras.Optimizer:
+    """The configuration's optimizer, with Keras's defaults but for what it names.
+
+    Args:
+        config: Names it.
+        images: To train on, for the number of steps that a schedule has.
+    """
+    steps = config.epochs * -(-images // min(config.batch_size, images))
+    rate = registry.resolve(registry.SCHEDULES, config.schedule)(config.learning_rate, steps)
+    optimizer = registry.resolve(registry.OPTIMIZERS, config.optimizer)
+    return optimizer(rate, weight_decay=config.weight_decay or None)
 
 
 def new_evaluator(model: VAE, dataset: Dataset) -> Evaluator:
@@ -139,6 +181,12 @@ class CompiledEpoch:
         count, batch_size = len(images), min(config.batch_size, len(images))
         shape, pixels = images.shape[1:], math.prod(images.shape[1:])
         weights = model.trainable_variables
+        if config.weight_decay:
+            decayed = {
+                id(w) for network in (model.encoder, model.decoder) for w in _kernels(network)
+            }
+            kept = [weight for weight in weights if id(weight) not in decayed]
+            optimizer.exclude_from_weight_decay(var_list=kept)
         optimizer.build(weights)
         self._count, self._steps = count, -(-count // batch_size)
         self._seed = config.seed
@@ -150,32 +198,43 @@ class CompiledEpoch:
             self._chunk_steps = max(1, min(self._steps, chunk_bytes // (batch_size * pixels)))
         self._rows = self._chunk_steps * batch_size
 
-        def step_loss(batch: tf.Tensor, weight: tf.Tensor, seed: tf.Tensor) -> Sequence[tf.Tensor]:
+        self._beta_in = config.beta_in
+
+        def step_loss(
+            batch: tf.Tensor, weight: tf.Tensor, seed: tf.Tensor, beta: tf.Tensor
+        ) -> Sequence[tf.Tensor]:
             pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
             floats = to_float(batch, binarize, pixel_seed, config.jit)
             floats = tf.reshape(floats, (batch_size, *shape))
-            terms = model.terms(floats, latent_seed, config.beta)
+            weighting = Weighting(
+                beta, config.free_bits, config.importance_samples, config.doubly_reparameterized
+            )
+            terms = model.terms(floats, latent_seed, weighting)
             loss = -tf.reduce_sum(weight * terms.objective) / tf.reduce_sum(weight)
             if config.weight_prior:
                 squares = [tf.reduce_sum(w**2) for w in model.decoder.trainable_variables]
                 loss += 0.5 * config.weight_prior * tf.add_n(squares) / count
-            parts = tf.stack([terms.elbo, terms.reconstruction, terms.kl])
+            parts = tf.stack([terms.elbo, terms.reconstruction, terms.kl, terms.objective])
             return loss, tf.reduce_sum(weight * parts, axis=1)
 
         # Where steps begin and end are arguments, so that the function can be compiled by taking
         # none of them. AutoGraph, which is not needed, would take as long as all other tracing.
         @tf.function(jit_compile=config.jit, autograph=False)
         def run(
-            chunk: tf.Tensor, seed: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, totals: tf.Tensor
+            chunk: tf.Tensor,
+            seed: tf.Tensor,
+            beta: tf.Tensor,
+            begin: tf.Tensor,
+            end: tf.Tensor,
+            totals: tf.Tensor,
         ) -> tf.Tensor:
             def one(step: tf.Tensor, totals: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 batch = tf.slice(chunk, [(step - begin) * batch_size, 0], [batch_size, pixels])
                 numbers = step * batch_size + tf.range(batch_size)
                 weight = tf.cast(numbers < count, tf.float32)
                 with tf.GradientTape() as tape:
-                    loss, sums = step_loss(
-                        batch, weight, tf.random.experimental.stateless_fold_in(seed, step)
-                    )
+                    step_seed = tf.random.experimental.stateless_fold_in(seed, step)
+                    loss, sums = step_loss(batch, weight, step_seed, beta)
                 optimizer.apply(_in_step(tape.gradient(loss, weights)), weights)
                 return step + 1, totals + sums
 
@@ -183,19 +242,20 @@ class CompiledEpoch:
 
         self._run = run
         nothing = tf.zeros((self._rows, pixels), tf.uint8)
-        run(nothing, tf.constant([0, 0]), tf.constant(0), tf.constant(0), tf.zeros(3))
+        none = tf.constant(0)
+        run(nothing, tf.constant([0, 0]), tf.constant(0.0), none, none, tf.zeros(4))
 
-    def __call__(self, number: int) -> tuple[float, float, float]:
-        """Run epoch `number`; mean ELBO, reconstruction and KL of its images, in nats."""
+    def __call__(self, number: int) -> tuple[float, float, float, float]:
+        """Run epoch `number`; mean ELBO, reconstruction, KL, objective an image, in nats."""
         order = np.random.RandomState([self._seed, STREAM, number]).permutation(self._count)
         seed = tf.random.experimental.stateless_fold_in([self._seed, STREAM], number)
-        totals = tf.zeros(3)
+        totals, beta = tf.zeros(4), tf.constant(self._beta_in(number), tf.float32)
         begins = range(0, self._steps, self._chunk_steps)
         for begin, chunk in zip(begins, self._chunks(order), strict=True):
             end = min(begin + self._chunk_steps, self._steps)
-            totals = self._run(chunk, seed, tf.constant(begin), tf.constant(end), totals)
-        elbo, reconstruction, kl = (totals / self._count).numpy()
-        return float(elbo), float(reconstruction), float(kl)
+            totals = self._run(chunk, seed, beta, tf.constant(begin), tf.constant(end), totals)
+        elbo, reconstruction, kl, objective = (totals / self._count).numpy()
+        return float(elbo), float(reconstruction), float(kl), float(objective)
 
     def _chunks(self, order: np.ndarray) -> Iterable[tf.Tensor]:
         """The images in the order of an epoch; the last chunk is filled up with any others."""
@@ -217,6 +277,10 @@ class CompiledEpoch:
         options.autotune.enabled = False
         options.threading.private_threadpool_size = 1
         return chunks.with_options(options)
+
+
+def _kernels(network: keras.Model) -> list[tf.Variable]:
+    return [weight for weight in network.trainable_variables if len(weight.shape) == 2]
 
 
 def _in_step(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
