@@ -3,7 +3,7 @@
 `tfb.AutoregressiveNetwork` is a layer of Keras 2, whose weights a Keras 3 model does not track.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import keras
 import numpy as np
