@@ -2,14 +2,10 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from kvae_cli import options, output
-
-if TYPE_CHECKING:
-    from kvae.evaluation import Quantity
 
 
 @click.command()
@@ -69,16 +65,6 @@ def compare(
             }
         )
         return
-    lines = [[f"{len(images.test):,} test images of {images.name}", *loaded, ""]]
-    lines += [[q.name, *(_cell(q, i) for i in range(len(loaded))), q.unit] for q in quantities]
-    output.table(lines, left=1)
+    title = f"{len(images.test):,} test images of {images.name}"
+    output.quantities(quantities, list(loaded), title)
     click.echo(f"\n* best of the line; ± standard error. Figure: {target}")
-
-
-def _cell(quantity: "Quantity", index: int) -> str:
-    value = quantity.values[index]
-    digits = 2 if quantity.unit == "nats" else 0 if quantity.name == "active units" else 4
-    text = f"{value:.{digits}f}"
-    if quantity.errors:
-        text += f" ± {quantity.errors[index]:.{digits}f}"
-    return f"{text} *" if quantity.best == index else f"{text}  "

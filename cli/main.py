@@ -13,6 +13,7 @@ from kvae_cli import startup
 
 COMMANDS = {
     "train": "kvae_cli.train:train",
+    "fit-prior": "kvae_cli.fit_prior:fit_prior",
     "sample": "kvae_cli.sample:sample",
     "evaluate": "kvae_cli.evaluate:evaluate",
     "reconstruct": "kvae_cli.reconstruct:reconstruct",

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from kvae.evaluation import Quantity
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "", left: int = 0) -> None:
@@ -16,6 +19,22 @@ def table(rows: Sequence[Sequence[str]], indent: str = "", left: int = 0) -> Non
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         click.echo((indent + "  ".join(cells)).rstrip())
+
+
+def quantities(found: "Sequence[Quantity]", models: Sequence[str], title: str) -> None:
+    """Print a comparison of models, the best value of each line with a star."""
+    lines = [[title, *models, ""]]
+    lines += [[q.name, *(_cell(q, i) for i in range(len(models))), q.unit] for q in found]
+    table(lines, left=1)
+
+
+def _cell(quantity: "Quantity", index: int) -> str:
+    value = quantity.values[index]
+    digits = 2 if quantity.unit == "nats" else 0 if quantity.name == "active units" else 4
+    text = f"{value:.{digits}f}"
+    if quantity.errors:
+        text += f" ± {quantity.errors[index]:.{digits}f}"
+    return f"{text} *" if quantity.best == index else f"{text}  "
 
 
 def as_json(value: Any) -> None:

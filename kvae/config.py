@@ -72,6 +72,8 @@ class ModelConfig:
         components: Of a `mixture` or `vamp` prior.
         flow_layers: Of a `flow` prior, and of an `iaf` posterior.
         flow_units: In each of the two hidden layers of each of those.
+        prior_fitted: Whether the prior was fitted to the aggregated posterior when all else had
+            been trained.
         initial_stddev: Standard deviation of the Gaussian that weights and biases start from; None
             is Keras's default (Glorot & Bengio, 2010; biases zero).
     """
@@ -89,6 +91,7 @@ class ModelConfig:
     components: int = 100
     flow_layers: int = 4
     flow_units: int = 128
+    prior_fitted: bool = False
 
     def __post_init__(self) -> None:
         _freeze(self, "image_shape", int)

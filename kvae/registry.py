@@ -44,6 +44,12 @@ PRIORS = {
 }
 """p(z): Keras layers with a `distribution()` over latents."""
 
+PRIOR_FITS = {
+    "mixture": "kvae.training.prior_fit:mixture",
+    "flow": "kvae.training.prior_fit:flow",
+}
+"""Functions that fit a prior of that name to a trained model's aggregated posterior."""
+
 BOUNDS = {
     "elbo": "kvae.models.bounds:elbo",
     "iwae": "kvae.models.bounds:iwae",

@@ -23,7 +23,7 @@ from kvae.progress import Progress, silent
 
 if TYPE_CHECKING:
     from kvae.data import Dataset
-    from kvae.evaluation import Evaluation
+    from kvae.evaluation import Evaluation, Quantity
     from kvae.gallery import Subject
     from kvae.models.vae import VAE
     from kvae.training import Epoch
@@ -250,6 +250,68 @@ def _warn_of_collapse(test: "Evaluation", config: Config) -> None:
             "--optimizer or --learning-rate, or --mean-activation sigmoid",
             config.model.latent,
         )
+
+
+def fit_prior(
+    model: str | None,
+    prior: str,
+    components: int | None = None,
+    name: str | None = None,
+    models: Path = MODELS,
+    overwrite: bool = False,
+    importance_samples: int = 500,
+    seed: int = 0,
+    data_dir: Path | None = None,
+    progress: Progress = silent,
+) -> tuple[Path, dict[int, float], list["Quantity"]]:
+    """Fit a new prior to a saved model's aggregated posterior, and save the two as a new model.
+
+    Args:
+        model: Name or path of a saved model; None for the newest.
+        prior: A name in `kvae.registry.PRIOR_FITS`.
+        components: As `kvae.training.fit_prior` takes it.
+        name: Of the new saved model; by default the old one's and the prior's.
+        models: Folder of saved models.
+        overwrite: Replace a saved model of this name.
+        importance_samples: Draws of z an image for the bounds on log p(x).
+        seed: Decides all random numbers.
+        data_dir: As `kvae.data.load` takes it.
+        progress: Shows how far along it is.
+
+    Returns:
+        The new saved model; what was tried, as `kvae.training.PriorFit.held_out`; and the old model
+        compared with the new one on the test images.
+
+    Raises:
+        UsageError: `name` cannot be a name, or is the old one; or the options do not go together.
+        KvaeError: there is no such model or dataset, or the name is taken.
+    """
+    path = find(model, models, "saved model")
+    name = name or f"{path.name}-{prior}"
+    if path == models / name:
+        raise UsageError(f"name {name!r} is the model that the prior is fitted to: choose another")
+    choose_name("", 0, name, models, models, overwrite)
+    dataset = dataset_of(path, None, data_dir, progress)
+
+    from kvae import evaluation, export, training
+
+    old = export.load(path)
+    fit = training.fit_prior(old, dataset, prior, components, seed, progress)
+    both = {path.name: old, name: fit.model}
+    found = evaluation.compare_models(both, dataset, seed, importance_samples, progress)
+    kept = {quantity.name: quantity for quantity in found}
+    results = {
+        "split": "test",
+        "images": len(dataset.test),
+        "prior_fitted_to": path.name,
+        "elbo": kept["ELBO"].values[1],
+        "elbo_standard_error": kept["ELBO"].errors[1],
+        "reconstruction": kept["reconstruction"].values[1],
+        "kl": kept["KL"].values[1],
+        "active_units": int(kept["active units"].values[1]),
+    }
+    saved = export.save(fit.model, models / name, overwrite, results)
+    return saved, fit.held_out, found
 
 
 def export_run(run: str, runs: Path = RUNS, models: Path = MODELS, overwrite: bool = False) -> Path:

@@ -9,9 +9,11 @@ from kvae.data import Dataset
 from kvae.errors import UsageError
 from kvae.evaluation import reconstruction
 from kvae.evaluation.elbo import CHUNK, Evaluator
+from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.evaluation.samples import fidelity
 from kvae.evaluation.statistics import standard_error
 from kvae.models.vae import VAE
+from kvae.progress import Progress, silent
 
 COMPARED = 2000
 """Images that samples are compared with pairwise, at most."""
@@ -36,7 +38,13 @@ class Quantity:
     best: int | None
 
 
-def compare_models(models: Mapping[str, VAE], dataset: Dataset, seed: int = 0) -> list[Quantity]:
+def compare_models(
+    models: Mapping[str, VAE],
+    dataset: Dataset,
+    seed: int = 0,
+    importance_samples: int | None = None,
+    progress: Progress = silent,
+) -> list[Quantity]:
     """ELBO, its parts, use of latents, reconstructions and samples of several models.
 
     Differences are taken image by image, so that their standard errors are those of the difference
@@ -46,6 +54,8 @@ def compare_models(models: Mapping[str, VAE], dataset: Dataset, seed: int = 0) -
         models: Two or more, by name.
         dataset: Its test images are what they are compared on.
         seed: Decides all random numbers.
+        importance_samples: Draws of z an image for bounds on log p(x); None leaves them out.
+        progress: Shows how far along those are.
 
     Raises:
         UsageError: what the models say cannot be compared.
@@ -59,8 +69,11 @@ def compare_models(models: Mapping[str, VAE], dataset: Dataset, seed: int = 0) -
         )
         for model in models.values()
     ]
-    best = int(np.argmax([each.elbo.mean() for each in found]))
-    behind = [each.elbo - found[best].elbo for each in found]
+    weighted = [
+        importance_weighted_bound(model, test.images, importance_samples, seed, progress)
+        for model in models.values()
+        if importance_samples
+    ]
     some, train = test.spread(COMPARED), dataset.train.spread(COMPARED)
     originals, real = some.images / np.float32(255), train.images / np.float32(255)
     restored = [
@@ -80,9 +93,14 @@ def compare_models(models: Mapping[str, VAE], dataset: Dataset, seed: int = 0) -
             return Quantity(name, unit, values, [], None)
         return Quantity(name, unit, values, [], int((np.argmax if most else np.argmin)(values)))
 
+    def bound(name: str, each: list[np.ndarray]) -> list[Quantity]:
+        best = int(np.argmax([values.mean() for values in each]))
+        behind = [values - each[best] for values in each]
+        return [means(name, each, best), means(f"{name}, behind the best", behind, best)]
+
     return [
-        means("ELBO", [each.elbo for each in found], best),
-        means("ELBO, behind the best", behind, best),
+        *(bound(f"log p(x), {importance_samples} samples", weighted) if weighted else []),
+        *bound("ELBO", [each.elbo for each in found]),
         means(
             "reconstruction",
             [each.reconstruction for each in found],
@@ -106,10 +124,13 @@ def check_comparable(models: Mapping[str, VAE]) -> None:
     kinds = {}
     for name, model in models.items():
         data = model.config.data
-        discrete = model.config.model.likelihood == "bernoulli"
-        kind = f"{data.dataset} ({'probabilities' if discrete else 'densities'}"
-        kind += f", binarized: {data.binarize})" if data.binarize != "none" else ")"
-        kinds[name] = kind
+        measure = {
+            "binary": "probabilities",
+            "levels": "probabilities of grey levels",
+            "density": "densities",
+        }[model.decoder.likelihood.measure]
+        binarized = f", binarized: {data.binarize}" if data.binarize != "none" else ""
+        kinds[name] = f"{data.dataset} ({measure}{binarized})"
     if len(set(kinds.values())) > 1:
         each = "; ".join(f"{name}: {kind}" for name, kind in kinds.items())
         raise UsageError(f"these models' ELBOs are of different things: {each}")

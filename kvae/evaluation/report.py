@@ -122,14 +122,17 @@ def evaluate(
         "Memorising": _memorising(drawn),
         "Reconstruction": _reconstruction(drawn),
     }
-    if config.model.likelihood != "bernoulli":
+    if model.decoder.likelihood.measure == "density":
         groups["Against linear models"] = _classical(model, dataset, held_out, bound)
     if dataset.train.labels is not None and held_out.labels is not None:
         groups["Labels"] = _labels(model, dataset.train, held_out)
     hidden = "-".join(map(str, config.model.hidden))
+    objective = config.training.objective_in(config.training.epochs)
+    fitted = ", fitted afterwards" if config.model.prior_fitted else ""
     return Report(
         model=f"{config.data.dataset}, {hidden} hidden units, {config.model.latent} latents, "
-        f"{config.model.likelihood} likelihood",
+        f"{config.model.likelihood} likelihood, {config.model.posterior} posterior, "
+        f"{config.model.prior} prior{fitted}, trained on: {objective}",
         images=f"{len(held_out):,} {split} images of {dataset.name}",
         verdict=latents.verdict(elbo.kl_per_dimension, elbo.posterior_means),
         groups=groups,
@@ -195,19 +198,17 @@ def _bits(
     model: VAE, held_out: Split, bound: np.ndarray, samples: int, seed: int, progress: Progress
 ) -> Row:
     pixels = math.prod(held_out.images.shape[1:])
-    if model.config.model.likelihood == "bernoulli":
-        if model.config.data.binarize == "none":
-            verdict = (
-                "not to be had: grey levels under a Bernoulli are no distribution; train with "
-                "--binarize dynamic"
-            )
-            return Row("bits per dimension", "bits", {}, verdict)
-        return _row(
-            "bits per dimension",
-            -bound / (pixels * math.log(2)),
-            "bits",
-            "of black and white pixels, at most",
+    measure = model.decoder.likelihood.measure
+    if measure == "binary" and model.config.data.binarize == "none":
+        verdict = (
+            "not to be had: grey levels under a Bernoulli are no distribution; train with "
+            "--binarize dynamic"
         )
+        return Row("bits per dimension", "bits", {}, verdict)
+    if measure != "density":
+        what = "black and white pixels" if measure == "binary" else "8-bit pixels"
+        bits = -bound / (pixels * math.log(2))
+        return _row("bits per dimension", bits, "bits", f"of {what}, at most")
     dequantized = likelihood.importance_weighted_bound(
         model, held_out.images, samples, seed, progress, dequantize=True
     )

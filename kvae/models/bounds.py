@@ -116,7 +116,7 @@ def iwae(
     Raises:
         NotImplementedError: a doubly reparameterised gradient of a posterior that is no Gaussian.
     """
-    samples, normalized = weighting.samples, []
+    samples, normalized = weighting.samples, list[tf.Tensor]()
     latents, density = posterior.experimental_sample_and_log_prob(samples, seed=seed)
     if weighting.doubly_reparameterized:
         # A path through z counts by the square of its weight. The weights are not known yet, but

@@ -2,5 +2,6 @@
 
 from kvae.training.history import COLUMNS, Epoch
 from kvae.training.loop import train
+from kvae.training.prior_fit import PriorFit, fit_prior
 
-__all__ = ["COLUMNS", "Epoch", "train"]
+__all__ = ["COLUMNS", "Epoch", "PriorFit", "fit_prior", "train"]

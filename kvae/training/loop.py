@@ -65,7 +65,8 @@ def train(
     run_epoch = CompiledEpoch(model, optimizer, dataset.train.images, config, binarize)
     validate = evaluator or new_evaluator(model, dataset)
     history: list[Epoch] = []
-    best = BestWeights(model) if config.patience is not None else None
+    patience = config.patience
+    best = BestWeights(model) if patience is not None else None
     for number in range(1, config.epochs + 1):
         start = time.perf_counter()
         elbo, reconstruction, kl, objective = run_epoch(number)
@@ -93,7 +94,7 @@ def train(
         history.append(epoch)
         if on_epoch:
             on_epoch(epoch, validation)
-        if best and number - best.after(epoch) >= config.patience:
+        if best and patience and number - best.after(epoch) >= patience:
             break
     if best:
         best.restore()

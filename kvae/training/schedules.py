@@ -1,8 +1,10 @@
 """Learning rates in the course of a training, by `keras.optimizers.schedules`."""
 
+from typing import TypeAlias
+
 import keras
 
-Rate = float | keras.optimizers.schedules.LearningRateSchedule
+Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
 LAST = 0.01
 """What `exponential` ends with, as a share of the first learning rate."""

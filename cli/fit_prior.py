@@ -1,0 +1,86 @@
+"""kvae fit-prior"""
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from kvae import registry
+from kvae_cli import options, output
+
+
+@click.command("fit-prior")
+@click.argument("model", required=False)
+@click.option(
+    "--prior",
+    type=click.Choice(list(registry.PRIOR_FITS)),
+    default="mixture",
+    show_default=True,
+    help="What takes the place of the model's own.",
+)
+@click.option(
+    "--components",
+    type=click.IntRange(min=1),
+    help="Of a mixture.  [default: chosen by the likelihood of held-out latents]",
+)
+@click.option("--name", help="Of the new saved model.  [default: such as frey-z10-mixture]")
+@click.option(
+    "--importance-samples",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="Draws of z an image for the bounds on log p(x).",
+)
+@options.seed
+@options.overwrite
+@options.models
+@options.data_dir
+@options.as_json
+def fit_prior(
+    model: str | None,
+    prior: str,
+    components: int | None,
+    name: str | None,
+    importance_samples: int,
+    seed: int,
+    overwrite: bool,
+    models: Path,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Fit a new prior to where MODEL's encoder puts the training images.
+
+    Encoder and decoder stay as they are; the model with the new prior is saved as another one. Both
+    are compared on the test images.
+
+    MODEL is the name or the path of a saved model, by default the newest.
+    """
+    from kvae import runs
+
+    saved, held_out, quantities = runs.fit_prior(
+        model,
+        prior,
+        components,
+        name,
+        models,
+        overwrite,
+        importance_samples,
+        seed,
+        data_dir,
+        output.steps,
+    )
+    if as_json:
+        output.as_json(
+            {
+                "name": saved.name,
+                "saved_model": str(saved),
+                "held_out": held_out,
+                "quantities": [dataclasses.asdict(quantity) for quantity in quantities],
+            }
+        )
+        return
+    if prior == "mixture":
+        for count, density in held_out.items():
+            click.echo(f"{count:5} components: held-out latents {density:.3f} nats", err=True)
+    output.quantities(quantities, ["before", "after"], "on the test images")
+    click.echo(f"\nModel    {saved}")
