@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import commands, growth, profile, training
+from benchmarks import commands, growth, parts, profile, training
 from benchmarks.problems import PROBLEMS
 from kvae.files import write_json
 
@@ -47,6 +47,19 @@ def growth_command(rounds: int, output: Path, plot: Path) -> None:
     write_json(output, {"machine": machine(), "growth": results})
     growth.plot(results, plot)
     click.echo(growth.table(results))
+
+
+@main.command(name="parts")
+@click.argument("datasets", nargs=-1, type=click.Choice(list(parts.SETTINGS)))
+@click.option("--data-dir", type=click.Path(path_type=Path), envvar="TFDS_DATA_DIR")
+@click.option("--output", type=click.Path(path_type=Path), default="benchmarks-parts.json")
+def parts_command(datasets: tuple[str, ...], data_dir: Path | None, output: Path) -> None:
+    """What each prior, posterior and bound brings, and what an epoch with it costs."""
+    results = {}
+    for name in datasets or parts.SETTINGS:
+        results[name] = parts.measure(name, data_dir)
+        write_json(output, {"machine": machine(), "parts": results})
+        click.echo(f"{name}\n\n{parts.table(results[name])}\n")
 
 
 @main.command(name="profile")

@@ -82,12 +82,28 @@ def test_json_round_trip(digits, recipe):
         ({"likelihood": "bernouli"}, "did you mean 'bernoulli'?"),
         ({"optimizer": "adm"}, "did you mean 'adam'?"),
         ({"mean_activation": "relu"}, "unknown mean_activation 'relu': known are linear, sigmoid"),
-        ({"likelihood": "bernoulli", "mean_activation": "linear"}, "needs a normal likelihood"),
+        ({"likelihood": "bernoulli", "mean_activation": "linear"}, "needs a likelihood of normal"),
         ({"likelihood": "normal", "binarize": "dynamic"}, "needs the bernoulli likelihood"),
         ({"binarize": "always"}, "unknown binarize"),
         ({"recipe": "refrence"}, "did you mean 'reference'?"),
         ({"laten": 3}, "unknown option 'laten': did you mean 'latent'?"),
         ({"initial_stddev": 0.0}, "initial_stddev must be greater than 0"),
+        ({"prior": "vmap"}, "did you mean 'vamp'?"),
+        ({"posterior": "normal"}, "unknown posterior 'normal': known are diagonal, full, iaf"),
+        ({"activation": "swish"}, "unknown activation 'swish'"),
+        ({"dropout": 1.0}, "dropout must be 0 or more and below 1, got 1.0"),
+        ({"components": 5}, "components need --prior mixture or --prior vamp"),
+        ({"flow_units": 5}, "flow_layers and flow_units need --prior flow or --posterior iaf"),
+        ({"importance_samples": 5}, "need --bound iwae"),
+        ({"doubly_reparameterized": True}, "need --bound iwae"),
+        (
+            {"bound": "iwae", "doubly_reparameterized": True, "posterior": "iaf"},
+            "doubly reparameterised gradients need a Gaussian posterior",
+        ),
+        ({"bound": "iwae", "free_bits": 0.1}, "free_bits needs --bound elbo"),
+        ({"patience": 0}, "patience must be 1 or more"),
+        ({"schedule": "linear"}, "unknown schedule 'linear'"),
+        ({"likelihood": "continuous-bernoulli", "mean_activation": "linear"}, "within [0, 1]"),
     ],
 )
 def test_impossible_options(digits, options, message):
@@ -110,6 +126,16 @@ def test_json_with_an_unknown_field(digits):
     value["model"]["depth"] = 3
     with pytest.raises(KvaeError, match="depth"):
         Config.from_json(value)
+
+
+def test_an_objective_that_is_no_bound_says_so():
+    plain = TrainingConfig(epochs=9, batch_size=1)
+    assert plain.objective_in(1) == "elbo"
+    warmed = TrainingConfig(epochs=9, batch_size=1, beta=0.5, kl_warmup=3, free_bits=0.1)
+    assert [warmed.beta_in(epoch) for epoch in (1, 2, 3, 4, 9)] == [0.125, 0.25, 0.375, 0.5, 0.5]
+    assert warmed.objective_in(2) == "elbo beta=0.25 free_bits=0.1"
+    weighted = TrainingConfig(epochs=9, batch_size=1, bound="iwae", importance_samples=50)
+    assert weighted.objective_in(9) == "iwae-50"
 
 
 def test_configurations_are_frozen(digits):

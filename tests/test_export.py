@@ -39,13 +39,18 @@ np.savez(sys.argv[3], **{key: value.numpy() for key, value in results.items()})
 
 
 @pytest.mark.parametrize(
-    ("likelihood", "mean"), [("bernoulli", "sigmoid"), ("normal", "linear"), ("normal", "sigmoid")]
+    "options",
+    [
+        {"likelihood": "bernoulli"},
+        {"likelihood": "normal", "mean_activation": "linear", "posterior": "full"},
+        {"likelihood": "discretized-logistic", "prior": "mixture", "components": 4},
+        {"likelihood": "continuous-bernoulli", "prior": "vamp", "components": 4},
+        {"likelihood": "normal", "prior": "flow", "posterior": "iaf"},
+    ],
 )
-def test_a_saved_model_needs_tensorflow_alone(few_digits, tmp_path, likelihood, mean):
-    config = kvae.configure(
-        few_digits, likelihood=likelihood, mean_activation=mean, hidden=(9,), latent=3, epochs=2
-    )
-    model = kvae.build(config)
+def test_a_saved_model_needs_tensorflow_alone(few_digits, tmp_path, options):
+    config = kvae.configure(few_digits, hidden=(9,), latent=3, epochs=2, **options)
+    model = kvae.build(config, few_digits.train.images)
     kvae.train(model, few_digits)
     saved = kvae.save(model, tmp_path / "model")
     images = (few_digits.test.images[:6] / 255).astype(np.float32)

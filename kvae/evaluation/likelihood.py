@@ -12,6 +12,7 @@ from tensorflow_probability import distributions as tfd
 
 from kvae.data.pixels import to_float
 from kvae.models import bounds
+from kvae.models.flows import unflowed
 from kvae.models.vae import VAE
 from kvae.progress import Progress, silent
 
@@ -121,8 +122,8 @@ def annealed_importance_sampling(
     """A stricter bound on log p(x): latents are led from q(z|x) to p(z|x) by HMC.
 
     Neal (2001); Wu et al. (2017) for decoders, who begin at the prior. Beginning at q(z|x) takes
-    fewer steps, and the mean weight is unbiased all the same. Step sizes are in units of the
-    posterior's standard deviations.
+    fewer steps, and the mean weight is unbiased all the same. Where q(z|x) is a flow, all this
+    happens before it. Step sizes are in units of the standard deviations where it begins.
 
     Args:
         model: A VAE.
@@ -144,12 +145,15 @@ def annealed_importance_sampling(
         posterior, prior = model.encode(floats), model.prior.distribution()
         repeated = tf.tile(floats, (chains, 1, 1, 1))
 
-        def joint(latents: tf.Tensor) -> tf.Tensor:
-            flat = tf.reshape(latents, (-1, latents.shape[-1]))
-            likelihood = model.decode(flat).log_prob(repeated)
-            return tf.reshape(likelihood, (chains, -1)) + prior.log_prob(latents)
+        base, flow = unflowed(posterior)
 
-        return anneal(posterior, joint, chains, steps, step_size, latent_seed)
+        def joint(points: tf.Tensor) -> tf.Tensor:
+            latents, log_volume = flow(points)
+            flat = tf.reshape(latents, (-1, latents.shape[-1]))
+            likelihood = tf.reshape(model.decode(flat).log_prob(repeated), (chains, -1))
+            return likelihood + prior.log_prob(latents) + log_volume
+
+        return anneal(base, joint, chains, steps, step_size, latent_seed)
 
     def chunk(start: int) -> tf.Tensor:
         return tf.constant(images[np.arange(start, start + batch) % len(images)])

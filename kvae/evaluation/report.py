@@ -15,6 +15,7 @@ from kvae.evaluation import classical, labels, latents, likelihood, reconstructi
 from kvae.evaluation.elbo import CHUNK, Evaluation, Evaluator
 from kvae.evaluation.statistics import standard_error
 from kvae.models import bounds
+from kvae.models.flows import Flowed
 from kvae.models.vae import VAE, seed_pair
 from kvae.progress import Progress, silent
 
@@ -22,6 +23,8 @@ COMPARED = 5000
 """Images of each kind that are compared pairwise, at most."""
 ANNEALED = 100
 AGGREGATED = 10_000
+AGGREGATED_FLOWS = 500
+"""Fewer, where the density of a point under another image's posterior takes many passes."""
 GOOD_COVERAGE = 0.8
 
 
@@ -231,7 +234,8 @@ def _latent_use(model: VAE, dataset: Dataset, elbo: Evaluation, seed: int) -> li
         "collapsed": "the decoder ignores the latents: try a smaller --beta, --optimizer adam, "
         "more --epochs or --mean-activation sigmoid",
     }[verdict]
-    some = dataset.train.spread(AGGREGATED)
+    flowed = isinstance(model.encode(model.inputs(dataset.train.images[:1])), Flowed)
+    some = dataset.train.spread(AGGREGATED_FLOWS if flowed else AGGREGATED)
     posterior = model.encode(model.inputs(some.images, seed))
     draws = posterior.experimental_sample_and_log_prob(seed=seed_pair(seed))
     divergences = bounds.divergence(posterior, model.prior.distribution(), *draws).numpy()

@@ -116,21 +116,24 @@ def iwae(
     Raises:
         NotImplementedError: a doubly reparameterised gradient of a posterior that is no Gaussian.
     """
-    samples, normalized = weighting.samples, list[tf.Tensor]()
+    samples, factors = weighting.samples, list[tf.Tensor]()
     latents, density = posterior.experimental_sample_and_log_prob(samples, seed=seed)
     if weighting.doubly_reparameterized:
-        # A path through z counts by the square of its weight. The weights are not known yet, but
+        # The gradient along z is to be multiplied by what is not known before z is decoded, but
         # will be when the gradient is asked for.
         @tf.custom_gradient
-        def weighed_again(values: tf.Tensor) -> tuple[tf.Tensor, Callable[..., tf.Tensor]]:
-            return values, lambda upstream: upstream * normalized[0][..., None]
+        def path(values: tf.Tensor) -> tuple[tf.Tensor, Callable[..., tf.Tensor]]:
+            return values, lambda upstream: upstream * factors[0][..., None]
 
-        latents = weighed_again(latents)
+        latents = path(latents)
         density = detached(posterior).log_prob(latents)
     likelihood = _likelihood(decode, latents, images)
     kl = density - prior.log_prob(latents)
     weights = likelihood - weighting.beta * kl
-    normalized.append(tf.stop_gradient(tf.nn.softmax(weights, axis=0)))
+    # Each path counts by its weight, and by its weight squared where beta is 1: by their Equation
+    # 6 for q^beta, the score's part takes beta (w - w^2) away.
+    normalized = tf.stop_gradient(tf.nn.softmax(weights, axis=0))
+    factors.append(1.0 - weighting.beta * (1.0 - normalized))
     means = [tf.reduce_mean(each, axis=0) for each in (likelihood - kl, likelihood, kl)]
     return Terms(tf.reduce_logsumexp(weights, axis=0) - math.log(samples), *means)
 

@@ -128,6 +128,11 @@ class Flowed(tfd.TransformedDistribution):
     distribution, the same at every call.
     """
 
+    def _log_prob(self, latents: tf.Tensor) -> tf.Tensor:
+        # A flow with a context of its own for each of a batch takes no fewer points than that.
+        shape = tf.concat([self.batch_shape_tensor(), self.event_shape_tensor()], axis=0)
+        return super()._log_prob(latents + tf.zeros(shape))
+
     def _points(self) -> tf.Tensor:
         base = self.distribution
         half = base.sample(MOMENT_DRAWS, seed=tf.constant([0, 0]))
@@ -141,3 +146,22 @@ class Flowed(tfd.TransformedDistribution):
 
     def _stddev(self) -> tf.Tensor:
         return tf.sqrt(self._variance())
+
+
+def unflowed(
+    distribution: tfd.Distribution,
+) -> tuple[tfd.Distribution, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+    """What a distribution is before its flow, whose other direction would take many passes.
+
+    Returns:
+        The base distribution, and a function from its points to the distribution's and the log of
+        the volume that each is stretched by. Without a flow, the distribution itself, and points
+        that stay where they are.
+    """
+    if not isinstance(distribution, Flowed):
+        return distribution, lambda points: (points, tf.zeros(tf.shape(points)[:-1]))
+    bijector = distribution.bijector
+    return distribution.distribution, lambda points: (
+        bijector.forward(points),
+        bijector.forward_log_det_jacobian(points, event_ndims=1),
+    )

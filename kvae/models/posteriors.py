@@ -84,6 +84,10 @@ class InverseAutoregressive(keras.layers.Layer):
             config.latent, config.flow_layers, config.flow_units, initialization, context=True
         )
 
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        # The rest is built when it is called, and Keras warns of it.
+        self.base.build(input_shape)
+
     def call(self, hidden: tf.Tensor) -> tfd.Distribution:
         return Flowed(self.base(hidden), tfb.Invert(self.flow.bijector(hidden)))
 

@@ -57,7 +57,10 @@ def test_train_json(command):
         "train", "--json", "--epochs", 2, "--hidden", "8,8", "--latent", 3, "--likelihood",
         "normal", "--mean-activation", "linear", "--optimizer", "rmsprop", "--learning-rate",
         "0.002", "--batch-size", 100, "--beta", 2, "--seed", 7, "--name", "mine", "--no-jit",
-        "--runs", "a/runs", "--models", "b/models",
+        "--runs", "a/runs", "--models", "b/models", "--schedule", "cosine", "--kl-warmup", 1,
+        "--free-bits", 0.25, "--patience", 5, "--weight-decay", 0.5, "--input-noise", 0.125,
+        "--dropout", 0.0625, "--activation", "silu", "--prior", "mixture", "--components", 3,
+        "--posterior", "full",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     printed = json.loads(result.stdout)
@@ -67,9 +70,14 @@ def test_train_json(command):
     model, training = printed["config"]["model"], printed["config"]["training"]
     assert (model["latent"], model["hidden"], model["likelihood"]) == (3, [8, 8], "normal")
     assert model["mean_activation"] == "linear"
+    assert (model["dropout"], model["activation"]) == (0.0625, "silu")
+    assert (model["prior"], model["components"], model["posterior"]) == ("mixture", 3, "full")
     assert training == {
         "epochs": 2, "batch_size": 100, "optimizer": "rmsprop", "learning_rate": 0.002,
-        "beta": 2.0, "weight_prior": 0.0, "seed": 7, "jit": False,
+        "schedule": "cosine", "bound": "elbo", "importance_samples": 1,
+        "doubly_reparameterized": False, "beta": 2.0, "kl_warmup": 1, "free_bits": 0.25,
+        "patience": 5, "weight_decay": 0.5, "input_noise": 0.125, "weight_prior": 0.0, "seed": 7,
+        "jit": False,
     }  # fmt: skip
     assert np.isfinite(printed["results"]["elbo"])
 
@@ -103,6 +111,34 @@ def test_reconstruct(command, workplace, digits):
     expected = kvae.figures.pairs(inputs, model.reconstruct(inputs).numpy())
     np.testing.assert_allclose(picture.astype(int), expected[..., 0], atol=1)
     np.testing.assert_array_equal(picture[2:58:7, 2:58:7], digits.test.images[0].squeeze())
+
+
+def test_fit_prior(command, workplace):
+    result = command("fit-prior", "digits-z2", "--importance-samples", 20, "--json")
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["saved_model"] == "saved_models/digits-z2-mixture"
+    quantities = {each["name"]: each["values"] for each in found["quantities"]}
+    # Digits make clusters, which N(0, I) has none of.
+    before, after = quantities["ELBO"]
+    assert after > before + 0.2
+    model = kvae.load(workplace / "saved_models/digits-z2-mixture")
+    old = kvae.load(workplace / "saved_models/digits-z2")
+    assert model.config.model.prior_fitted
+    tried = found["held_out"]
+    assert model.config.model.components == int(max(tried, key=tried.get))
+    for left, right in zip(model.encoder.weights, old.encoder.weights, strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert command("sample", "digits-z2-mixture", "--output", "new.npy").returncode == 0
+    np.testing.assert_array_equal(np.load(workplace / "new.npy"), model.sample(64, 0))
+    taken = command("fit-prior", "digits-z2")
+    assert taken.returncode == 1
+    assert "digits-z2-mixture exists already" in taken.stderr
+    same = command("fit-prior", "digits-z2", "--name", "digits-z2", "--overwrite")
+    assert same.returncode == 2
+    assert "is the model that the prior is fitted to" in same.stderr
+    shown = command("evaluate", "digits-z2-mixture", "--importance-samples", 2)
+    assert "mixture prior, fitted afterwards, trained on: elbo" in shown.stdout
 
 
 def test_evaluate(command, workplace):

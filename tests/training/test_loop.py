@@ -8,12 +8,13 @@ import pytest
 import tensorflow as tf
 
 import kvae
+from kvae import registry
 from kvae.config import Config, DataConfig, ModelConfig, TrainingConfig
 from kvae.data import Dataset
 from kvae.errors import KvaeError, UsageError
 from kvae.evaluation import Evaluator
-from kvae.models import Terms
-from kvae.training.loop import CompiledEpoch
+from kvae.models.bounds import Terms, Weighting
+from kvae.training.loop import CompiledEpoch, new_optimizer
 
 
 class Counter:
@@ -27,7 +28,7 @@ class Counter:
         self.seen = tf.Variable(tf.zeros(count))
         self.trainable_variables = [self.seen]
 
-    def terms(self, images: tf.Tensor, seed: tf.Tensor, beta: float) -> Terms:
+    def terms(self, images: tf.Tensor, seed: tf.Tensor, weighting: Weighting) -> Terms:
         objective = tf.reshape(images, (images.shape[0], -1)) @ self.seen[:, None]
         return Terms(*[objective[:, 0]] * 4)
 
@@ -136,6 +137,95 @@ def test_weight_prior_pulls_the_decoder_to_zero():
     CompiledEpoch(model, keras.optimizers.SGD(0.1), images, config, "none")(1)
     # The gradient of precision / 2 |w|^2 / images, once.
     np.testing.assert_allclose(weight, np.array([2.0, -3.0]) * (1 - 0.1 * 0.5 / 4), rtol=1e-6)
+
+
+def test_weight_decay_is_of_the_networks_matrices_alone(few_digits):
+    options = {"prior": "mixture", "components": 3, "optimizer": "sgd", "batch_size": 150}
+    models = [
+        kvae.build(config_of(few_digits, epochs=1, weight_decay=decay, **options))
+        for decay in (0.0, 7.0)
+    ]
+    for model in models:
+        kvae.train(model, few_digits)
+    start = kvae.build(models[0].config)
+    prior = {id(weight) for weight in models[0].prior.weights}
+    for old, plain, decayed in zip(
+        start.weights, models[0].weights, models[1].weights, strict=True
+    ):
+        # One step at a rate of 0.001.
+        matrix = len(plain.shape) == 2 and id(plain) not in prior
+        lost = 0.001 * 7.0 * old.numpy() if matrix else np.zeros(old.shape)
+        np.testing.assert_allclose(plain.numpy() - decayed.numpy(), lost, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "half", "last"),
+    [("constant", 0.1, 0.1), ("cosine", 0.05, 0.0), ("exponential", 0.01, 0.001)],
+)
+def test_schedules_end_with_the_last_step(schedule, half, last):
+    config = TrainingConfig(6, 4, learning_rate=0.1, schedule=schedule)
+    # Ten images in batches of four are three steps an epoch.
+    optimizer = new_optimizer(config, images=10)
+    for step, expected in (0, 0.1), (9, half), (18, last):
+        optimizer.iterations.assign(step)
+        assert float(optimizer.learning_rate) == pytest.approx(expected, rel=1e-5, abs=1e-7)
+
+
+def test_patience_stops_and_keeps_the_best_weights(few_digits):
+    # A rate at which 150 digits are soon known by heart.
+    options = {"optimizer": "adam", "learning_rate": 0.01, "hidden": (64,), "latent": 8}
+    config = config_of(few_digits, patience=10, epochs=200, **options)
+    model = kvae.build(config)
+    history = kvae.train(model, few_digits)
+    elbos = [epoch.validation_elbo for epoch in history]
+    best = int(np.argmax(elbos))
+    assert len(history) == best + 1 + 10 < 200
+    chunk = len(few_digits.validation)
+    again = Evaluator(model, "none", config.training.seed, chunk)(few_digits.validation.images)
+    assert again.elbo.mean() == pytest.approx(elbos[best], rel=1e-6)
+    # The weights are those of a training that ended there.
+    short = kvae.build(config_of(few_digits, epochs=best + 1, **options))
+    kvae.train(short, few_digits)
+    for left, right in zip(model.get_weights(), short.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_the_history_names_what_was_maximised(few_digits):
+    config = config_of(few_digits, kl_warmup=1, beta=2.0)
+    history = kvae.train(kvae.build(config), few_digits)
+    assert [epoch.objective for epoch in history] == ["elbo", *["elbo beta=2"] * 2]
+    for epoch, beta in zip(history, (1.0, 2.0, 2.0), strict=True):
+        weighted = epoch.train_reconstruction - beta * epoch.train_kl
+        assert epoch.train_objective == pytest.approx(weighted, rel=1e-5)
+
+
+POSTERIORS = ("diagonal", "full", "iaf")
+LIKELIHOODS = tuple(registry.LIKELIHOODS)
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_any_prior_trains_with_any_posterior(few_digits, number):
+    # Bounds and likelihoods are dealt out, so that each comes with each prior or posterior.
+    prior, posterior = list(registry.PRIORS)[number // 3], POSTERIORS[number % 3]
+    bound = {"bound": "iwae", "importance_samples": 3} if (number // 3 + number) % 2 else {}
+    if bound and posterior != "iaf":
+        bound["doubly_reparameterized"] = True
+    options = {"components": 5} if prior in ("mixture", "vamp") else {}
+    config = config_of(
+        few_digits, prior=prior, posterior=posterior, likelihood=LIKELIHOODS[number % 6],
+        latent=3, hidden=(8,), batch_size=75, epochs=1, jit=number % 4 == 0, **bound, **options,
+    )  # fmt: skip
+    model = kvae.build(config, few_digits.train.images)
+    before = model.get_weights()
+    (epoch,) = kvae.train(model, few_digits)
+    assert np.isfinite([epoch.train_objective, epoch.validation_elbo]).all()
+    for weight, old in zip(model.trainable_variables, before, strict=True):
+        assert np.isfinite(weight.numpy()).all()
+        # What the prior of one point cannot use, and kernels behind those that start at zero.
+        if not np.array_equal(weight.numpy(), old):
+            continue
+        assert "kernel_" in weight.path or "bias_" in weight.path or "dense" in weight.path
+    assert np.isfinite(model.sample(4).numpy()).all()
 
 
 def test_a_loss_that_is_not_finite_stops_training(few_digits):
