@@ -6,6 +6,7 @@ from tensorflow_probability import distributions as tfd
 
 from kvae import registry
 from kvae.config import ModelConfig
+from kvae.data.pixels import algorithm
 from kvae.models.initialization import Initialization
 
 
@@ -13,10 +14,15 @@ class _Perceptron(keras.Model):
     """Hidden layers, each followed by dropout in training."""
 
     def __init__(
-        self, units: tuple[int, ...], config: ModelConfig, initialization: Initialization
+        self,
+        units: tuple[int, ...],
+        config: ModelConfig,
+        initialization: Initialization,
+        jit: bool,
     ) -> None:
         super().__init__()
         self.dropout = config.dropout
+        self.generator = algorithm(jit)
         self.hidden = [initialization.dense(count, activation=config.activation) for count in units]
 
     def _features(self, features: tf.Tensor, dropout_seed: tf.Tensor | None) -> tf.Tensor:
@@ -25,7 +31,9 @@ class _Perceptron(keras.Model):
             if dropout_seed is not None and self.dropout:
                 # Keras's own layer keeps a state, which would have to be the same after a restart.
                 seed = tf.random.experimental.stateless_fold_in(dropout_seed, index)
-                features = tf.nn.experimental.stateless_dropout(features, self.dropout, seed)
+                features = tf.nn.experimental.stateless_dropout(
+                    features, self.dropout, seed, rng_alg=self.generator
+                )
         return features
 
 
@@ -38,11 +46,12 @@ class Encoder(_Perceptron):
     Args:
         config: Of the model.
         seed: Decides the initial weights.
+        jit: Whether training is compiled with XLA.
     """
 
-    def __init__(self, config: ModelConfig, seed: int = 0) -> None:
+    def __init__(self, config: ModelConfig, seed: int = 0, jit: bool = True) -> None:
         initialization = Initialization(config.initial_stddev, seed, stream=0)
-        super().__init__(config.hidden, config, initialization)
+        super().__init__(config.hidden, config, initialization, jit)
         self.flatten = keras.layers.Flatten()
         self.posterior = registry.resolve(registry.POSTERIORS, config.posterior)(
             config, initialization
@@ -62,11 +71,12 @@ class Decoder(_Perceptron):
     Args:
         config: Of the model.
         seed: Decides the initial weights.
+        jit: Whether training is compiled with XLA.
     """
 
-    def __init__(self, config: ModelConfig, seed: int = 0) -> None:
+    def __init__(self, config: ModelConfig, seed: int = 0, jit: bool = True) -> None:
         initialization = Initialization(config.initial_stddev, seed, stream=1)
-        super().__init__(config.hidden[::-1], config, initialization)
+        super().__init__(config.hidden[::-1], config, initialization, jit)
         self.likelihood = registry.resolve(registry.LIKELIHOODS, config.likelihood)(
             config.image_shape, config.mean_activation, initialization
         )

@@ -7,7 +7,7 @@ from tensorflow_probability import distributions as tfd
 
 from kvae import registry
 from kvae.config import Config
-from kvae.data.pixels import to_float
+from kvae.data.pixels import algorithm, to_float
 from kvae.models import bounds
 from kvae.models.initialization import Initialization
 from kvae.models.networks import Decoder, Encoder
@@ -66,7 +66,8 @@ class VAE(keras.Model):
         )
         seen = images
         if training.input_noise:
-            noise = tf.random.stateless_normal(tf.shape(images), noise_seed)
+            generator = algorithm(training.jit)
+            noise = tf.random.stateless_normal(tf.shape(images), noise_seed, alg=generator)
             seen = images + training.input_noise * noise
         posterior = self.encoder(seen, encoder_seed)
 
@@ -130,7 +131,8 @@ def build(config: Config, images: np.ndarray | None = None) -> VAE:
         UsageError: the `vamp` prior has no images, or more components than there are.
     """
     model, seed = config.model, config.training.seed
-    encoder, decoder = Encoder(model, seed), Decoder(model, seed)
+    jit = config.training.jit
+    encoder, decoder = Encoder(model, seed, jit), Decoder(model, seed, jit)
     initialization = Initialization(model.initial_stddev, seed, stream=2)
     prior = registry.resolve(registry.PRIORS, model.prior)(model, initialization, encoder, images)
     return VAE(encoder, decoder, prior, config)
