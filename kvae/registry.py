@@ -24,7 +24,6 @@ LIKELIHOODS = {
     "normal": "kvae.models.likelihoods:Normal",
     "normal-shared": "kvae.models.likelihoods:NormalShared",
     "discretized-logistic": "kvae.models.likelihoods:Logistic",
-    "beta-binomial": "kvae.models.likelihoods:BetaBinomial",
     "continuous-bernoulli": "kvae.models.likelihoods:ContinuousBernoulli",
 }
 """p(x|z): Keras layers from the decoder's last hidden layer to a distribution over images."""

@@ -57,22 +57,13 @@ class DiscretizedLogistic(tfd.Logistic):
         return tf.round(LEVELS * draws) / LEVELS
 
     def _mean(self) -> tf.Tensor:
-        # The sum of P(x > level) over the levels, by the integral that it is the midpoint rule of.
-        at = [softplus((self.loc - edge) / self.scale) for edge in (0.0, 1.0)]
-        return self.scale * (at[0] - at[1])
-
-
-class ScaledBetaBinomial(tfd.BetaBinomial):
-    """A beta-binomial over 255 trials, of which images have the share in [0, 1]."""
-
-    def _log_prob(self, event: tf.Tensor) -> tf.Tensor:
-        return super()._log_prob(tf.round(LEVELS * event))
-
-    def _sample_n(self, count: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        return super()._sample_n(count, seed) / LEVELS
-
-    def _mean(self) -> tf.Tensor:
-        return super()._mean() / LEVELS
+        # The sum of P(x > level) over the levels, by the integral that it is the midpoint rule of:
+        # a difference of softplus, which cancels where the scale is large.
+        low = -self.loc / self.scale
+        ends = softplus(-low) - softplus(-low - 1 / self.scale)
+        wide = tf.math.expm1(tf.minimum(1 / self.scale, 1.0))
+        stable = tf.math.log1p(tf.sigmoid(-low - 1 / self.scale) * wide)
+        return self.scale * tf.where(self.scale > 1, stable, ends)
 
 
 class _Likelihood(keras.layers.Layer):
@@ -169,19 +160,3 @@ class Logistic(_Likelihood):
         mean = self.mean_activation(self._image(self.mean(hidden)))
         log_variance = bounded_log_variance(2 * self._image(self.log_scale(hidden)))
         return tfd.Independent(DiscretizedLogistic(mean, tf.exp(0.5 * log_variance)), 3)
-
-
-class BetaBinomial(_Likelihood):
-    """Independent beta-binomial pixels of 256 levels, each with two concentrations."""
-
-    measure = "levels"
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self.log_white = self._pixels("log_white")
-        self.log_black = self._pixels("log_black")
-
-    def call(self, hidden: tf.Tensor) -> tfd.Distribution:
-        concentrations = [
-            tf.exp(self._image(layer(hidden))) for layer in (self.log_white, self.log_black)
-        ]
-        return tfd.Independent(ScaledBetaBinomial(float(LEVELS), *concentrations), 3)

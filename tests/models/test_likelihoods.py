@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy.stats import betabinom
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
@@ -54,7 +53,7 @@ def outputs_of(likelihood: str, grid: list[tuple[float, float]]) -> list[np.ndar
 
 
 @pytest.mark.parametrize("grid", [MODERATE, EXTREME], ids=["moderate", "extreme"])
-@pytest.mark.parametrize("likelihood", ["bernoulli", "discretized-logistic", "beta-binomial"])
+@pytest.mark.parametrize("likelihood", ["bernoulli", "discretized-logistic"])
 def test_probabilities_of_all_levels_sum_to_one(likelihood, grid):
     levels = np.array([0, 1]) if likelihood == "bernoulli" else GREY
     sums = np.exp(table(pixels(likelihood, *outputs_of(likelihood, grid)), levels)).sum(axis=0)
@@ -63,7 +62,7 @@ def test_probabilities_of_all_levels_sum_to_one(likelihood, grid):
 
 
 @pytest.mark.parametrize(
-    "likelihood", ["bernoulli", "discretized-logistic", "beta-binomial", "continuous-bernoulli"]
+    "likelihood", ["bernoulli", "discretized-logistic", "continuous-bernoulli"]
 )
 def test_gradients_are_finite_whatever_the_network_says(likelihood):
     made, biases = layer(likelihood, "sigmoid", *outputs_of(likelihood, EXTREME))
@@ -108,24 +107,8 @@ def test_mean_of_a_discretized_logistic_is_the_sum_over_levels(log_scales):
     np.testing.assert_allclose(means(distribution), expected, atol=0.02 / 255)
 
 
-def test_beta_binomial_is_scipys():
-    grid = list(itertools.product([-5.0, -1.0, 0.0, 2.0, 5.0], repeat=2))
-    white, black = np.exp(np.transpose(grid))
-    expected = betabinom(255, white, black).logpmf(np.arange(256)[:, None])
-    np.testing.assert_allclose(
-        table(pixels("beta-binomial", *np.transpose(grid))), expected, rtol=1e-5, atol=2e-4
-    )
-
-
-def test_mean_of_a_beta_binomial_is_the_sum_over_levels():
-    distribution = pixels("beta-binomial", *np.transpose(MODERATE))
-    expected = GREY @ np.exp(table(distribution))
-    np.testing.assert_allclose(means(distribution), expected, rtol=1e-4)
-
-
-@pytest.mark.parametrize("likelihood", ["discretized-logistic", "beta-binomial"])
-def test_samples_are_grey_levels_with_their_probabilities(likelihood):
-    distribution = pixels(likelihood, *np.transpose(MODERATE))
+def test_samples_are_grey_levels_with_their_probabilities():
+    distribution = pixels("discretized-logistic", *np.transpose(MODERATE))
     samples = distribution.sample(20_000, seed=[1, 2]).numpy().reshape(20_000, -1)
     levels = np.round(255 * samples)
     np.testing.assert_allclose(samples, levels / 255, atol=1e-7)

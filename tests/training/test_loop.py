@@ -212,7 +212,7 @@ def test_any_prior_trains_with_any_posterior(few_digits, number):
         bound["doubly_reparameterized"] = True
     options = {"components": 5} if prior in ("mixture", "vamp") else {}
     config = config_of(
-        few_digits, prior=prior, posterior=posterior, likelihood=LIKELIHOODS[number % 6],
+        few_digits, prior=prior, posterior=posterior, likelihood=LIKELIHOODS[number % 5],
         latent=3, hidden=(8,), batch_size=75, epochs=1, jit=number % 4 == 0, **bound, **options,
     )  # fmt: skip
     model = kvae.build(config, few_digits.train.images)
