@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from kvae.models.flows import MAX_LOG_SCALE, Flowed, MaskedFlow, MaskedNetwork
+from kvae.models.flows import MAX_LOG_SCALE, Flowed, MaskedFlow, MaskedNetwork, unflowed
 from kvae.models.initialization import Initialization
 
 EVENT = 5
@@ -107,3 +107,15 @@ def test_mean_of_an_identity_is_that_of_its_base():
     flow = MaskedFlow(EVENT, 3, 16, Initialization(None, 0, 0))
     base = tfd.Independent(tfd.Normal(normals(4, EVENT), 0.5), 1)
     np.testing.assert_allclose(Flowed(base, flow.bijector()).mean(), base.mean(), atol=1e-6)
+
+
+@pytest.mark.parametrize("posterior", ["diagonal", "iaf"])
+def test_unflowed_distribution_and_its_stretch_have_the_same_density(small_model, posterior):
+    model, images = small_model(posterior=posterior)
+    distribution = model.encode(model.inputs(images))
+    base, push = unflowed(distribution)
+    points = 2 * normals(3, 6, 2)
+    moved, stretch = push(points)
+    assert np.any(np.abs(moved - points) > 0.1) == (posterior == "iaf")
+    expected = distribution.log_prob(tf.identity(moved))
+    np.testing.assert_allclose(base.log_prob(points) - stretch, expected, rtol=1e-4, atol=1e-4)

@@ -57,7 +57,7 @@ def outputs_of(likelihood: str, grid: list[tuple[float, float]]) -> list[np.ndar
 def test_probabilities_of_all_levels_sum_to_one(likelihood, grid):
     levels = np.array([0, 1]) if likelihood == "bernoulli" else GREY
     sums = np.exp(table(pixels(likelihood, *outputs_of(likelihood, grid)), levels)).sum(axis=0)
-    wrong = {pair: total for pair, total in zip(grid, sums, strict=True) if abs(total - 1) > 5e-3}
+    wrong = {pair: total for pair, total in zip(grid, sums, strict=True) if abs(total - 1) > 1e-4}
     assert not wrong
 
 

@@ -1,5 +1,7 @@
 """q(z|x): densities, samples and divergences, against quadrature and TFP."""
 
+import warnings
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,6 +24,22 @@ def test_samples_follow_the_density_of_their_own_image(small_model, assert_law, 
             lambda points, index=index: distribution.log_prob(points[:, None])[:, index],
             samples[:, index],
         )
+
+
+@pytest.mark.parametrize("posterior", POSTERIORS)
+def test_building_warns_of_nothing(small_model, posterior):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        small_model(posterior=posterior)
+
+
+@pytest.mark.parametrize("posterior", POSTERIORS)
+def test_posterior_of_an_image_is_its_own_whatever_batch_it_is_in(small_model, posterior):
+    model, images = small_model(posterior=posterior)
+    pixels = model.inputs(images)
+    points = np.random.default_rng(0).standard_normal((6, 2)).astype(np.float32)
+    alone = [model.encode(pixels[i : i + 1]).log_prob(points[i : i + 1])[0] for i in range(6)]
+    np.testing.assert_allclose(model.encode(pixels).log_prob(points), alone, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("posterior", POSTERIORS)
