@@ -23,7 +23,7 @@ MEAN_ACTIVATIONS = ("sigmoid", "linear")
 FREE_MEANS = ("normal", "normal-shared", "discretized-logistic")
 """Likelihoods whose mean may be anything; those of the others are always within [0, 1]."""
 ACTIVATIONS = ("tanh", "relu", "gelu", "silu")
-RECIPES = ("reference", "paper")
+RECIPES = ("reference", "paper", "best")
 
 
 @dataclass(frozen=True)
@@ -295,6 +295,48 @@ def _paper(train_images: int) -> dict[str, Any]:
     }
 
 
+def _best_binary(train_images: int) -> dict[str, Any]:
+    return {
+        "latent": 40,
+        "hidden": (500, 500),
+        "activation": "silu",
+        "likelihood": "bernoulli",
+        "binarize": "dynamic",
+        "prior": "flow",
+        "optimizer": "adam",
+        "schedule": "cosine",
+        "batch_size": 128,
+        "epochs": 150 if train_images >= 10_000 else 500,
+    }
+
+
+def _best_grey(train_images: int) -> dict[str, Any]:
+    epochs = 2000 if train_images < 10_000 else 100
+    return {
+        "latent": 10,
+        "hidden": (200,),
+        "likelihood": "normal",
+        "prior": "mixture",
+        "components": 50,
+        "input_noise": 0.05,
+        "optimizer": "adam",
+        "schedule": "cosine",
+        "batch_size": 64,
+        "epochs": epochs,
+        # Never stops before the rate is low, and keeps the best epoch's weights.
+        "patience": epochs,
+    }
+
+
+_BEST: Mapping[str, Callable[[int], dict[str, Any]]] = {
+    "mnist": _best_binary,
+    "tfds:mnist": _best_binary,
+    "digits": _best_grey,
+    "frey": _best_grey,
+    "frey/blocks": _best_grey,
+}
+"""Chosen by bounds on validation images: docs/recipes.md says how."""
+
 _REFERENCE: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "digits": _digits,
     "mnist": _mnist_like,
@@ -308,13 +350,15 @@ def recipe_options(recipe: str, name: str, kind: str, train_images: int) -> dict
     """The options of a recipe for a dataset.
 
     Args:
-        recipe: `reference`, the report that kvae re-implements, or `paper`, Kingma & Welling
-            (2014), Section 5.
+        recipe: `reference`, the report that kvae re-implements; `paper`, Kingma & Welling (2014),
+            Section 5; or `best`, what did best on validation images.
         name: The dataset's name. Those without options of their own get them by their kind.
         kind: `binary`, `grey` or `colour`, as `kvae.data.Dataset.kind` has it.
         train_images: Number of training images.
     """
     _one_of("recipe", recipe, RECIPES)
+    if recipe == "best":
+        return _BEST.get(name, _best_binary if kind == "binary" else _best_grey)(train_images)
     by_kind = _mnist_like if kind == "binary" else _frey_like
     options = _REFERENCE.get(name, by_kind)(train_images)
     if recipe == "paper":
@@ -333,7 +377,7 @@ def configure(dataset: "Dataset", recipe: str = "reference", **options: Any) -> 
 
     Args:
         dataset: What `kvae.data.load` gave.
-        recipe: `reference` or `paper`.
+        recipe: `reference`, `paper` or `best`.
         options: Fields of `DataConfig`, `ModelConfig` and `TrainingConfig` by name; those that are
             None are left to the recipe.
 

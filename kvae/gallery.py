@@ -114,15 +114,26 @@ def _manifold(subject: Subject) -> "Figure":
         raise NotDrawnError(
             f"the manifold is drawn of two latent dimensions, and there are {latent}"
         )
-    grid = subject.model.mean_images(figures.manifold_latents(MANIFOLD_SIDE)).numpy()
+    mean, stddev = _prior(subject)
+    latents = mean + stddev * figures.manifold_latents(MANIFOLD_SIDE)
+    grid = subject.model.mean_images(latents).numpy()
     edge = 50 / MANIFOLD_SIDE
-    between = f"from the {edge:.0f} % to the {100 - edge:.0f} % quantile of N(0, 1)"
+    gaussian = "N(0, 1)"
+    if subject.model.config.model.prior != "standard":
+        gaussian = "a Gaussian as wide as the prior"
+    between = f"from the {edge:.0f} % to the {100 - edge:.0f} % quantile of {gaussian}"
     return figures.picture(
         figures.tile(grid, MANIFOLD_SIDE),
         f"{subject.name}: the decoded plane of latents",
         below=f"first latent, {between}",
         side=f"second latent, {between}",
     )
+
+
+def _prior(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each latent dimension under the prior."""
+    prior = subject.model.prior.distribution()
+    return prior.mean().numpy(), prior.stddev().numpy()
 
 
 def _kl(subject: Subject) -> np.ndarray:
@@ -140,13 +151,15 @@ def _traversals(subject: Subject) -> "Figure":
     order = np.argsort(kl)[::-1][:TRAVERSED]
     image = subject.inputs(1)
     latents = np.tile(subject.model.encode(image).mean(), (len(order), STEPS, 1))
+    mean, stddev = _prior(subject)
     for row, index in enumerate(order):
-        latents[row, :, index] = np.linspace(-3, 3, STEPS)
+        latents[row, :, index] = mean[index] + stddev[index] * np.linspace(-3, 3, STEPS)
     images = subject.model.mean_images(latents.reshape(-1, latents.shape[-1])).numpy()
     return figures.picture(
         figures.tile(images, STEPS),
         f"{subject.name}: one latent at a time",
-        below="the latent from -3 to 3, the others as of a test image",
+        below="the latent within three of the prior's standard deviations, the others as of a "
+        "test image",
         left=tuple(f"z{index + 1}, KL {kl[index]:.2f}" for index in order),
     )
 
