@@ -133,7 +133,7 @@ def kvae(problem: Problem, **limits: int) -> Epoch:
         learning_rate=problem.learning_rate,
     )
     model = package.build(config)
-    optimizer = new_optimizer(config.training)
+    optimizer = new_optimizer(config.training, len(dataset.train))
     images = dataset.train.images
     run = CompiledEpoch(model, optimizer, images, config.training, "none", **limits)
     number = 0

@@ -70,7 +70,7 @@ POSITIVE = click.FloatRange(min=0, min_open=True, max=float("inf"), max_open=Tru
     "--doubly-reparameterized",
     is_flag=True,
     default=None,
-    help="A gradient of less noise for the encoder under --bound iwae.",
+    help="The encoder's gradient under --bound iwae by Tucker et al. (2019).",
 )
 @click.option(
     "--beta", type=NOT_NEGATIVE, help="Weight of the KL in what is maximised.  [default: 1]"

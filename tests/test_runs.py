@@ -41,11 +41,13 @@ def test_a_run_explains_itself(few_digits, places):
         rows = list(csv.DictReader(file))
     assert ",".join(rows[0]) == (
         "epoch,seconds,train_elbo,train_reconstruction,train_kl,validation_elbo,"
-        "validation_reconstruction,validation_kl,active_units"
+        "validation_reconstruction,validation_kl,active_units,objective,train_objective"
     )
     for row, epoch in zip(rows, run.history, strict=True):
-        assert {name: float(row[name]) for name in COLUMNS} == {
-            name: float(getattr(epoch, name)) for name in COLUMNS
+        assert row["objective"] == epoch.objective == "elbo"
+        numbers = [name for name in COLUMNS if name != "objective"]
+        assert {name: float(row[name]) for name in numbers} == {
+            name: float(getattr(epoch, name)) for name in numbers
         }
     results = json.loads((run.folder / "results.json").read_text())
     assert results == run.results

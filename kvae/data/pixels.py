@@ -12,7 +12,7 @@ def algorithm(jit: bool) -> str:
     Args:
         jit: Whether they are drawn in a function that is compiled with XLA.
     """
-    return "threefry" if jit else "philox"
+    return "threefry" if jit and not tf.executing_eagerly() else "philox"
 
 
 def to_float(images: tf.Tensor, binarize: str, seed: tf.Tensor, jit: bool = False) -> tf.Tensor:

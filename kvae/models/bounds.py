@@ -103,7 +103,8 @@ def iwae(
     """The importance-weighted bound (Burda et al., 2016, Equation 8).
 
     With `doubly_reparameterized` the gradient with respect to the encoder's weights is that of
-    Tucker et al. (2019), Equation 8: the same in expectation, with less noise.
+    Tucker et al. (2019), Equation 8: the same in expectation, with less noise near the true
+    posterior.
 
     Args:
         posterior: As in `elbo`.

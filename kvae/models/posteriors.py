@@ -69,7 +69,7 @@ def _kl(posterior: Covarying, prior: tfd.Independent, name: str | None = None) -
     return 0.5 * (squares - moved.shape[-1]) - log_determinant
 
 
-class InverseAutoregressive(keras.layers.Layer):
+class InverseAutoregressive(DiagonalNormal):
     """A diagonal Gaussian pushed through inverse autoregressive flows, with the encoder's last
     hidden layer as their context.
 
@@ -78,18 +78,19 @@ class InverseAutoregressive(keras.layers.Layer):
     """
 
     def __init__(self, config: ModelConfig, initialization: Initialization) -> None:
-        super().__init__()
-        self.base = DiagonalNormal(config, initialization)
+        super().__init__(config, initialization)
         self.flow = MaskedFlow(
             config.latent, config.flow_layers, config.flow_units, initialization, context=True
         )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        # The rest is built when it is called, and Keras warns of it.
-        self.base.build(input_shape)
+        # Keras finds out by itself what a call builds, but not in a flow.
+        contexts = [network.context for network in self.flow.networks]
+        for dense in (self.mean, self.log_variance, *contexts):
+            dense.build(input_shape)
 
     def call(self, hidden: tf.Tensor) -> tfd.Distribution:
-        return Flowed(self.base(hidden), tfb.Invert(self.flow.bijector(hidden)))
+        return Flowed(super().call(hidden), tfb.Invert(self.flow.bijector(hidden)))
 
 
 def detached(posterior: tfd.Distribution) -> tfd.Distribution:

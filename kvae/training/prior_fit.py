@@ -28,6 +28,7 @@ DRAWS = 20_000
 """Latents that a mixture is fitted to, at least one a training image and at most this many."""
 LADDER = (1, 2, 5, 10, 20, 30, 50, 70, 100, 150, 200, 300, 500)
 FLOW_STEPS = 10_000
+FLOW_RATE = 0.003
 CHUNK = 1000
 
 
@@ -106,6 +107,7 @@ def flow(
         epochs,
         config.training.batch_size,
         optimizer="adam",
+        learning_rate=FLOW_RATE,
         schedule="cosine",
         patience=epochs,
         seed=seed,

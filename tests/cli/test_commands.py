@@ -299,7 +299,7 @@ BAD = [
     (["train", "--seed", "-1"], 2, "-1 is not in the range"),
     (["train", "--likelihood", "poisson"], 2, "'poisson' is not one of"),
     (["train", "--binarize", "dynamic", "--likelihood", "normal"], 2, "needs the bernoulli"),
-    (["train", "--likelihood", "bernoulli", "--mean-activation", "linear"], 2, "normal likelihood"),
+    (["train", "--likelihood", "bernoulli", "--mean-activation", "linear"], 2, "likelihood of n"),
     (["train", "--name", "../up"], 2, "name '../up' must be letters"),
     (["train", "--name", "digits-z2"], 1, "runs/digits-z2 exists already"),
     (["train", "--runs", "file"], 2, "'file' is a file"),

@@ -361,32 +361,55 @@ def test_free_bits_are_of_all_dimensions_together_where_they_covary(free_bits, p
     np.testing.assert_allclose(objective, reconstruction - 2 * pays * kl, rtol=1e-5)
 
 
+def training_terms(model: kvae.VAE, pixels: tf.Tensor, seed: tf.Tensor) -> bounds.Terms:
+    """Terms of a training step, compiled as the model's are, on which its generator depends."""
+
+    @tf.function(jit_compile=model.config.training.jit, autograph=False)
+    def step() -> bounds.Terms:
+        return model.terms(pixels, seed, bounds.Weighting())
+
+    return step()
+
+
 @pytest.mark.parametrize(
     ("model_options", "training"),
     [({"dropout": 0.5}, {}), ({}, {"input_noise": 0.2})],
     ids=["dropout", "input-noise"],
 )
-@pytest.mark.parametrize("bound", ["elbo", "iwae"])
-def test_dropout_and_input_noise_act_in_training_alone(small_model, model_options, training, bound):
-    plain, images = small_model()
-    noisy, _ = small_model(**model_options, training={"bound": bound} | training)
-    pixels, seed = plain.inputs(images), tf.constant([0, 1])
-    np.testing.assert_array_equal(plain.terms(pixels, seed), noisy.terms(pixels, seed))
-    silent, _ = small_model(training={"bound": bound})
-    weighting = bounds.Weighting(samples=2)
-    without = silent.terms(pixels, seed, weighting)
-    first, again = (noisy.terms(pixels, seed, weighting) for _ in range(2))
+@pytest.mark.parametrize(("bound", "jit"), [("elbo", False), ("iwae", True)])
+def test_dropout_and_input_noise_act_in_training_alone(
+    small_model, model_options, training, bound, jit
+):
+    options = {"bound": bound, "jit": jit}
+    silent, images = small_model(training=options)
+    noisy, _ = small_model(**model_options, training=options | training)
+    pixels, seed = silent.inputs(images), tf.constant([0, 1])
+    np.testing.assert_array_equal(silent.terms(pixels, seed), noisy.terms(pixels, seed))
+    without = training_terms(silent, pixels, seed)
+    first, again = (training_terms(noisy, pixels, seed) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     # Every image has noise of its own.
     assert np.all(np.abs(first.elbo - without.elbo) > 1e-4)
-    other = noisy.terms(pixels, tf.constant([1, 1]), weighting)
+    other = training_terms(noisy, pixels, tf.constant([1, 1]))
     assert np.all(np.abs(first.kl - other.kl) > 1e-4)
 
 
-def test_input_noise_is_of_its_standard_deviation_and_only_for_the_encoder(linear_gaussian):
+def test_dropout_is_of_the_decoder_too(small_model):
+    model, images = small_model(dropout=0.5, training={"jit": False})
+    # Deaf to what the encoder's own dropout leaves.
+    for head in (model.encoder.posterior.mean, model.encoder.posterior.log_variance):
+        head.kernel.assign(np.zeros(head.kernel.shape))
+    pixels, seed = model.inputs(images), tf.constant([0, 1])
+    plain, noisy = model.terms(pixels, seed), training_terms(model, pixels, seed)
+    np.testing.assert_array_equal(noisy.kl, plain.kl)
+    assert np.all(np.abs(noisy.reconstruction - plain.reconstruction) > 1e-4)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_input_noise_is_of_its_standard_deviation_and_only_for_the_encoder(linear_gaussian, jit):
     made, images, _ = linear_gaussian(count=1)
     noise = 0.1
-    training = dataclasses.replace(made.config.training, input_noise=noise)
+    training = dataclasses.replace(made.config.training, input_noise=noise, jit=jit)
     model = kvae.build(dataclasses.replace(made.config, training=training))
     # Latents that are the image's first pixels, of no variance, and a decoder that is blind.
     head = model.encoder.posterior
@@ -395,11 +418,12 @@ def test_input_noise_is_of_its_standard_deviation_and_only_for_the_encoder(linea
     head.log_variance.bias.assign(np.full(3, -20.0))
     model.decoder.likelihood.mean.kernel.assign(np.zeros((3, 16)))
     pixels = tf.repeat(model.inputs(images), 5000, axis=0)
-    terms = model.terms(pixels, tf.constant([0, 1]), bounds.Weighting())
+    terms = training_terms(model, pixels, tf.constant([0, 1]))
     first = model.inputs(images).numpy().ravel()[:3]
     # KL(N(m, s^2) || N(0, 1)), where m is a pixel and its noise.
     expected = 0.5 * np.sum(first**2 + noise**2 + np.exp(-20) - 1 + 20)
+    variance = np.sum(first**2 * noise**2 + noise**4 / 2)
     kl = terms.kl.numpy()
     assert kl.mean() == pytest.approx(expected, abs=4 * standard_error(kl))
-    assert kl.std() > 0.01
+    assert kl.std() == pytest.approx(np.sqrt(variance), rel=4 / np.sqrt(2 * len(kl)))
     assert np.ptp(terms.reconstruction) == 0
