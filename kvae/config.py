@@ -317,7 +317,7 @@ def _best_grey(train_images: int) -> dict[str, Any]:
         "hidden": (200,),
         "likelihood": "normal",
         "prior": "mixture",
-        "components": 50,
+        "components": 20,
         "input_noise": 0.05,
         "optimizer": "adam",
         "schedule": "cosine",

@@ -36,6 +36,17 @@ def test_paper_recipe_is_kingma_and_wellings(name, units):
     assert options["epochs"] == 200
 
 
+def test_best_recipe_suits_any_data():
+    for kind, likelihood in ("binary", "bernoulli"), ("grey", "normal"), ("colour", "normal"):
+        options = recipe_options("best", "tfds:other", kind, 100)
+        assert options["likelihood"] == likelihood
+        assert options["prior"] != "standard"
+    assert recipe_options("best", "mnist", "binary", 50_000)["binarize"] == "dynamic"
+    frey = recipe_options("best", "frey", "grey", 1565)
+    # The best epoch's weights are kept, and no epoch is left out.
+    assert frey["patience"] == frey["epochs"]
+
+
 @pytest.mark.parametrize(
     ("kind", "likelihood"), [("binary", "bernoulli"), ("grey", "normal"), ("colour", "normal")]
 )
@@ -59,7 +70,7 @@ def test_black_and_white_pixels_get_a_bernoulli(digits, binarize):
     assert kvae.configure(digits, binarize=binarize).model.likelihood == "bernoulli"
 
 
-@pytest.mark.parametrize("recipe", ["reference", "paper"])
+@pytest.mark.parametrize("recipe", ["reference", "paper", "best"])
 def test_json_round_trip(digits, recipe):
     config = kvae.configure(digits, recipe, binarize="dynamic", likelihood="bernoulli")
     assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
