@@ -47,13 +47,17 @@ class Weighting:
     doubly_reparameterized: bool = False
 
 
+PLAIN = Weighting()
+"""The bound itself."""
+
+
 def elbo(
     posterior: tfd.Distribution,
     decode: Decode,
     prior: tfd.Distribution,
     images: tf.Tensor,
     seed: tf.Tensor,
-    weighting: Weighting = Weighting(),
+    weighting: Weighting = PLAIN,
 ) -> Terms:
     """The evidence lower bound by one reparameterised sample of z an image.
 
@@ -98,7 +102,7 @@ def iwae(
     prior: tfd.Distribution,
     images: tf.Tensor,
     seed: tf.Tensor,
-    weighting: Weighting = Weighting(),
+    weighting: Weighting = PLAIN,
 ) -> Terms:
     """The importance-weighted bound (Burda et al., 2016, Equation 8).
 
