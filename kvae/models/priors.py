@@ -41,6 +41,14 @@ class Prior(keras.layers.Layer):
     ) -> None:
         super().__init__()
         self.latent = config.latent
+        # By a function: the encoder is the model's, and no part of this layer.
+        self._encode = lambda pixels: encoder(pixels)
+        self._make(config, initialization, images)
+
+    def _make(
+        self, config: ModelConfig, initialization: Initialization, images: np.ndarray | None
+    ) -> None:
+        """Make the weights; by default there are none."""
 
     def distribution(self) -> tfd.Distribution:
         """Batch shape `[]`, event shape `[latent]`."""
@@ -123,14 +131,9 @@ class WhitenedNormal(tfd.Distribution):
 class Mixture(Prior):
     """A mixture of Gaussians with full covariances and learned weights."""
 
-    def __init__(
-        self,
-        config: ModelConfig,
-        initialization: Initialization,
-        encoder: keras.Model,
-        images: np.ndarray | None = None,
+    def _make(
+        self, config: ModelConfig, initialization: Initialization, images: np.ndarray | None
     ) -> None:
-        super().__init__(config, initialization, encoder, images)
         count, latent = config.components, config.latent
         self.logits = self.add_weight(shape=(count,), initializer="zeros", name="logits")
         self.means = self.add_weight(
@@ -173,16 +176,9 @@ class Vamp(Prior):
     within [0, 1].
     """
 
-    def __init__(
-        self,
-        config: ModelConfig,
-        initialization: Initialization,
-        encoder: keras.Model,
-        images: np.ndarray | None = None,
+    def _make(
+        self, config: ModelConfig, initialization: Initialization, images: np.ndarray | None
     ) -> None:
-        super().__init__(config, initialization, encoder, images)
-        # By a function: the encoder is the model's, and no part of this layer.
-        self._encode = lambda pixels: encoder(pixels)
         self.pseudo_inputs = self.add_weight(
             shape=(config.components, *config.image_shape),
             initializer="zeros",
@@ -206,14 +202,9 @@ class Vamp(Prior):
 class Flow(Prior):
     """N(0, I) pushed through masked autoregressive flows (Papamakarios et al., 2017)."""
 
-    def __init__(
-        self,
-        config: ModelConfig,
-        initialization: Initialization,
-        encoder: keras.Model,
-        images: np.ndarray | None = None,
+    def _make(
+        self, config: ModelConfig, initialization: Initialization, images: np.ndarray | None
     ) -> None:
-        super().__init__(config, initialization, encoder, images)
         self.flow = MaskedFlow(config.latent, config.flow_layers, config.flow_units, initialization)
 
     def distribution(self) -> tfd.Distribution:
