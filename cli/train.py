@@ -107,6 +107,11 @@ POSITIVE = click.FloatRange(min=0, min_open=True, max=float("inf"), max_open=Tru
     metavar="STDDEV",
     help="Gaussian noise on what the encoder sees in training.",
 )
+@click.option(
+    "--start-from",
+    metavar="MODEL",
+    help="Name or path of a saved model of the same networks, whose weights training starts from.",
+)
 @options.seed
 @click.option(
     "--image-size", type=options.ImageSize(), help="Resize the images of a folder or of tfds:NAME."
@@ -200,7 +205,8 @@ def _introduce(images: Any, config: Any, name: str, likelihood_given: bool) -> N
     click.echo(
         f"{name}: {pixels} - {hidden} - {model.latent} latents, {model.likelihood} likelihood, "
         f"{training.epochs} epochs of {training.optimizer} at {training.learning_rate:g}, batches "
-        f"of {training.batch_size}, recipe {config.recipe}.",
+        f"of {training.batch_size}, recipe {config.recipe}"
+        + (f", from the weights of {training.start_from}." if training.start_from else "."),
         err=True,
     )
 

@@ -147,6 +147,8 @@ class TrainingConfig:
         input_noise: Standard deviation of Gaussian noise on what the encoder sees in training.
         weight_prior: Precision of the prior N(0, I / precision) on the decoder's weights, whose log
             density joins what is maximised (Kingma & Welling, 2014, have 1); 0 is none.
+        start_from: Name or path of the saved model whose weights a run starts from; None starts
+            anew.
         seed: Decides initial weights, order of the images and every random number.
         jit: Compile with XLA.
     """
@@ -166,6 +168,7 @@ class TrainingConfig:
     weight_decay: float = 0.0
     input_noise: float = 0.0
     weight_prior: float = 0.0
+    start_from: str | None = None
     seed: int = 0
     jit: bool = True
 

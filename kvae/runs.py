@@ -7,6 +7,7 @@ once it is done. A saved model is `saved_models/NAME/`.
 
 import contextlib
 import csv
+import dataclasses
 import difflib
 import logging
 import re
@@ -40,6 +41,9 @@ OBJECTIVE = "objective"
 """The one column of a history that is no number."""
 
 CHECKPOINT_SECONDS = 60.0
+
+_NOT_OF_WEIGHTS = {"dropout", "initial_stddev", "prior_fitted"}
+"""Fields of a model's configuration that say nothing about what its weights are for."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ def start(
 
     Raises:
         UsageError: `name` cannot be a name.
-        KvaeError: the name is taken, a folder cannot be written, or a loss is not finite.
+        KvaeError: the name is taken, a folder cannot be written, the saved model to start from is
+            not there or of another kind, or a loss is not finite.
     """
     from kvae import export, gallery
     from kvae.models.vae import build
@@ -96,9 +101,11 @@ def start(
     from kvae.training.summaries import Summaries
 
     name = choose_name(dataset.name, config.model.latent, name, runs, models, overwrite)
+    model = build(config, dataset.train.images)
+    if config.training.start_from is not None:
+        model.set_weights(_to_start_from(config, models).get_weights())
     with _new_folder(runs / name) as folder:
         write_json(folder / CONFIG, config.to_json())
-        model = build(config, dataset.train.images)
         optimizer = new_optimizer(config.training, len(dataset.train))
         evaluate = new_evaluator(model, dataset)
         checkpoints = Checkpoints(folder / "checkpoints", model, optimizer)
@@ -172,6 +179,21 @@ def choose_name(
         number += 1
         name = f"{base}-{number}"
     return name
+
+
+def _to_start_from(config: Config, models: Path) -> "VAE":
+    """The saved model that has the weights for a run to start from."""
+    from kvae import export
+
+    path = find(config.training.start_from, models, "saved model")
+    saved, new = (dataclasses.asdict(c.model) for c in (read_config(path), config))
+    for name in saved:
+        if name not in _NOT_OF_WEIGHTS and saved[name] != new[name]:
+            raise KvaeError(
+                f"cannot start from {path}: its {name} is {saved[name]}, that of the new run "
+                f"{new[name]}; give the options it was trained with, or another model"
+            )
+    return export.load(path)
 
 
 @contextlib.contextmanager

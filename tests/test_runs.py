@@ -132,6 +132,28 @@ def test_overwrite_replaces_run_and_model(few_digits, places):
     assert sorted(p.name for p in places["models"].iterdir()) == ["mine"]
 
 
+def test_a_run_starts_from_the_weights_of_another(few_digits, places):
+    first = start(few_digits, places, "first", prior="mixture", components=3)
+    # Adam's first steps are as long as the rate, whatever the gradient: these change no float.
+    still = {"optimizer": "adam", "learning_rate": 1e-30, "epochs": 1, "dropout": 0.1}
+    second = start(
+        few_digits, places, "second", prior="mixture", components=3, start_from="first", seed=5,
+        **still,
+    )  # fmt: skip
+    for weight, other in zip(first.model.weights, second.model.weights, strict=True):
+        np.testing.assert_array_equal(weight, other)
+    assert json.loads((second.folder / "config.json").read_text())["training"]["start_from"] == (
+        "first"
+    )
+    with pytest.raises(KvaeError, match=r"its hidden is \(16,\), that of the new run \(8,\); give"):
+        start(few_digits, places, "third", hidden=(8,), start_from="first")
+    with pytest.raises(KvaeError, match="its prior is mixture, that of the new run standard"):
+        start(few_digits, places, "third", start_from="first")
+    with pytest.raises(KvaeError, match="no saved model 'fisrt' .*did you mean 'first'"):
+        start(few_digits, places, "third", start_from="fisrt")
+    assert not (places["runs"] / "third").exists()
+
+
 def test_a_run_that_fails_leaves_what_it_was_to_replace(few_digits, places):
     first = start(few_digits, places, "mine", epochs=1)
     before = {path: path.read_bytes() for path in first.folder.rglob("*") if path.is_file()}
