@@ -21,13 +21,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which of them.",
 )
-@click.option(
-    "--importance-samples",
-    type=click.IntRange(min=1),
-    default=500,
-    show_default=True,
-    help="Draws of z an image for the importance-weighted bound.",
-)
+@options.importance_samples
 @options.seed
 @options.models
 @options.data_dir

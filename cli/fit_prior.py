@@ -24,13 +24,7 @@ from kvae_cli import options, output
     help="Of a mixture.  [default: chosen by the likelihood of held-out latents]",
 )
 @click.option("--name", help="Of the new saved model.  [default: such as frey-z10-mixture]")
-@click.option(
-    "--importance-samples",
-    type=click.IntRange(min=1),
-    default=500,
-    show_default=True,
-    help="Draws of z an image for the bounds on log p(x).",
-)
+@options.importance_samples
 @options.seed
 @options.overwrite
 @options.models

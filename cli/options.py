@@ -24,6 +24,13 @@ data_dir = click.option(
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace what has the same name.")
+importance_samples = click.option(
+    "--importance-samples",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    help="Draws of z an image for the importance-weighted bound on log p(x).",
+)
 seed = click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed."
 )
