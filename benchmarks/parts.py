@@ -11,11 +11,11 @@ from tqdm import tqdm
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "frey": {
-        "latent": 10, "hidden": (200,), "optimizer": "adam", "schedule": "cosine", "epochs": 500,
+        "latent": 10, "hidden": (200,), "optimizer": "adam", "schedule": "cosine", "epochs": 200,
     },
     "mnist": {
         "latent": 20, "hidden": (200, 200), "optimizer": "adam", "schedule": "cosine",
-        "epochs": 10, "binarize": "dynamic",
+        "epochs": 5, "binarize": "dynamic",
     },
 }  # fmt: skip
 """The plain model of each dataset, in which one to three parts are exchanged."""
