@@ -34,6 +34,8 @@ BOUNDS = {
 PAIRS = 10
 """Epochs of the plain model that are timed, each next to one of the other."""
 IMPORTANCE_SAMPLES = 500
+TESTED = 2000
+"""Test images, at most, that log p(x) is bounded of."""
 COMPARED = 5000
 
 
@@ -44,7 +46,7 @@ def measure(name: str, data_dir: Path | None) -> list[dict[str, Any]]:
     from kvae.training.loop import CompiledEpoch, new_optimizer
 
     dataset = data.load(name, data_dir)
-    images, test = dataset.train.images, dataset.test.images
+    images, test = dataset.train.images, dataset.test.spread(TESTED).images
     real = dataset.train.spread(COMPARED).images / np.float32(255)
 
     def made(**options: Any) -> tuple[Any, Any]:

@@ -70,6 +70,13 @@ def test_black_and_white_pixels_get_a_bernoulli(digits, binarize):
     assert kvae.configure(digits, binarize=binarize).model.likelihood == "bernoulli"
 
 
+def test_another_bound_does_without_what_the_recipes_takes(digits):
+    assert kvae.configure(digits, "best").training.importance_samples == 5
+    config = kvae.configure(digits, "best", bound="elbo", free_bits=0.1)
+    assert config.training.importance_samples == 1
+    assert not config.training.doubly_reparameterized
+
+
 @pytest.mark.parametrize("recipe", ["reference", "paper", "best"])
 def test_json_round_trip(digits, recipe):
     config = kvae.configure(digits, recipe, binarize="dynamic", likelihood="bernoulli")
