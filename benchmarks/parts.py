@@ -11,11 +11,11 @@ from tqdm import tqdm
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "frey": {
-        "latent": 10, "hidden": (200,), "optimizer": "adam", "schedule": "cosine", "epochs": 200,
+        "latent": 10, "hidden": (200,), "optimizer": "adam", "schedule": "cosine", "epochs": 100,
     },
     "mnist": {
         "latent": 20, "hidden": (200, 200), "optimizer": "adam", "schedule": "cosine",
-        "epochs": 5, "binarize": "dynamic",
+        "epochs": 3, "binarize": "dynamic",
     },
 }  # fmt: skip
 """The plain model of each dataset, in which one to three parts are exchanged."""
@@ -34,7 +34,7 @@ BOUNDS = {
 PAIRS = 10
 """Epochs of the plain model that are timed, each next to one of the other."""
 IMPORTANCE_SAMPLES = 500
-TESTED = 2000
+TESTED = 1000
 """Test images, at most, that log p(x) is bounded of."""
 COMPARED = 5000
 
