@@ -335,10 +335,19 @@ def _best_grey(train_images: int) -> dict[str, Any]:
     }
 
 
+def _best_digits(train_images: int) -> dict[str, Any]:
+    return _best_grey(train_images) | {
+        "components": 20,
+        "input_noise": 0.1,
+        "epochs": 300,
+        "patience": 300,
+    }
+
+
 _BEST: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "mnist": _best_binary,
     "tfds:mnist": _best_binary,
-    "digits": _best_grey,
+    "digits": _best_digits,
     "frey": _best_grey,
     "frey/blocks": _best_grey,
 }
