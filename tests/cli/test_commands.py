@@ -76,8 +76,8 @@ def test_train_json(command):
         "epochs": 2, "batch_size": 100, "optimizer": "rmsprop", "learning_rate": 0.002,
         "schedule": "cosine", "bound": "elbo", "importance_samples": 1,
         "doubly_reparameterized": False, "beta": 2.0, "kl_warmup": 1, "free_bits": 0.25,
-        "patience": 5, "weight_decay": 0.5, "input_noise": 0.125, "weight_prior": 0.0, "seed": 7,
-        "jit": False,
+        "patience": 5, "weight_decay": 0.5, "input_noise": 0.125, "weight_prior": 0.0,
+        "start_from": None, "seed": 7, "jit": False,
     }  # fmt: skip
     assert np.isfinite(printed["results"]["elbo"])
 
