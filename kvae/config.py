@@ -409,6 +409,9 @@ def configure(dataset: "Dataset", recipe: str = "reference", **options: Any) -> 
         # Another bound than the recipe's has no use for what that one takes.
         for name in "importance_samples", "doubly_reparameterized":
             chosen.pop(name, None)
+    if options.get("posterior") == "iaf":
+        # Nor has a posterior without that gradient.
+        chosen.pop("doubly_reparameterized", None)
     chosen |= options
     chosen |= {
         "dataset": dataset.name,

@@ -77,6 +77,13 @@ def test_another_bound_does_without_what_the_recipes_takes(digits):
     assert not config.training.doubly_reparameterized
 
 
+def test_another_posterior_does_without_the_recipes_gradient(digits):
+    assert kvae.configure(digits, "best").training.doubly_reparameterized
+    config = kvae.configure(digits, "best", posterior="iaf")
+    assert config.training.bound == "iwae"
+    assert not config.training.doubly_reparameterized
+
+
 @pytest.mark.parametrize("recipe", ["reference", "paper", "best"])
 def test_json_round_trip(digits, recipe):
     config = kvae.configure(digits, recipe, binarize="dynamic", likelihood="bernoulli")
