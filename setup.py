@@ -46,10 +46,15 @@ setup(
         "matplotlib>=3.8,<4",
         "click>=8.1,<9",
         "scikit-learn>=1.4,<2",
+        # scikit-learn's own means of running things side by side.
+        "joblib>=1.4,<2",
         "tqdm>=4.66,<5",
         "Pillow>=10,<14",
     ],
     extras_require={
+        # Clusters that joblib hands the runs of a sweep to.
+        "ray": ["ray>=2.40,<3"],
+        "dask": ["distributed>=2024.10"],
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
         # TFDS's test case of dataset builders imports dill.
         "test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4", "dill>=0.3.8"],

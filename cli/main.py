@@ -1,8 +1,6 @@
 """The `kvae` command, whose subcommands are imported when they are called."""
 
 import importlib
-import logging
-import sys
 from typing import Any
 
 import click
@@ -13,6 +11,7 @@ from kvae_cli import startup
 
 COMMANDS = {
     "train": "kvae_cli.train:train",
+    "sweep": "kvae_cli.sweep:sweep",
     "fit-prior": "kvae_cli.fit_prior:fit_prior",
     "sample": "kvae_cli.sample:sample",
     "evaluate": "kvae_cli.evaluate:evaluate",
@@ -64,11 +63,6 @@ def cli() -> None:
     Begin with: kvae train
     """
     startup.install()
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger = logging.getLogger("kvae")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""TensorFlow and Keras, imported quietly and quickly."""
+"""What a process needs before it works: TensorFlow imported quietly and quickly, and messages."""
 
 import atexit
 import contextlib
@@ -6,6 +6,7 @@ import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import logging
 import os
 import sys
 import tempfile
@@ -16,10 +17,15 @@ from kvae_cli import compiled
 
 
 def install() -> None:
-    """Prepare for the first import of TensorFlow and of Keras, whoever it is by.
+    """Show kvae's messages, and prepare for the first import of TensorFlow and of Keras.
 
-    Must be called before; imports nothing heavy itself.
+    Must be called before, whoever imports them; imports nothing heavy itself.
     """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("kvae")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Whatever a user's Keras runs on elsewhere, kvae's runs on TensorFlow.
     os.environ["KERAS_BACKEND"] = "tensorflow"

@@ -64,6 +64,11 @@ POSITIVE = click.FloatRange(min=0, min_open=True, max=float("inf"), max_open=Tru
     type=click.Choice(list(registry.SCHEDULES)),
     help="What becomes of the learning rate.  [default: constant]",
 )
+@click.option(
+    "--estimator",
+    type=click.Choice(list(registry.ESTIMATORS)),
+    help="What training follows the gradient of.  [default: aevb, of a bound]",
+)
 @click.option("--bound", type=click.Choice(list(registry.BOUNDS)), help="What is maximised.")
 @click.option("--importance-samples", type=COUNT, help="Draws of z an image for --bound iwae.")
 @click.option(

@@ -133,7 +133,8 @@ class TrainingConfig:
         optimizer: A name in `kvae.registry.OPTIMIZERS`.
         learning_rate: The optimizer's first step size.
         schedule: What becomes of it by the last epoch; a name in `kvae.registry.SCHEDULES`.
-        bound: What is maximised; a name in `kvae.registry.BOUNDS`.
+        estimator: What training follows the gradient of; a name in `kvae.registry.ESTIMATORS`.
+        bound: What `aevb` maximises; a name in `kvae.registry.BOUNDS`.
         importance_samples: Draws of z an image for the `iwae` bound.
         doubly_reparameterized: Whether its gradient is that of Tucker et al. (2019).
         beta: Weight of the KL term in what is maximised (Higgins et al., 2017). The ELBO that is
@@ -158,6 +159,7 @@ class TrainingConfig:
     optimizer: str = "adagrad"
     learning_rate: float = 1e-3
     schedule: str = "constant"
+    estimator: str = "aevb"
     bound: str = "elbo"
     importance_samples: int = 1
     doubly_reparameterized: bool = False
@@ -178,6 +180,7 @@ class TrainingConfig:
         _one_of("optimizer", self.optimizer, registry.OPTIMIZERS)
         _positive("learning_rate", self.learning_rate)
         _one_of("schedule", self.schedule, registry.SCHEDULES)
+        _one_of("estimator", self.estimator, registry.ESTIMATORS)
         _one_of("bound", self.bound, registry.BOUNDS)
         _at_least("importance_samples", self.importance_samples, 1)
         iwae = self.bound == "iwae"
@@ -189,6 +192,11 @@ class TrainingConfig:
         _at_least("kl_warmup", self.kl_warmup, 0)
         _at_least("free_bits", self.free_bits, 0)
         _require(not (iwae and self.free_bits), "free_bits needs --bound elbo, not iwae")
+        _require(
+            self.estimator == "aevb"
+            or (not (iwae or self.free_bits or self.kl_warmup) and self.beta == 1),
+            f"estimator {self.estimator!r} takes no bound, beta, kl_warmup or free_bits",
+        )
         if self.patience is not None:
             _at_least("patience", self.patience, 1)
         _at_least("weight_decay", self.weight_decay, 0)
@@ -203,6 +211,8 @@ class TrainingConfig:
 
     def objective_in(self, epoch: int) -> str:
         """What is maximised in an epoch: a bound's name, and what makes it no bound."""
+        if self.estimator != "aevb":
+            return self.estimator
         name = f"iwae-{self.importance_samples}" if self.bound == "iwae" else self.bound
         beta = self.beta_in(epoch)
         name += "" if beta == 1 else f" beta={beta:.4g}"

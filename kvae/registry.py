@@ -55,6 +55,19 @@ BOUNDS = {
 }
 """Functions of posterior, decoder, prior, images, seed and weighting to `Terms`."""
 
+ESTIMATORS = {
+    "aevb": "kvae.training.estimators:aevb",
+    "wake-sleep": "kvae.training.estimators:wake_sleep",
+}
+"""What training follows the gradient of; functions of model, images, seed and weighting."""
+
+BACKENDS = {
+    "loky": "kvae.backends:loky",
+    "ray": "kvae.backends:ray",
+    "dask": "kvae.backends:dask",
+}
+"""Where the runs of a sweep are trained; contexts in which `joblib.Parallel` sends them there."""
+
 SCHEDULES = {
     "constant": "kvae.training.schedules:constant",
     "cosine": "kvae.training.schedules:cosine",

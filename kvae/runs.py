@@ -133,7 +133,7 @@ def start(
             checkpoints.save_best()
         test = evaluate(dataset.test.images)
         results = _results(test, history, config)
-        _warn_of_collapse(test, config)
+        _warn_of_collapse(name, test, config)
         film.save(folder / FRAMES)
         columns = {name: [getattr(epoch, name) for epoch in history] for name in COLUMNS}
         subject = gallery.Subject(name, model, dataset, columns, film.frames())
@@ -163,22 +163,36 @@ def choose_name(
         return next((place for place in places if place.exists()), None)
 
     if name is not None:
-        if not re.fullmatch(r"\w[\w.-]{0,99}", name):
-            raise UsageError(
-                f"name {name!r} must be letters, digits, '_', '-' and '.', not start with '-' or "
-                "'.', and have at most 100 of them"
-            )
-        place = taken(name)
+        place = taken(check_name(name))
         if place and not overwrite:
             raise KvaeError(f"{place} exists already: choose another --name, or --overwrite it")
         return name
-    stem = re.sub(r"\W+", "-", Path(dataset).stem if Path(dataset).is_absolute() else dataset)
-    base = f"{stem.strip('-') or 'images'}-z{latent}"
+    base = f"{stem(dataset)}-z{latent}"
     name, number = base, 1
     while taken(name):
         number += 1
         name = f"{base}-{number}"
     return name
+
+
+def check_name(name: str) -> str:
+    """`name`, if it can name a run, a saved model or a sweep.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not re.fullmatch(r"\w[\w.-]{0,99}", name):
+        raise UsageError(
+            f"name {name!r} must be letters, digits, '_', '-' and '.', not start with '-' or "
+            "'.', and have at most 100 of them"
+        )
+    return name
+
+
+def stem(dataset: str) -> str:
+    """What names begin with that are made up for a dataset."""
+    text = Path(dataset).stem if Path(dataset).is_absolute() else dataset
+    return re.sub(r"\W+", "-", text).strip("-") or "images"
 
 
 def _to_start_from(config: Config, models: Path) -> "VAE":
@@ -262,14 +276,15 @@ def _results(test: "Evaluation", history: list["Epoch"], config: Config) -> dict
     }
 
 
-def _warn_of_collapse(test: "Evaluation", config: Config) -> None:
+def _warn_of_collapse(name: str, test: "Evaluation", config: Config) -> None:
     from kvae.evaluation import verdict
 
     if verdict(test.kl_per_dimension, test.posterior_means) == "collapsed":
         logger.warning(
-            "the posterior has collapsed: nearly all of the %d latent dimensions have a KL under "
-            "0.01 nats, so the decoder ignores them; try a smaller --beta, more --epochs, another "
-            "--optimizer or --learning-rate, or --mean-activation sigmoid",
+            "%s: the posterior has collapsed: nearly all of the %d latent dimensions have a KL "
+            "under 0.01 nats, so the decoder ignores them; try a smaller --beta, more --epochs, "
+            "another --optimizer or --learning-rate, or --mean-activation sigmoid",
+            name,
             config.model.latent,
         )
 

@@ -1,14 +1,16 @@
 """Pictures: functions from arrays to figures and image grids. They know no model."""
 
 from kvae.figures.animation import animation, save_gif
-from kvae.figures.curves import compared, history, kl_bars
+from kvae.figures.curves import by_latent, compared, histories, history, kl_bars
 from kvae.figures.grids import manifold_latents, pairs, save_png, sprite, tile
 from kvae.figures.scatter import pca, scatter, tsne
 from kvae.figures.style import picture, save
 
 __all__ = [
     "animation",
+    "by_latent",
     "compared",
+    "histories",
     "history",
     "kl_bars",
     "manifold_latents",

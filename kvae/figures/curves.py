@@ -88,3 +88,57 @@ def compared(
         panel.set_yticks(places, names if panel is axes[0, 0] else [""] * len(names))
         panel.grid(axis="x", alpha=0.3)
     return figure
+
+
+def histories(
+    curves: Mapping[str, Sequence[Mapping[str, Sequence[float]]]], title: str
+) -> "Figure":
+    """ELBO, reconstruction and KL of validation images against epochs, for several settings.
+
+    Args:
+        curves: By setting, the columns of the `history.csv` of each of its runs: lines are their
+            means, shades reach from the lowest to the highest.
+        title: Stands above.
+    """
+    figure, axes = style.panels(12, 3.9, title, columns=3)
+    colors = style.sequence(len(curves))
+    for panel, (term, name) in zip(axes[0], TERMS.items(), strict=True):
+        shown = []
+        for color, (label, runs) in zip(colors, curves.items(), strict=True):
+            # Those that stopped early count as far as all of them went.
+            epochs = min(len(run["epoch"]) for run in runs)
+            values = np.asarray([run[f"validation_{term}"][:epochs] for run in runs])
+            places = np.arange(1, epochs + 1)
+            panel.plot(places, values.mean(0), color=color, label=label)
+            if len(runs) > 1:
+                panel.fill_between(
+                    places, values.min(0), values.max(0), color=color, alpha=0.2, linewidth=0
+                )
+            shown += list(values)
+        _limit(panel, shown, 1 / 20)
+        panel.set(title=name, xlabel="epochs")
+    axes[0, 0].set_ylabel("nats an image, validation")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right", frameon=False)
+    return figure
+
+
+def by_latent(lines: Mapping[str, Sequence[tuple[int, float, float]]], title: str) -> "Figure":
+    """Final test ELBO against the number of latent dimensions.
+
+    Args:
+        lines: By setting, latent dimensions, mean ELBO and its standard deviation over seeds.
+        title: Stands above.
+    """
+    figure, axes = style.panels(5.6, 4, title)
+    panel = axes[0, 0]
+    colors = style.sequence(len(lines))
+    for color, (label, points) in zip(colors, lines.items(), strict=True):
+        latents, means, errors = zip(*sorted(points), strict=True)
+        panel.errorbar(latents, means, errors, fmt="o-", color=color, capsize=3, label=label)
+    panel.set(xscale="log", xlabel="latent dimensions", ylabel="test ELBO, nats an image")
+    ticks = sorted({latent for points in lines.values() for latent, _, _ in points})
+    panel.set_xticks(ticks, list(map(str, ticks)))
+    panel.minorticks_off()
+    if len(lines) > 1:
+        panel.legend(frameon=False)
+    return figure

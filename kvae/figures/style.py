@@ -47,6 +47,15 @@ def panels(width: float, height: float, title: str, rows: int = 1, columns: int 
     return figure, axes
 
 
+def sequence(count: int) -> list[Any]:
+    """Colours for settings: those told apart best, or, for more of them, from dark to light."""
+    if count < len(COLORS):
+        return [color for color in COLORS if color != YELLOW][:count]
+    from matplotlib import colormaps
+
+    return list(colormaps["viridis"](np.linspace(0, 0.9, count)))
+
+
 def picture(
     grid: np.ndarray, title: str, below: str = "", left: tuple[str, ...] = (), side: str = ""
 ) -> "Figure":

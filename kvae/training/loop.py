@@ -200,6 +200,7 @@ class CompiledEpoch:
         self._rows = self._chunk_steps * batch_size
 
         self._beta_in = config.beta_in
+        estimator = registry.resolve(registry.ESTIMATORS, config.estimator)
 
         def step_loss(
             batch: tf.Tensor, weight: tf.Tensor, seed: tf.Tensor, beta: tf.Tensor
@@ -210,7 +211,7 @@ class CompiledEpoch:
             weighting = Weighting(
                 beta, config.free_bits, config.importance_samples, config.doubly_reparameterized
             )
-            terms = model.terms(floats, latent_seed, weighting)
+            terms = estimator(model, floats, latent_seed, weighting)
             loss = -tf.reduce_sum(weight * terms.objective) / tf.reduce_sum(weight)
             if config.weight_prior:
                 squares = [tf.reduce_sum(w**2) for w in model.decoder.trainable_variables]

@@ -1,0 +1,151 @@
+"""kvae sweep"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kvae import registry
+from kvae_cli import options, output, startup
+from kvae_cli.train import train
+
+if TYPE_CHECKING:
+    from kvae.sweeps import Row
+
+_OF_ONE_RUN = {"name", "overwrite", "runs", "models", "data_dir", "no_jit", "as_json"}
+
+
+class Values(click.ParamType):
+    """Values of another type with commas between."""
+
+    def __init__(self, of: click.ParamType) -> None:
+        self.of, self.name = of, of.name
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        if isinstance(self.of, options.IntegerList):
+            return self.of.name
+        metavar = self.of.get_metavar(param, ctx)
+        return f"{metavar or self.of.name.split()[0].upper()},..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Any, ...]:
+        if isinstance(value, tuple):
+            return value
+        # A list of units has commas of its own: it is varied by giving the option again.
+        parts = [value] if isinstance(self.of, options.IntegerList) else value.split(",")
+        return tuple(self.of.convert(part, param, ctx) for part in parts)
+
+
+def _varied(command: click.Command) -> click.Command:
+    """Give a command the options of `kvae train`, each of which takes several values."""
+    for param in reversed(train.params):
+        if not isinstance(param, click.Option) or param.name in _OF_ONE_RUN:
+            continue
+        option = (
+            click.Option(param.opts, is_flag=True, help=param.help)
+            if param.is_flag
+            else click.Option(param.opts, type=Values(param.type), multiple=True, help=param.help)
+        )
+        command.params.insert(0, option)
+    return command
+
+
+@_varied
+@click.command()
+@click.option(
+    "--name", help="Of the sweep; its runs' begin with it.  [default: such as frey-sweep]"
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Runs that are trained at the same time.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(list(registry.BACKENDS)),
+    default="loky",
+    show_default=True,
+    help="Where: in processes of this machine, or on a Ray or Dask cluster.",
+)
+@options.runs
+@options.models
+@click.option(
+    "--sweeps",
+    type=options.FOLDER,
+    default=Path("sweeps"),
+    show_default=True,
+    help="Folder of tables and figures.",
+)
+@options.data_dir
+@click.option("--no-jit", is_flag=True, help="Do not compile with XLA.")
+@options.as_json
+def sweep(
+    name: str | None,
+    jobs: int,
+    backend: str,
+    runs: Path,
+    models: Path,
+    sweeps: Path,
+    data_dir: Path | None,
+    no_jit: bool,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Train every combination of options, and compare them in one table.
+
+    Takes the options of kvae train, each with one value or several: with commas between, or by
+    giving the option again (--hidden 200 --hidden 200,200). The runs are ordinary ones. Those that
+    are there already are not trained again: the same command goes on where it was interrupted.
+
+    \b
+    kvae sweep --dataset frey --latent 2,5,10,20 --seed 0,1,2
+    """
+    from kvae import sweeps as all_sweeps
+
+    grid: dict[str, tuple[Any, ...]] = {"jit": (not no_jit,)}
+    for option, given in chosen.items():
+        values = tuple(v for part in given for v in part) if isinstance(given, tuple) else (given,)
+        if values and values != (None,) and values != (False,):
+            grid[option] = values
+    name, planned = all_sweeps.plan(grid, name, runs, data_dir, output.progress)
+    epochs = sum(run.config.training.epochs for run in planned)
+    click.echo(f"{name}: {len(planned)} runs, {epochs:,} epochs.", err=True)
+    with output.bar(None, epochs, "training", "epoch") as bar:
+
+        def show(done: int) -> None:
+            bar.update(done - bar.n)
+
+        result = all_sweeps.sweep(
+            name, planned, runs, models, sweeps, jobs, backend, show, startup.install
+        )
+    failed = [outcome for outcome in result.outcomes if outcome.error]
+    if as_json:
+        output.as_json({"folder": str(result.folder), **result.to_json()})
+    else:
+        _report(result.rows)
+        there = len(planned) - len(result.trained) - len(failed)
+        click.echo(f"\nTrained  {len(result.trained)} runs; {there} were there before")
+        click.echo(f"Figures  {result.folder}")
+    for outcome in failed:
+        click.echo(f"{outcome.name} failed: {outcome.error}", err=True)
+    if failed:
+        raise SystemExit(1)
+
+
+def _report(rows: "list[Row]") -> None:
+    from kvae.sweeps import QUANTITIES, title
+
+    units = {"training_seconds": "training, s", "active_units": "active units"}
+    head = ["", "runs", *(units.get(q, {"kl": "KL", "elbo": "ELBO"}.get(q, q)) for q in QUANTITIES)]
+    lines = [head]
+    for row in rows:
+        cells = []
+        for quantity in QUANTITIES:
+            text = f"{row.mean[quantity]:.2f}"
+            cells.append(f"{text} ± {row.stddev[quantity]:.2f}" if row.stddev else text)
+        lines.append([title(row.options) or "all", str(len(row.runs)), *cells])
+    click.echo("Test images, nats an image, mean ± standard deviation over seeds:\n")
+    output.table(lines)
