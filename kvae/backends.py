@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator
 
 from kvae.errors import KvaeError
@@ -25,6 +26,8 @@ def ray() -> Iterator[None]:
     """
     import joblib
 
+    # One attempt takes 40 seconds to fail; Ray would make twenty.
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
     try:
         import ray as cluster
         from ray.util.joblib import register_ray
@@ -34,8 +37,7 @@ def ray() -> Iterator[None]:
         cluster.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError) as error:
         raise KvaeError(
-            "there is no Ray cluster here: start one with ray start --head, or name one with "
-            "RAY_ADDRESS"
+            "no Ray cluster answers: start one with ray start --head, or name one with RAY_ADDRESS"
         ) from error
     try:
         register_ray()

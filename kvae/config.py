@@ -194,8 +194,12 @@ class TrainingConfig:
         _require(not (iwae and self.free_bits), "free_bits needs --bound elbo, not iwae")
         _require(
             self.estimator == "aevb"
-            or (not (iwae or self.free_bits or self.kl_warmup) and self.beta == 1),
-            f"estimator {self.estimator!r} takes no bound, beta, kl_warmup or free_bits",
+            or (
+                not (iwae or self.free_bits or self.kl_warmup or self.input_noise)
+                and self.beta == 1
+            ),
+            f"estimator {self.estimator!r} takes no bound, beta, kl_warmup, free_bits or "
+            "input_noise",
         )
         if self.patience is not None:
             _at_least("patience", self.patience, 1)
@@ -415,13 +419,13 @@ def configure(dataset: "Dataset", recipe: str = "reference", **options: Any) -> 
     if options.get("binarize", "none") != "none":
         # Black and white are what a Bernoulli is for, whatever the recipe has for grey.
         chosen["likelihood"] = "bernoulli"
+    # What the recipe has for a part that is exchanged, another part has no use for.
+    if options.get("estimator", "aevb") != "aevb":
+        _drop(chosen, "bound", "importance_samples", "doubly_reparameterized", "input_noise")
     if options.get("bound", "iwae") != "iwae":
-        # Another bound than the recipe's has no use for what that one takes.
-        for name in "importance_samples", "doubly_reparameterized":
-            chosen.pop(name, None)
+        _drop(chosen, "importance_samples", "doubly_reparameterized")
     if options.get("posterior") == "iaf":
-        # Nor has a posterior without that gradient.
-        chosen.pop("doubly_reparameterized", None)
+        _drop(chosen, "doubly_reparameterized")
     chosen |= options
     chosen |= {
         "dataset": dataset.name,
@@ -453,6 +457,10 @@ def configure(dataset: "Dataset", recipe: str = "reference", **options: Any) -> 
         "doubly reparameterised gradients need a Gaussian posterior: add --posterior full, or "
         "leave them",
     )
+    _require(
+        config.training.estimator == "aevb" or config.model.dropout == 0,
+        f"estimator {config.training.estimator!r} takes no dropout",
+    )
     mixed, flows = config.model.prior in ("mixture", "vamp"), config.model.prior == "flow"
     _require(
         "components" not in options or mixed, "components need --prior mixture or --prior vamp"
@@ -464,6 +472,11 @@ def configure(dataset: "Dataset", recipe: str = "reference", **options: Any) -> 
         "flow_layers and flow_units need --prior flow or --posterior iaf",
     )
     return config
+
+
+def _drop(options: dict[str, Any], *names: str) -> None:
+    for name in names:
+        options.pop(name, None)
 
 
 def _freeze(config: Any, name: str, kind: Callable[[Any], Any]) -> None:

@@ -84,6 +84,15 @@ def test_another_posterior_does_without_the_recipes_gradient(digits):
     assert not config.training.doubly_reparameterized
 
 
+def test_another_estimator_does_without_the_recipes_bound(digits):
+    training = kvae.configure(digits, "best", estimator="wake-sleep").training
+    assert (training.bound, training.importance_samples, training.input_noise) == ("elbo", 1, 0)
+    assert training.objective_in(1) == "wake-sleep"
+    for options in {"beta": 2.0}, {"bound": "iwae"}, {"input_noise": 0.1}, {"dropout": 0.1}:
+        with pytest.raises(UsageError, match="estimator 'wake-sleep' takes no"):
+            kvae.configure(digits, estimator="wake-sleep", **options)
+
+
 @pytest.mark.parametrize("recipe", ["reference", "paper", "best"])
 def test_json_round_trip(digits, recipe):
     config = kvae.configure(digits, recipe, binarize="dynamic", likelihood="bernoulli")

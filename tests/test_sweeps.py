@@ -1,12 +1,17 @@
 """Sweeps: the runs that one by one would give, in whatever process, and none of them twice."""
 
+import contextlib
+import itertools
 import json
 import os
 import signal
+import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -59,21 +64,30 @@ def test_every_combination_has_a_name(places):
         sweeps.plan(GRID, "../x", runs=places["runs"])
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The runs of the grid, made one by one."""
+    folder = tmp_path_factory.mktemp("alone")
+    digits = kvae.data.load("digits")
+    made = []
+    for latent, seed in itertools.product(GRID["latent"], GRID["seed"]):
+        config = kvae.configure(digits, latent=latent, seed=seed, hidden=(16,), epochs=3)
+        made.append(runs.start(digits, config, None, folder / "runs", folder / "models"))
+    return made
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_runs_are_those_made_one_by_one(places, jobs):
+def test_runs_are_those_made_one_by_one(places, jobs, alone):
     told = []
     result = swept(places, jobs=jobs, on_progress=told.append)
     assert [outcome.name for outcome in result.outcomes] == result.trained == NAMES
     assert told[-1] == 12
-    digits = kvae.data.load("digits")
-    for outcome in result.outcomes:
-        config = kvae.configure(digits, hidden=(16,), epochs=3, **outcome.options)
-        alone = runs.start(digits, config, f"alone-{outcome.name}", **places)
-        assert columns(places["runs"] / outcome.name) == columns(alone.folder)
+    for outcome, run in zip(result.outcomes, alone, strict=True):
+        assert columns(places["runs"] / outcome.name) == columns(run.folder)
         model = kvae.load(places["models"] / outcome.name)
-        for weight, other in zip(model.weights, alone.model.weights, strict=True):
+        for weight, other in zip(model.weights, run.model.weights, strict=True):
             np.testing.assert_array_equal(weight, other)
-        expected = alone.results | {"training_seconds": outcome.results["training_seconds"]}
+        expected = run.results | {"training_seconds": outcome.results["training_seconds"]}
         assert outcome.results == expected
     for row in result.rows:
         elbos = [o.results["elbo"] for o in result.outcomes if o.name in row.runs]
@@ -87,15 +101,16 @@ def test_runs_are_those_made_one_by_one(places, jobs):
 
 
 def test_what_is_there_is_not_trained_again_and_more_is_added(places):
-    first = swept(places)
-    files = [places["runs"] / name / "history.csv" for name in NAMES]
+    grid = {k: v for k, v in GRID.items() if k != "latent"}
+    first = swept(places, grid)
+    files = [places["runs"] / name / "history.csv" for name in first.trained]
     before = [file.stat().st_mtime_ns for file in files]
-    again = swept(places, GRID | {"seed": (0, 1, 2)})
-    assert again.trained == ["digits-sweep-z2-seed2", "digits-sweep-z3-seed2"]
+    again = swept(places, grid | {"seed": (0, 1, 2)})
+    assert again.trained == ["digits-sweep-seed2"]
     assert [file.stat().st_mtime_ns for file in files] == before
-    assert [row.runs[:2] for row in again.rows] == [row.runs for row in first.rows]
-    with pytest.raises(KvaeError, match="z2-seed0 was trained with other options: choose another"):
-        swept(places, GRID | {"epochs": (4,)})
+    assert again.rows[0].runs == [*first.trained, *again.trained]
+    with pytest.raises(KvaeError, match="seed0 was trained with other options: choose another"):
+        swept(places, grid | {"epochs": (4,)})
 
 
 def test_a_run_that_fails_does_not_stop_the_others(places):
@@ -109,14 +124,14 @@ def test_a_run_that_fails_does_not_stop_the_others(places):
     assert result.trained == [fine.name]
     assert [row.options for row in result.rows] == [{"learning_rate": 1e-5}]
     assert result.rows[0].stddev is None
-    with pytest.raises(KvaeError, match="all 2 runs failed, the first: training stopped"):
-        swept(places, grid | {"seed": (1,), "learning_rate": (1e30, 1e31)})
+    with pytest.raises(KvaeError, match="all 2 runs failed; the first said: training stopped"):
+        swept(places, grid | {"learning_rate": (1e30, 1e31)})
 
 
 def test_a_sweep_that_was_killed_goes_on(tmp_path, cache_home):
     command = [
-        Path(sys.executable).with_name("kvae"), "sweep", "--latent", "2,3", "--seed", "0,1",
-        "--hidden", "16", "--epochs", "40", "--json",
+        Path(sys.executable).with_name("kvae"), "sweep", "--seed", "0,1", "--hidden", "16",
+        "--epochs", "40", "--json",
     ]  # fmt: skip
     environment = os.environ | {"XDG_CACHE_HOME": str(cache_home)}
     killed, whole = tmp_path / "killed", tmp_path / "whole"
@@ -125,14 +140,14 @@ def test_a_sweep_that_was_killed_goes_on(tmp_path, cache_home):
     process = subprocess.Popen(
         command, cwd=killed, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    first = killed / "saved_models" / NAMES[0] / "results.json"
-    second = killed / "runs" / NAMES[1] / "history.csv"
+    first = killed / "saved_models" / "digits-sweep-seed0" / "results.json"
+    second = killed / "runs" / "digits-sweep-seed1" / "history.csv"
     end = time.monotonic() + 300
     while not (first.exists() and second.exists()) and time.monotonic() < end:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert not (killed / "saved_models" / NAMES[2]).exists()
+    assert not (killed / "saved_models" / "digits-sweep-seed1").exists()
     written = first.stat().st_mtime_ns
     tables = []
     for folder in killed, whole:
@@ -147,3 +162,88 @@ def test_a_sweep_that_was_killed_goes_on(tmp_path, cache_home):
         tables.append(rows)
     assert tables[0] == tables[1]
     assert first.stat().st_mtime_ns == written
+
+
+@contextlib.contextmanager
+def running(*command: str, ready: str) -> Iterator[None]:
+    """A command in the background, from when it has said that it is ready."""
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name(command[0]), *command[1:]],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    said = []
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if ready in line:
+                break
+        else:
+            pytest.fail("".join(said))
+        # What else it says must not fill the pipe.
+        threading.Thread(target=process.stdout.read, daemon=True).start()
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def free_port() -> int:
+    with socket.socket() as any_port:
+        any_port.bind(("127.0.0.1", 0))
+        return any_port.getsockname()[1]
+
+
+@contextlib.contextmanager
+def ray_cluster() -> Iterator[dict[str, str]]:
+    port = free_port()
+    with running(
+        "ray", "start", "--head", "--block", "--disable-usage-stats", "--include-dashboard",
+        "false", "--node-ip-address", "127.0.0.1", "--port", str(port), "--num-cpus", "2",
+        ready="--block",
+    ):  # fmt: skip
+        yield {"RAY_ADDRESS": f"127.0.0.1:{port}"}
+
+
+@contextlib.contextmanager
+def dask_cluster() -> Iterator[dict[str, str]]:
+    address = f"127.0.0.1:{free_port()}"
+    scheduler = ["--host", "127.0.0.1", "--port", address.split(":")[1], "--no-dashboard"]
+    worker = ["tcp://" + address, "--nworkers", "2", "--nthreads", "1", "--no-dashboard"]
+    with (
+        running("dask", "scheduler", *scheduler, ready="Scheduler at"),
+        running("dask", "worker", *worker, ready="Registered to"),
+    ):
+        yield {"DASK_SCHEDULER_ADDRESS": "tcp://" + address}
+
+
+@pytest.mark.parametrize(("backend", "cluster"), [("ray", ray_cluster), ("dask", dask_cluster)])
+def test_a_cluster_trains_the_same_runs(command, tmp_path, alone, backend, cluster):
+    with cluster() as address:
+        done = command(
+            "sweep", "--latent", "2,3", "--hidden", 16, "--epochs", 3, "--jobs", 2,
+            "--backend", backend, "--json", **address,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    names = [run["name"] for run in json.loads(done.stdout)["runs"]]
+    assert names == ["digits-sweep-z2", "digits-sweep-z3"]
+    for name, run in zip(names, alone[::2], strict=True):
+        assert columns(tmp_path / "runs" / name) == columns(run.folder)
+
+
+@pytest.mark.parametrize(
+    ("backend", "variables", "said"),
+    [
+        ("ray", {"RAY_ADDRESS": f"127.0.0.1:{free_port()}"}, "no Ray cluster answers"),
+        ("dask", {}, "set DASK_SCHEDULER_ADDRESS"),
+        ("dask", {"DASK_SCHEDULER_ADDRESS": "tcp://127.0.0.1:9"}, "no Dask scheduler answers at"),
+    ],
+)
+def test_a_cluster_that_is_not_there(command, tmp_path, backend, variables, said):
+    done = command("sweep", "--backend", backend, "--epochs", 1, **variables)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("runs/*"))

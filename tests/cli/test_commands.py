@@ -74,7 +74,7 @@ def test_train_json(command):
     assert (model["prior"], model["components"], model["posterior"]) == ("mixture", 3, "full")
     assert training == {
         "epochs": 2, "batch_size": 100, "optimizer": "rmsprop", "learning_rate": 0.002,
-        "schedule": "cosine", "bound": "elbo", "importance_samples": 1,
+        "schedule": "cosine", "estimator": "aevb", "bound": "elbo", "importance_samples": 1,
         "doubly_reparameterized": False, "beta": 2.0, "kl_warmup": 1, "free_bits": 0.25,
         "patience": 5, "weight_decay": 0.5, "input_noise": 0.125, "weight_prior": 0.0,
         "start_from": None, "seed": 7, "jit": False,
