@@ -50,6 +50,8 @@ setup(
         "joblib>=1.4,<2",
         "tqdm>=4.66,<5",
         "Pillow>=10,<14",
+        # The page of `kvae reproduce`, from its Markdown. TensorBoard brings it anyway.
+        "markdown>=3.5,<4",
     ],
     extras_require={
         # Clusters that joblib hands the runs of a sweep to.

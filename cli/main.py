@@ -12,6 +12,7 @@ from kvae_cli import startup
 COMMANDS = {
     "train": "kvae_cli.train:train",
     "sweep": "kvae_cli.sweep:sweep",
+    "reproduce": "kvae_cli.reproduce:reproduce",
     "fit-prior": "kvae_cli.fit_prior:fit_prior",
     "sample": "kvae_cli.sample:sample",
     "evaluate": "kvae_cli.evaluate:evaluate",

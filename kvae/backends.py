@@ -1,11 +1,57 @@
-"""Where the runs of a sweep are trained: joblib's own processes, or a cluster's."""
+"""Work side by side: in joblib's own processes, or on a cluster."""
 
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
+from kvae import registry
 from kvae.errors import KvaeError
+
+T = TypeVar("T")
+
+
+def side_by_side(
+    tasks: Sequence[Callable[[], T]],
+    jobs: int = 1,
+    prepare: Callable[[], None] = lambda: None,
+    backend: str = "loky",
+) -> list[T]:
+    """What each task gives, with several of them at work at the same time.
+
+    Args:
+        tasks: Functions without arguments, which can be pickled.
+        jobs: How many at a time.
+        prepare: Called in every other process before TensorFlow is imported there.
+        backend: A name in `kvae.registry.BACKENDS`.
+
+    Raises:
+        KvaeError: the backend is not to be had.
+    """
+    import joblib
+
+    if jobs == 1 and backend == "loky":
+        # One at a time is this process itself, with all its cores.
+        return [task() for task in tasks]
+    threads = max(1, _cores() // min(jobs, max(1, len(tasks))))
+    with registry.resolve(registry.BACKENDS, backend)():
+        # Ray's backend has no results before all are there.
+        parallel = joblib.Parallel(n_jobs=jobs, batch_size=1, pre_dispatch="all")
+        return list(parallel(joblib.delayed(_elsewhere)(task, threads, prepare) for task in tasks))
+
+
+def _elsewhere(task: Callable[[], T], threads: int, prepare: Callable[[], None]) -> T:
+    """Do a task in a process that may be new, and that shares its cores with others."""
+    if "tensorflow" not in sys.modules:
+        os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
+        prepare()
+    return task()
+
+
+def _cores() -> int:
+    return len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0))
 
 
 @contextlib.contextmanager

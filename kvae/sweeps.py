@@ -8,18 +8,16 @@ or that has grown, goes on with what is missing.
 import contextlib
 import dataclasses
 import itertools
-import os
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
-from kvae import data, registry
+from kvae import data
+from kvae.backends import side_by_side
 from kvae.config import Config, configure, read_config
 from kvae.errors import KvaeError, UsageError
 from kvae.files import check_writable, read_json, whole_folder, write_json
@@ -154,12 +152,17 @@ def plan(
         dataset = datasets[options.pop("dataset"), options.pop("image_size")]
         run = check_name("-".join([name, *(_label(option, mine[option]) for option in varied)]))
         config = configure(dataset, **options)
-        if (runs / run).exists() and read_config(runs / run) != config:
+        if is_another(runs / run, config):
             raise KvaeError(
                 f"{runs / run} was trained with other options: choose another --name for the sweep"
             )
         planned.append(Planned(run, mine, config, dataset))
     return name, planned
+
+
+def is_another(folder: Path, config: Config) -> bool:
+    """Whether there is a run in the folder that has another configuration."""
+    return folder.exists() and read_config(folder) != config
 
 
 def _label(option: str, value: Any) -> str:
@@ -194,23 +197,8 @@ def sweep(
     Raises:
         KvaeError: a folder cannot be written, the backend is not to be had, or every run failed.
     """
-    import joblib
-
-    for folder in runs, models, sweeps:
-        check_writable(folder)
-    runs, models = runs.resolve(), models.resolve()
-    # The saved model is the last that a run writes.
-    missing = [run for run in planned if not (models / run.name / RESULTS).is_file()]
-    # One job at a time is this process itself, with all its cores.
-    elsewhere = jobs > 1 or backend != "loky"
-    threads = max(1, _cores() // min(jobs, max(1, len(missing))))
-    context = registry.resolve(registry.BACKENDS, backend)() if elsewhere else nullcontext()
-    train = partial(_train_elsewhere, threads=threads, prepare=prepare) if elsewhere else _train
-    with _watching(planned, runs, on_progress), context:
-        # Ray's backend has no results before all are there.
-        parallel = joblib.Parallel(n_jobs=jobs, batch_size=1, pre_dispatch="all")
-        said = parallel(joblib.delayed(train)(run, runs, models) for run in missing)
-    errors = {run.name: error for run, error in zip(missing, said, strict=True) if error}
+    check_writable(sweeps)
+    trained, errors = train_missing(planned, runs, models, jobs, backend, on_progress, prepare)
     outcomes = [
         Outcome(
             run.name,
@@ -224,12 +212,40 @@ def sweep(
         raise KvaeError(
             f"all {len(planned)} runs failed; the first said: {errors[planned[0].name]}"
         )
-    trained = [run.name for run in missing if run.name not in errors]
     rows = tabulate(outcomes)
     result = Sweep(name, sweeps / name, outcomes, trained, rows)
     histories = {run: read_history(runs / run) for row in rows for run in row.runs}
     _write(result, histories)
     return result
+
+
+def train_missing(
+    planned: Sequence[Planned],
+    runs: Path = RUNS,
+    models: Path = MODELS,
+    jobs: int = 1,
+    backend: str = "loky",
+    on_progress: Callable[[int], None] = lambda epochs: None,
+    prepare: Callable[[], None] = lambda: None,
+) -> tuple[list[str], dict[str, str]]:
+    """Train those runs whose saved model is not there; the arguments are those of `sweep`.
+
+    Returns:
+        Names of the runs that were trained, and by name why others failed.
+
+    Raises:
+        KvaeError: a folder cannot be written, or the backend is not to be had.
+    """
+    for folder in runs, models:
+        check_writable(folder)
+    runs, models = runs.resolve(), models.resolve()
+    # The saved model is the last that a run writes.
+    missing = [run for run in planned if not (models / run.name / RESULTS).is_file()]
+    tasks = [partial(_train, run, runs, models) for run in missing]
+    with _watching(planned, runs, on_progress):
+        said = side_by_side(tasks, jobs, prepare, backend)
+    errors = {run.name: error for run, error in zip(missing, said, strict=True) if error}
+    return [run.name for run in missing if run.name not in errors], errors
 
 
 def _train(run: Planned, runs: Path, models: Path) -> str | None:
@@ -242,20 +258,6 @@ def _train(run: Planned, runs: Path, models: Path) -> str | None:
     except Exception as error:  # Whatever it is, the others are to go on.
         return f"{type(error).__name__}: {error}"
     return None
-
-
-def _train_elsewhere(
-    run: Planned, runs: Path, models: Path, threads: int, prepare: Callable[[], None]
-) -> str | None:
-    """As `_train`, in a process that may be new, and that shares its cores with others."""
-    if "tensorflow" not in sys.modules:
-        os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
-        prepare()
-    return _train(run, runs, models)
-
-
-def _cores() -> int:
-    return len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0))
 
 
 @contextlib.contextmanager

@@ -1,18 +1,20 @@
 """Pictures: functions from arrays to figures and image grids. They know no model."""
 
 from kvae.figures.animation import animation, save_gif
-from kvae.figures.curves import by_latent, compared, histories, history, kl_bars
+from kvae.figures.curves import Line, by_latent, compared, histories, history, kl_bars, lines
 from kvae.figures.grids import manifold_latents, pairs, save_png, sprite, tile
 from kvae.figures.scatter import pca, scatter, tsne
 from kvae.figures.style import picture, save
 
 __all__ = [
+    "Line",
     "animation",
     "by_latent",
     "compared",
     "histories",
     "history",
     "kl_bars",
+    "lines",
     "manifold_latents",
     "pairs",
     "pca",

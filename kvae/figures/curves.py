@@ -1,7 +1,7 @@
 """Curves over a training, and bars over latent dimensions."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def history(columns: Mapping[str, Sequence[float]], images: int, title: str) -> 
     return figure
 
 
-def _limit(axes: Any, curves: Sequence[Sequence[float]], left_out: float) -> None:
+def _limit(axes: Any, curves: Sequence[Sequence[float] | np.ndarray], left_out: float) -> None:
     # The first epochs are far from the rest and would flatten what matters.
     late = [value for curve in curves for value in curve[int(len(curve) * left_out) :]]
     low, high = min(late), max(late)
@@ -118,6 +118,54 @@ def histories(
         _limit(panel, shown, 1 / 20)
         panel.set(title=name, xlabel="epochs")
     axes[0, 0].set_ylabel("nats an image, validation")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right", frameon=False)
+    return figure
+
+
+class Line(NamedTuple):
+    """One of several curves.
+
+    Attributes:
+        label: Lines of one label are of one kind in all panels.
+        x: `[count]`.
+        y: Likewise.
+        color: Number of the colour.
+        dashed: Rather than solid.
+    """
+
+    label: str
+    x: np.ndarray
+    y: np.ndarray
+    color: int
+    dashed: bool = False
+
+
+def lines(
+    panels: Mapping[str, Sequence[Line]], title: str, xlabel: str, ylabel: str, columns: int = 2
+) -> "Figure":
+    """Curves over a logarithmic axis, in a panel each, with one legend.
+
+    Args:
+        panels: Curves by the panel's title.
+        title: Stands above.
+        xlabel: What x is.
+        ylabel: What y is.
+        columns: Panels a row.
+    """
+    rows, columns = -(-len(panels) // columns), min(columns, len(panels))
+    width = max(2.4 * columns + 1.6, 7.0)
+    figure, axes = style.panels(width, 2.6 * rows + 0.6, title, rows, columns)
+    for panel, (name, curves) in zip(axes.flat, panels.items(), strict=False):
+        for line in curves:
+            color, dashes = style.COLORS[line.color], "--" if line.dashed else "-"
+            panel.plot(line.x, line.y, dashes, color=color, label=line.label, linewidth=1.2)
+        _limit(panel, [line.y for line in curves], 1 / 20)
+        panel.set_xscale("log")
+        panel.set_title(name, fontsize=9)
+    for panel in list(axes.flat)[len(panels) :]:
+        panel.axis("off")
+    figure.supxlabel(xlabel)
+    figure.supylabel(ylabel)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right", frameon=False)
     return figure
 
