@@ -26,6 +26,8 @@ def install() -> None:
     logger = logging.getLogger("kvae")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    # Some libraries have the root logger write, too.
+    logger.propagate = False
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Whatever a user's Keras runs on elsewhere, kvae's runs on TensorFlow.
     os.environ["KERAS_BACKEND"] = "tensorflow"

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -36,7 +37,9 @@ def side_by_side(
         # One at a time is this process itself, with all its cores.
         return [task() for task in tasks]
     threads = max(1, _cores() // min(jobs, max(1, len(tasks))))
-    with registry.resolve(registry.BACKENDS, backend)():
+    with registry.resolve(registry.BACKENDS, backend)(), warnings.catch_warnings():
+        # Loky starts a process anew once it holds on to much memory, as compiled programs do.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs")
         # Ray's backend has no results before all are there.
         parallel = joblib.Parallel(n_jobs=jobs, batch_size=1, pre_dispatch="all")
         return list(parallel(joblib.delayed(_elsewhere)(task, threads, prepare) for task in tasks))

@@ -26,6 +26,7 @@ class Budget:
     Attributes:
         seeds: Of every setting that the reference report compares.
         mnist: Options of its MNIST runs.
+        mnist_fast: Those of MNIST runs that are to get further in as many epochs.
         mnist_latents: Their latent sizes, from the smallest.
         frey: Options of its Frey runs.
         frey_best: Options of `--recipe best` on the Frey Faces.
@@ -36,12 +37,13 @@ class Budget:
         paper_hidden: Units there, for MNIST and for the Frey Faces.
         likelihood_images: Training images that the runs of their Figure 3 see.
         likelihood_sets: Sizes of the training sets there.
-        annealed: Images whose marginal likelihood is measured there, and temperatures.
+        annealed: Images whose marginal likelihood is measured there, temperatures, and how often.
         measured: Test images that classifiers, t-SNE and coverage are measured on, at most.
     """
 
     seeds: tuple[int, ...]
     mnist: Options
+    mnist_fast: Options
     mnist_latents: tuple[int, ...]
     frey: Options
     frey_best: Options
@@ -52,13 +54,14 @@ class Budget:
     paper_hidden: tuple[int, int]
     likelihood_images: int
     likelihood_sets: tuple[int, int]
-    annealed: tuple[int, int]
+    annealed: tuple[int, int, int]
     measured: int
 
 
 FULL = Budget(
     seeds=(0, 1, 2),
     mnist={"epochs": 30},
+    mnist_fast={"learning_rate": 0.02},
     mnist_latents=(2, 5, 10, 20, 50),
     frey={"epochs": 500},
     frey_best={},
@@ -69,23 +72,24 @@ FULL = Budget(
     paper_hidden=(500, 200),
     likelihood_images=1_000_000,
     likelihood_sets=(1_000, 50_000),
-    annealed=(300, 100),
+    annealed=(300, 100, 6),
     measured=2000,
 )
 QUICK = Budget(
     seeds=(0,),
     mnist={"epochs": 1, "hidden": (64,), "learning_rate": 0.02},
+    mnist_fast={},
     mnist_latents=(2, 20, 50),
     frey={"epochs": 10},
     frey_best={"epochs": 20, "components": 10},
     collapse=(((200, 200),), (5,)),
     paper_images=50_000,
-    paper_mnist_latents=(3, 20),
+    paper_mnist_latents=(3,),
     paper_frey_latents=(2, 20),
     paper_hidden=(64, 64),
-    likelihood_images=5_000,
+    likelihood_images=2_000,
     likelihood_sets=(100, 1_000),
-    annealed=(20, 10),
+    annealed=(20, 10, 2),
     measured=300,
 )
 

@@ -22,8 +22,6 @@ ESTIMATORS = {"aevb": "AEVB", "wake-sleep": "wake-sleep"}
 TRAINED_ON = {"mnist": 50_000, "frey": 1_565}
 LIKELIHOOD_LATENT, LIKELIHOOD_HIDDEN = 3, 100
 CHAINS = 16
-MEASURED_TIMES = 6
-"""How often the marginal likelihood is measured in a training."""
 
 
 def _latents(budget: Budget, dataset: str) -> tuple[int, ...]:
@@ -159,7 +157,7 @@ def marginal_likelihoods(
     estimator: str,
     size: int,
     epochs: int,
-    annealed: tuple[int, int],
+    annealed: tuple[int, int, int],
     data_dir: Path | None = None,
     seed: int = 0,
 ) -> dict[str, list[float]]:
@@ -171,7 +169,7 @@ def marginal_likelihoods(
         estimator: `aevb`, `wake-sleep`, or `mcem` for Monte Carlo EM.
         size: Training images.
         epochs: To train for.
-        annealed: Images of each split that are measured, and temperatures.
+        annealed: Images of each split that are measured, temperatures, and how often.
         data_dir: As `kvae.data.load` takes it.
         seed: Decides the weights and the random numbers.
 
@@ -200,9 +198,9 @@ def marginal_likelihoods(
     optimizer = new_optimizer(config.training, len(images))
     kind = MonteCarloEM if estimator == "mcem" else CompiledEpoch
     run = kind(model, optimizer, images, config.training, config.data.binarize)
-    count, steps = annealed
+    count, steps, times = annealed
     some = np.concatenate([split.spread(count).images for split in (dataset.train, dataset.test)])
-    when = np.unique(np.geomspace(max(1, epochs / 50), epochs, MEASURED_TIMES).round().astype(int))
+    when = np.unique(np.geomspace(max(1, epochs / 50), epochs, times).round().astype(int))
     found: dict[str, list[float]] = {"seen": [], "train": [], "test": []}
     for number in range(1, epochs + 1):
         run(number)
@@ -301,7 +299,7 @@ def _smoothness(images: np.ndarray) -> float:
 def _manifold_runs(budget: Budget) -> list[Wanted]:
     seed = budget.seeds[:1]
     of_mnist = dataclasses.replace(budget, seeds=seed)
-    faces = Wanted("frey-z2", {"dataset": "frey", "latent": 2, "seed": seed[0], **budget.frey})
+    faces = reference.frey_run(budget, 2, seed=seed[0])
     return [*reference.mnist_runs(of_mnist), faces]
 
 
@@ -311,7 +309,7 @@ def _manifolds(bench: Bench) -> Finding:
     names = {latent: reference.mnist_name(latent, seed) for latent in latents}
     planes = {
         "MNIST": _manifold(bench.model(names[2])),
-        "Frey Faces": _manifold(bench.model("frey-z2")),
+        "Frey Faces": _manifold(bench.model(reference.frey_name(2, seed=seed))),
     }
     smooth = {name: _smoothness(images) for name, images in planes.items()}
     real = mnist.train.spread(budget.measured).images / np.float32(255)
