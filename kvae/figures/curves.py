@@ -158,9 +158,12 @@ def lines(
     for panel, (name, curves) in zip(axes.flat, panels.items(), strict=False):
         for line in curves:
             color, dashes = style.COLORS[line.color], "--" if line.dashed else "-"
-            panel.plot(line.x, line.y, dashes, color=color, label=line.label, linewidth=1.2)
+            # A single point is no line.
+            mark = "o" if len(line.x) == 1 else None
+            panel.plot(line.x, line.y, dashes, color=color, label=line.label, marker=mark)
         _limit(panel, [line.y for line in curves], 1 / 20)
         panel.set_xscale("log")
+        panel.xaxis.set_minor_formatter("")
         panel.set_title(name, fontsize=9)
     for panel in list(axes.flat)[len(panels) :]:
         panel.axis("off")

@@ -81,7 +81,9 @@ def reproduce(
             trained with other options, or a run failed.
     """
     claims: list[Claim] = [
-        registry.resolve(registry.CLAIMS, name) for name in only or registry.CLAIMS
+        registry.resolve(registry.CLAIMS, name)
+        for name in registry.CLAIMS
+        if not only or name in only
     ]
     budget = QUICK if quick else FULL
     runs, models, work = (output / folder for folder in ("runs", "saved_models", "work"))

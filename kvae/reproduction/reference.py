@@ -353,7 +353,7 @@ def _mnist_best_latent(bench: Bench) -> Finding:
                     f"z = {latent}: {loss:.2f} nats lower"
                     for latent, loss in zip(beyond, losses, strict=True)
                 )
-                + f"; twice the standard error is {error:.2f}",
+                + (f"; twice the standard error is {error:.2f}" if len(seeds) > 1 else ""),
                 min(losses) > error,
                 "latents that are not needed cost next to nothing: the KL keeps them at the prior",
             ),

@@ -66,8 +66,9 @@ def test_a_quick_reproduction_measures_every_claim(command, tmp_path, mnist_dir,
     assert "its verdicts mean nothing" in text
     assert browser(folder / "report.html") == (len(pictures), len(pictures))
     runs = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/results.json")}
-    again = command(*options, TFDS_DATA_DIR=str(data))
-    assert json.loads(again.stdout) == found
+    again = command(*options, "--only", "frey-sigmoid", TFDS_DATA_DIR=str(data))
+    claim = next(claim for claim in found["claims"] if claim["claim"] == "frey-sigmoid")
+    assert json.loads(again.stdout)["claims"] == [claim]
     assert {path: path.stat().st_mtime_ns for path in runs} == runs
 
 
