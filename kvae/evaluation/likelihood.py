@@ -101,7 +101,7 @@ class Annealed:
         acceptance: Share of HMC's proposals that were accepted, at every temperature.
         step_size: Of HMC's leapfrog steps.
         chains: An image.
-        steps: Temperatures between q(z|x) and p(z|x).
+        steps: Temperatures between q(z|x), or p(z), and p(z|x).
     """
 
     bound: np.ndarray
@@ -118,12 +118,13 @@ def annealed_importance_sampling(
     steps: int = 200,
     seed: int = 0,
     progress: Progress = silent,
+    from_prior: bool = False,
 ) -> Annealed:
     """A stricter bound on log p(x): latents are led from q(z|x) to p(z|x) by HMC.
 
     Neal (2001); Wu et al. (2017) for decoders, who begin at the prior. Beginning at q(z|x) takes
-    fewer steps, and the mean weight is unbiased all the same. Where q(z|x) is a flow, all this
-    happens before it. Step sizes are in units of the standard deviations where it begins.
+    fewer steps, and the mean weight is unbiased all the same. Where it begins at a flow, all this
+    happens before the flow. Step sizes are in units of the standard deviations where it begins.
 
     Args:
         model: A VAE.
@@ -132,6 +133,7 @@ def annealed_importance_sampling(
         steps: Temperatures, with one HMC transition each.
         seed: Decides the random numbers.
         progress: Shows how far along it is.
+        from_prior: Begin at p(z), for a model whose encoder is not trained.
     """
     config, binarize = model.config.training, model.config.data.binarize
     batch = min(len(images), ANNEALED_BATCH)
@@ -142,10 +144,12 @@ def annealed_importance_sampling(
     ) -> tuple[tf.Tensor, tf.Tensor]:
         pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
         floats = to_float(batch_images, binarize, pixel_seed, config.jit)
-        posterior, prior = model.encode(floats), model.prior.distribution()
+        prior = model.prior.distribution()
         repeated = tf.tile(floats, (chains, 1, 1, 1))
 
-        base, flow = unflowed(posterior)
+        base, flow = unflowed(prior if from_prior else model.encode(floats))
+        if from_prior:
+            base = tfd.BatchBroadcast(base, [batch])
 
         def joint(points: tf.Tensor) -> tf.Tensor:
             latents, log_volume = flow(points)
