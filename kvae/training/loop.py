@@ -182,13 +182,7 @@ class CompiledEpoch:
         count, batch_size = len(images), min(config.batch_size, len(images))
         shape, pixels = images.shape[1:], math.prod(images.shape[1:])
         weights = model.trainable_variables
-        if config.weight_decay:
-            decayed = {
-                id(w) for network in (model.encoder, model.decoder) for w in _kernels(network)
-            }
-            kept = [weight for weight in weights if id(weight) not in decayed]
-            optimizer.exclude_from_weight_decay(var_list=kept)
-        optimizer.build(weights)
+        build_optimizer(optimizer, model, weights, config)
         self._count, self._steps = count, -(-count // batch_size)
         self._seed = config.seed
         self._images: np.ndarray | tf.Tensor = images.reshape(count, -1)
@@ -212,10 +206,7 @@ class CompiledEpoch:
                 beta, config.free_bits, config.importance_samples, config.doubly_reparameterized
             )
             terms = estimator(model, floats, latent_seed, weighting)
-            loss = -tf.reduce_sum(weight * terms.objective) / tf.reduce_sum(weight)
-            if config.weight_prior:
-                squares = [tf.reduce_sum(w**2) for w in model.decoder.trainable_variables]
-                loss += 0.5 * config.weight_prior * tf.add_n(squares) / count
+            loss = batch_loss(model, terms.objective, weight, config, count)
             parts = tf.stack([terms.elbo, terms.reconstruction, terms.kl, terms.objective])
             return loss, tf.reduce_sum(weight * parts, axis=1)
 
@@ -237,7 +228,7 @@ class CompiledEpoch:
                 with tf.GradientTape() as tape:
                     step_seed = tf.random.experimental.stateless_fold_in(seed, step)
                     loss, sums = step_loss(batch, weight, step_seed, beta)
-                optimizer.apply(_in_step(tape.gradient(loss, weights)), weights)
+                optimizer.apply(in_step(tape.gradient(loss, weights)), weights)
                 return step + 1, totals + sums
 
             return tf.while_loop(lambda step, _: step < end, one, [begin, totals])[1]
@@ -249,8 +240,7 @@ class CompiledEpoch:
 
     def __call__(self, number: int) -> tuple[float, float, float, float]:
         """Run epoch `number`; mean ELBO, reconstruction, KL, objective an image, in nats."""
-        order = np.random.RandomState([self._seed, STREAM, number]).permutation(self._count)
-        seed = tf.random.experimental.stateless_fold_in([self._seed, STREAM], number)
+        order, seed = epoch_order(self._seed, number, self._count)
         totals, beta = tf.zeros(4), tf.constant(self._beta_in(number), tf.float32)
         begins = range(0, self._steps, self._chunk_steps)
         for begin, chunk in zip(begins, self._chunks(order), strict=True):
@@ -281,11 +271,47 @@ class CompiledEpoch:
         return chunks.with_options(options)
 
 
+def epoch_order(seed: int, number: int, count: int) -> tuple[np.ndarray, tf.Tensor]:
+    """The order of `count` images in epoch `number`, and the seed of its other random numbers."""
+    order = np.random.RandomState([seed, STREAM, number]).permutation(count)
+    return order, tf.random.experimental.stateless_fold_in([seed, STREAM], number)
+
+
+def build_optimizer(
+    optimizer: keras.Optimizer, model: VAE, weights: Sequence[tf.Variable], config: TrainingConfig
+) -> None:
+    """Make the optimizer's state for these weights; only networks' kernels are to decay."""
+    if config.weight_decay:
+        decayed = {id(w) for network in (model.encoder, model.decoder) for w in _kernels(network)}
+        kept = [weight for weight in weights if id(weight) not in decayed]
+        optimizer.exclude_from_weight_decay(var_list=kept)
+    optimizer.build(weights)
+
+
+def batch_loss(
+    model: VAE, objective: tf.Tensor, weight: tf.Tensor, config: TrainingConfig, count: int
+) -> tf.Tensor:
+    """Minus the weighted mean of a batch's objective and the decoder's share of a weight prior.
+
+    Args:
+        model: Its decoder has the weights.
+        objective: What is maximised, in nats, `[batch]`.
+        weight: Of each image, `[batch]`.
+        config: `weight_prior` is its precision.
+        count: Training images, among which the prior's log density is divided.
+    """
+    loss = -tf.reduce_sum(weight * objective) / tf.reduce_sum(weight)
+    if config.weight_prior:
+        squares = [tf.reduce_sum(w**2) for w in model.decoder.trainable_variables]
+        loss += 0.5 * config.weight_prior * tf.add_n(squares) / count
+    return loss
+
+
 def _kernels(network: keras.Model) -> list[tf.Variable]:
     return [weight for weight in network.trainable_variables if len(weight.shape) == 2]
 
 
-def _in_step(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+def in_step(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """The same gradients, none of which is to be had before the backward pass is over.
 
     XLA copies a weight at every step if something might still read it when it is updated. Adding
