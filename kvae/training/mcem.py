@@ -27,7 +27,7 @@ class MonteCarloEM:
     HMC transition of 10 leapfrog steps draws z from p(z|x) for each image of a batch, in the
     M-step 5 updates of the weights raise log p(x, z) at that z. Every image has a chain of its
     own, which begins at a draw from the prior and goes on from epoch to epoch while the weights
-    change. The encoder has no part in it, and stays as it is.
+    change. The encoder has no part in it but for what a `vamp` prior has of it, and stays as it is.
 
     After each transition the step size, one for all chains, is multiplied by
     exp(0.5 (accepted share - 0.9)).
