@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import commands, growth, parts, profile, training
+from benchmarks import commands, growth, parts, profile, sweeps, training
 from benchmarks.problems import PROBLEMS
 from kvae.files import write_json
 
@@ -60,6 +60,16 @@ def parts_command(datasets: tuple[str, ...], data_dir: Path | None, output: Path
         results[name] = parts.measure(name, data_dir)
         write_json(output, {"machine": machine(), "parts": results})
         click.echo(f"{name}\n\n{parts.table(results[name])}\n")
+
+
+@main.command(name="sweep")
+@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default="benchmarks-sweep.json")
+def sweep_command(jobs: int, output: Path) -> None:
+    """A sweep of 12 Frey runs against the same runs as separate commands."""
+    result = sweeps.measure(jobs)
+    write_json(output, {"machine": machine(), "sweep": result})
+    click.echo(sweeps.table(result))
 
 
 @main.command(name="profile")

@@ -27,8 +27,8 @@ def wake_sleep(model: VAE, images: tf.Tensor, seed: tf.Tensor, weighting: Weight
 
     Awake, decoder and prior learn to make images likely with the latents that the encoder gives
     them: log p(x, z). Asleep, the encoder learns to say which latents the decoder's own images are
-    from: log q(z|x). Neither sees the other's
-    gradient, but where the prior is made of the encoder (`vamp`).
+    from: log q(z|x). Neither sees the other's gradient, unless the prior is made of the encoder
+    (`vamp`).
 
     Args:
         model: A VAE.
