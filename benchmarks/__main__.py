@@ -27,6 +27,17 @@ def training_command(problems: tuple[str, ...], rounds: int, output: Path) -> No
     click.echo("\n\n".join(map(training.table, results)))
 
 
+@main.command(name="strategies")
+@click.argument("problems", nargs=-1, type=click.Choice(list(PROBLEMS)))
+@click.option("--rounds", type=click.IntRange(min=2), default=7, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default="benchmarks-strategies.json")
+def strategies_command(problems: tuple[str, ...], rounds: int, output: Path) -> None:
+    """Seconds an epoch of kvae, of a strategy with one device, and of two workers."""
+    results = {problem: training.share(problem, rounds) for problem in problems or PROBLEMS}
+    write_json(output, {"machine": machine(), "strategies": results})
+    click.echo("\n\n".join(training.share_table(results[name], name) for name in results))
+
+
 @main.command(name="commands")
 @click.option("--rounds", type=click.IntRange(min=2), default=5, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default="benchmarks-commands.json")

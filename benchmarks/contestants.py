@@ -6,10 +6,15 @@ standard input with the seconds that the problem's epochs took, the loss of the 
 memory so far.
 """
 
+import contextlib
+import dataclasses
+import itertools
 import json
 import math
 import os
 import resource
+import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -119,8 +124,18 @@ def floor_xla(problem: Problem) -> Epoch:
 
 def kvae(problem: Problem, **limits: int) -> Epoch:
     """This project's compiled epoch."""
+    from kvae.training.loop import CompiledEpoch
+
+    model, optimizer, images = _kvae_model(problem)
+    run = CompiledEpoch(model, optimizer, images, model.config.training, "none", **limits)
+    numbers = itertools.count(1)
+    return lambda: -run(next(numbers))[0]
+
+
+def _kvae_model(problem: Problem) -> tuple:
+    """Model, optimizer and training images."""
     import kvae as package
-    from kvae.training.loop import CompiledEpoch, new_optimizer
+    from kvae.training.loop import State
 
     dataset = problem.load()
     config = package.configure(
@@ -133,22 +148,55 @@ def kvae(problem: Problem, **limits: int) -> Epoch:
         learning_rate=problem.learning_rate,
     )
     model = package.build(config)
-    optimizer = new_optimizer(config.training, len(dataset.train))
-    images = dataset.train.images
-    run = CompiledEpoch(model, optimizer, images, config.training, "none", **limits)
-    number = 0
-
-    def epoch() -> float:
-        nonlocal number
-        number += 1
-        return -run(number)[0]
-
-    return epoch
+    return model, State(model, dataset).optimizer, dataset.train.images
 
 
 def kvae_chunks(problem: Problem) -> Epoch:
     """The same with images that are not kept on the device, as too large ones are not."""
     return kvae(problem, resident_bytes=0)
+
+
+def kvae_shared(problem: Problem, strategy: str = "mirrored") -> Epoch:
+    """The same in the loop of a strategy: with one device, what the loop itself costs."""
+    from kvae.training import new_strategy
+    from kvae.training.distributed import DistributedEpoch
+
+    # Before anything else is done with TensorFlow.
+    place = new_strategy(strategy)
+    model, optimizer, images = _kvae_model(problem)
+    run = DistributedEpoch(model, optimizer, images, model.config.training, "none", place)
+    numbers = itertools.count(1)
+    return lambda: -run(next(numbers))[0]
+
+
+def kvae_workers(problem: Problem) -> Epoch:
+    """The same shared by two processes of this machine."""
+    addresses = []
+    for _ in range(2):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            addresses.append(f"127.0.0.1:{server.getsockname()[1]}")
+
+    def config(index: int) -> str:
+        task = {"type": "worker", "index": index}
+        return json.dumps({"cluster": {"worker": addresses}, "task": task})
+
+    settings = json.dumps(dataclasses.asdict(problem))
+    subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.contestants", "other worker", settings],
+        env=os.environ | {"TF_CONFIG": config(1)},
+    )
+    os.environ["TF_CONFIG"] = config(0)
+    return kvae_shared(problem, "multiworker")
+
+
+def _other_worker(problem: Problem) -> None:
+    """Train along until the first worker is gone."""
+    from kvae.errors import KvaeError
+
+    epoch = kvae_shared(problem, "multiworker")
+    with contextlib.suppress(KvaeError):
+        while True:
+            epoch()
 
 
 def _keras_fit(problem: Problem, jit: bool) -> Epoch:
@@ -440,6 +488,8 @@ CONTESTANTS: dict[str, Callable[[Problem], Epoch]] = {
     "floor (XLA)": floor_xla,
     "kvae": kvae,
     "kvae, in chunks": kvae_chunks,
+    "kvae, mirrored": kvae_shared,
+    "kvae, two workers": kvae_workers,
     "Keras fit": keras_fit,
     "Keras fit, XLA": keras_fit_jit,
     "PyTorch, eager": torch_eager,
@@ -451,6 +501,9 @@ CONTESTANTS: dict[str, Callable[[Problem], Epoch]] = {
 def main() -> None:
     """Set up, say whether that worked, and run epochs on demand."""
     name, problem = sys.argv[1], Problem(**json.loads(sys.argv[2]))
+    if name == "other worker":
+        _other_worker(problem)
+        return
     # Frameworks print to standard output; only answers may go there.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -14,8 +14,9 @@ from tqdm import tqdm
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.problems import PROBLEMS, Problem
 
+STRATEGIES = ("kvae", "kvae, mirrored", "kvae, two workers")
 # Chunks are for images that fill memory, which these do not.
-FIELD = [name for name in CONTESTANTS if name != "kvae, in chunks"]
+FIELD = [name for name in CONTESTANTS if name not in ("kvae, in chunks", *STRATEGIES[1:])]
 
 
 class Worker:
@@ -77,6 +78,31 @@ def in_turn(
     for worker in workers.values():
         worker.close()
     return answers, missing
+
+
+def share(name: str, rounds: int) -> dict[str, Any]:
+    """Time the loops of strategies at a problem; milliseconds an epoch, and ratios to kvae."""
+    answers, _ = in_turn(PROBLEMS[name], STRATEGIES, rounds, name)
+    seconds = {name: [each["seconds"] for each in given] for name, given in answers.items()}
+    return {
+        loop: {
+            "seconds": times,
+            "to_kvae": median(a / b for a, b in zip(times, seconds["kvae"], strict=True)),
+            "loss": answers[loop][-1]["loss"],
+        }
+        for loop, times in seconds.items()
+    }
+
+
+def share_table(result: dict[str, Any], problem: str) -> str:
+    """What `share` found as a Markdown table."""
+    lines = [f"| {problem} | ms an epoch, median | × kvae | loss |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {loop} | {1000 * median(figures['seconds']):.0f} | {figures['to_kvae']:.2f} "
+        f"| {figures['loss']:.1f} |"
+        for loop, figures in result.items()
+    ]
+    return "\n".join(lines)
 
 
 def compare(name: str, rounds: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import click
 
 from kvae import registry
 from kvae.config import ACTIVATIONS, BINARIZE, MEAN_ACTIVATIONS, RECIPES, is_known
+from kvae.errors import UsageError
 from kvae_cli import options, output
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 COUNT = click.IntRange(min=1)
 NOT_NEGATIVE = click.FloatRange(min=0, max=float("inf"), max_open=True)
+WITH_RESUME = {"resume", "runs", "models", "overwrite", "data_dir", "as_json", "strategy"}
 POSITIVE = click.FloatRange(min=0, min_open=True, max=float("inf"), max_open=True)
 
 
@@ -119,6 +121,14 @@ POSITIVE = click.FloatRange(min=0, min_open=True, max=float("inf"), max_open=Tru
 )
 @options.seed
 @click.option(
+    "--strategy",
+    type=click.Choice(list(registry.STRATEGIES)),
+    help="Share batches among this machine's GPUs, or among the workers of $TF_CONFIG.",
+)
+@click.option(
+    "--resume", metavar="RUN", help="Go on with a run that was interrupted, from its checkpoint."
+)
+@click.option(
     "--image-size", type=options.ImageSize(), help="Resize the images of a folder or of tfds:NAME."
 )
 @click.option("--name", help="Names the run and the saved model.  [default: such as frey-z5]")
@@ -128,7 +138,9 @@ POSITIVE = click.FloatRange(min=0, min_open=True, max=float("inf"), max_open=Tru
 @options.data_dir
 @click.option("--no-jit", is_flag=True, help="Do not compile with XLA.")
 @options.as_json
+@click.pass_context
 def train(
+    context: click.Context,
     dataset: str,
     recipe: str,
     image_size: tuple[int, int] | None,
@@ -139,6 +151,8 @@ def train(
     data_dir: Path | None,
     no_jit: bool,
     as_json: bool,
+    strategy: str | None,
+    resume: str | None,
     **chosen: Any,
 ) -> None:
     """Train a VAE, evaluate it on the test images, and export it.
@@ -150,15 +164,30 @@ def train(
     kvae train
     kvae train --dataset frey --latent 5
     kvae train --dataset path/to/images --image-size 64x64 --latent 20
+    kvae train --resume digits-z2
     """
     from kvae import config as configuration
     from kvae import data
     from kvae import runs as all_runs
 
-    images = data.load(dataset, data_dir, image_size=image_size, progress=output.progress)
-    config = configuration.configure(images, recipe, jit=not no_jit, **chosen)
-    name = all_runs.choose_name(images.name, config.model.latent, name, runs, models, overwrite)
+    if resume is not None:
+        _refuse_others(context)
+    resumed = None if resume is None else all_runs.to_resume(resume, runs)
+    shared, index = _share(strategy)
+    if resumed:
+        name = resumed.name
+        images = all_runs.dataset_of(resumed, None, data_dir, output.progress)
+        config = configuration.read_config(resumed)
+    else:
+        images = data.load(dataset, data_dir, image_size=image_size, progress=output.progress)
+        config = configuration.configure(images, recipe, jit=not no_jit, **chosen)
+        if index == 0:
+            name = all_runs.choose_name(
+                images.name, config.model.latent, name, runs, models, overwrite
+            )
     _introduce(images, config, name, chosen["likelihood"] is not None)
+    if index > 0:
+        click.echo(f"Worker {index} trains along and writes nothing.", err=True)
     with output.bar(None, config.training.epochs, "compiling", "epoch") as bar:
 
         def show(epoch: "Epoch") -> None:
@@ -173,7 +202,14 @@ def train(
             )
             bar.update()
 
-        run = all_runs.start(images, config, name, runs, models, overwrite, show)
+        if index > 0:
+            all_runs.assist(images, config, shared, resumed, models, show)
+            return
+        rest = (runs, models, overwrite, show, shared)
+        if resumed:
+            run = all_runs.resume(images, resumed.name, *rest)
+        else:
+            run = all_runs.start(images, config, name, *rest)
 
     if as_json:
         output.as_json(
@@ -194,7 +230,26 @@ def train(
     click.echo(f"  tensorboard --logdir {runs}")
 
 
-def _introduce(images: Any, config: Any, name: str, likelihood_given: bool) -> None:
+def _refuse_others(context: click.Context) -> None:
+    """Refuse what a run that is gone on with has in its own configuration."""
+    for name in context.params:
+        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if given and name not in WITH_RESUME:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"--resume takes no {option}: the run has its own")
+
+
+def _share(strategy: str | None) -> tuple[Any, int]:
+    """What shares the work, if anything does, and which of its workers this process is."""
+    if strategy is None:
+        return None, 0
+    from kvae.training import distributed
+
+    shared = distributed.new_strategy(strategy)
+    return shared, distributed.worker_index(shared)
+
+
+def _introduce(images: Any, config: Any, name: str | None, likelihood_given: bool) -> None:
     model, training = config.model, config.training
     height, width, channels = images.image_shape
     click.echo(
@@ -208,7 +263,8 @@ def _introduce(images: Any, config: Any, name: str, likelihood_given: bool) -> N
     pixels = f"{height}x{width}" + (f"x{channels}" if channels > 1 else "")
     hidden = "-".join(map(str, model.hidden))
     click.echo(
-        f"{name}: {pixels} - {hidden} - {model.latent} latents, {model.likelihood} likelihood, "
+        (f"{name}: " if name else "")
+        + f"{pixels} - {hidden} - {model.latent} latents, {model.likelihood} likelihood, "
         f"{training.epochs} epochs of {training.optimizer} at {training.learning_rate:g}, batches "
         f"of {training.batch_size}, recipe {config.recipe}"
         + (f", from the weights of {training.start_from}." if training.start_from else "."),

@@ -83,6 +83,12 @@ CLAIMS = {
 }
 """What `kvae reproduce` measures, in the order of its report."""
 
+STRATEGIES = {
+    "mirrored": "kvae.training.distributed:mirrored",
+    "multiworker": "kvae.training.distributed:multiworker",
+}
+"""Devices and machines that share a training; functions to a `tf.distribute.Strategy`."""
+
 SCHEDULES = {
     "constant": "kvae.training.schedules:constant",
     "cosine": "kvae.training.schedules:cosine",

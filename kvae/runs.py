@@ -19,15 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 from kvae.config import CONFIG, Config, read_config
 from kvae.errors import KvaeError, UsageError
-from kvae.files import check_writable, read_json, set_aside, write_json
+from kvae.files import check_writable, read_json, set_aside, whole_file, write_json
 from kvae.progress import Progress, silent
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from kvae.data import Dataset
     from kvae.evaluation import Evaluation, Quantity
     from kvae.gallery import Subject
     from kvae.models.vae import VAE
     from kvae.training import Epoch
+    from kvae.training.loop import State
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ RUNS = Path("runs")
 MODELS = Path("saved_models")
 RESULTS = "results.json"
 HISTORY = "history.csv"
+CHECKPOINTS = "checkpoints"
 FRAMES = "frames.npz"
 FIGURES = "figures"
 OBJECTIVE = "objective"
@@ -75,6 +79,7 @@ def start(
     models: Path = MODELS,
     overwrite: bool = False,
     on_epoch: Callable[["Epoch"], None] | None = None,
+    strategy: "tf.distribute.Strategy | None" = None,
 ) -> Run:
     """Train a new model, evaluate it on the test images, draw it, and export it.
 
@@ -86,63 +91,181 @@ def start(
         models: Folder of saved models.
         overwrite: Replace a run and a saved model of this name, once the new ones are whole.
         on_epoch: Called after every epoch.
+        strategy: As `kvae.training.train` takes it; of its workers this one is the chief.
 
     Raises:
-        UsageError: `name` cannot be a name.
+        UsageError: `name` cannot be a name, or a batch cannot be shared equally.
         KvaeError: the name is taken, a folder cannot be written, the saved model to start from is
-            not there or of another kind, or a loss is not finite.
+            not there or of another kind, a loss is not finite, or another worker is gone.
     """
-    from kvae import export, gallery
-    from kvae.models.vae import build
-    from kvae.training.checkpoints import Checkpoints
-    from kvae.training.film import Film
-    from kvae.training.history import COLUMNS
-    from kvae.training.loop import new_evaluator, new_optimizer, train
-    from kvae.training.summaries import Summaries
-
     name = choose_name(dataset.name, config.model.latent, name, runs, models, overwrite)
+    state = _new_state(dataset, config, models)
+    with _new_folder(runs / name) as folder:
+        write_json(folder / CONFIG, config.to_json())
+        return _complete(state, dataset, folder, models, overwrite, on_epoch, strategy)
+
+
+def resume(
+    dataset: "Dataset",
+    name: str,
+    runs: Path = RUNS,
+    models: Path = MODELS,
+    overwrite: bool = False,
+    on_epoch: Callable[["Epoch"], None] | None = None,
+    strategy: "tf.distribute.Strategy | None" = None,
+) -> Run:
+    """Go on with a run that was interrupted, from its newest checkpoint.
+
+    What comes out is what would have come out without the interruption, bit for bit.
+
+    Args:
+        dataset: What the run was started with.
+        name: The run's.
+        runs: As in `start`.
+        models: Likewise.
+        overwrite: Replace a saved model of this name.
+        on_epoch: Called after every epoch that is done anew.
+        strategy: As in `start`.
+
+    Raises:
+        KvaeError: there is no such run, it is complete or damaged, or as in `start`.
+    """
+    folder = to_resume(name, runs)
+    check_writable(models)
+    if (models / folder.name).exists() and not overwrite:
+        raise KvaeError(f"{models / folder.name} exists already: --overwrite it")
+    state = _new_state(dataset, read_config(folder), models)
+    _restore(state, folder)
+    return _complete(state, dataset, folder, models, overwrite, on_epoch, strategy)
+
+
+def to_resume(name: str, runs: Path) -> Path:
+    """The folder of a run that was interrupted.
+
+    Raises:
+        KvaeError: there is no such run, or it is complete.
+    """
+    folder = find(name, runs, "run")
+    if (folder / RESULTS).is_file():
+        raise KvaeError(f"{folder} is complete: there is nothing to go on with")
+    return folder
+
+
+def assist(
+    dataset: "Dataset",
+    config: Config,
+    strategy: "tf.distribute.Strategy",
+    resumed: Path | None = None,
+    models: Path = MODELS,
+    on_epoch: Callable[["Epoch"], None] | None = None,
+) -> None:
+    """Train along as a worker that is not the chief, and write nothing.
+
+    Args:
+        dataset: As in `start`; the chief's.
+        config: Likewise.
+        strategy: Likewise.
+        resumed: Folder of the run that the chief goes on with.
+        models: As in `start`.
+        on_epoch: Likewise.
+
+    Raises:
+        KvaeError: as in `start`.
+    """
+    from kvae.training.loop import train
+
+    state = _new_state(dataset, config, models)
+    if resumed:
+        _restore(state, resumed)
+
+    def after(epoch: "Epoch", validation: "Evaluation") -> None:
+        if on_epoch:
+            on_epoch(epoch)
+
+    train(state.model, dataset, after, state, strategy=strategy)
+
+
+def _new_state(dataset: "Dataset", config: Config, models: Path) -> "State":
+    from kvae.models.vae import build
+    from kvae.training.loop import State
+
     model = build(config, dataset.train.images)
     if config.training.start_from is not None:
         model.set_weights(_to_start_from(config, models).get_weights())
-    with _new_folder(runs / name) as folder:
-        write_json(folder / CONFIG, config.to_json())
-        optimizer = new_optimizer(config.training, len(dataset.train))
-        evaluate = new_evaluator(model, dataset)
-        checkpoints = Checkpoints(folder / "checkpoints", model, optimizer)
-        summaries = Summaries(folder, model, dataset, config)
-        film = Film(model, config.training.epochs)
-        saved_at = time.monotonic()
-        with _history_file(folder / HISTORY) as append:
+    return State(model, dataset)
 
-            def after(epoch: "Epoch", validation: "Evaluation") -> None:
-                nonlocal saved_at
-                append(epoch)
-                summaries.epoch(epoch, validation)
-                film.shoot(epoch.epoch)
-                if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
-                    checkpoints.save(epoch.epoch)
-                    saved_at = time.monotonic()
-                if on_epoch:
-                    on_epoch(epoch)
 
-            history = train(model, dataset, after, optimizer, evaluate)
-        last = history[-1].epoch
-        if config.training.patience is None:
-            checkpoints.save(last)
-        else:
-            checkpoints.save_best()
-        test = evaluate(dataset.test.images)
-        results = _results(test, history, config)
-        _warn_of_collapse(name, test, config)
-        film.save(folder / FRAMES)
-        columns = {name: [getattr(epoch, name) for epoch in history] for name in COLUMNS}
-        subject = gallery.Subject(name, model, dataset, columns, film.frames())
-        pictures = gallery.draw(subject, gallery.quick(model), folder / FIGURES)
-        summaries.pictures(pictures, last)
-        summaries.project(test)
-        summaries.close()
-        write_json(folder / RESULTS, results)
-        saved = export.save(model, models / name, overwrite, results)
+def _restore(state: "State", folder: Path) -> None:
+    """Bring a state to where the newest checkpoint of a run has it."""
+    from kvae.training.checkpoints import Checkpoints
+    from kvae.training.history import Epoch
+
+    epochs = Checkpoints(folder / CHECKPOINTS, state).restore()
+    columns = read_history(folder) if epochs else {}
+    rows = list(zip(*columns.values(), strict=True))[:epochs]
+    if len(rows) < epochs:
+        raise KvaeError(f"{folder / HISTORY} is damaged: it ends before epoch {epochs}")
+    state.history = [Epoch.from_columns(dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def _complete(
+    state: "State",
+    dataset: "Dataset",
+    folder: Path,
+    models: Path,
+    overwrite: bool,
+    on_epoch: Callable[["Epoch"], None] | None,
+    strategy: "tf.distribute.Strategy | None",
+) -> Run:
+    """Train on from a state, evaluate, draw and export."""
+    from kvae import export, gallery
+    from kvae.training.checkpoints import Checkpoints
+    from kvae.training.film import Film
+    from kvae.training.history import COLUMNS
+    from kvae.training.loop import new_evaluator, train
+    from kvae.training.summaries import Summaries
+
+    name, model = folder.name, state.model
+    config = model.config
+    evaluate = new_evaluator(model, dataset)
+    checkpoints = Checkpoints(folder / CHECKPOINTS, state)
+    summaries = Summaries(folder, model, dataset, config)
+    film = Film(model, config.training.epochs)
+    if state.history:
+        film.resume(folder / FRAMES, len(state.history))
+    saved_at = time.monotonic()
+    with _history_file(folder / HISTORY, state.history) as append:
+
+        def after(epoch: "Epoch", validation: "Evaluation") -> None:
+            nonlocal saved_at
+            append(epoch)
+            summaries.epoch(epoch, validation)
+            film.shoot(epoch.epoch)
+            if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
+                film.save(folder / FRAMES)
+                checkpoints.save(epoch.epoch)
+                saved_at = time.monotonic()
+            if on_epoch:
+                on_epoch(epoch)
+
+        history = train(model, dataset, after, state, evaluate, strategy)
+    last = history[-1].epoch
+    film.save(folder / FRAMES)
+    if config.training.patience is None:
+        checkpoints.save(last)
+    else:
+        checkpoints.save_best()
+    test = evaluate(dataset.test.images)
+    results = _results(test, history, config)
+    _warn_of_collapse(name, test, config)
+    columns = {name: [getattr(epoch, name) for epoch in history] for name in COLUMNS}
+    subject = gallery.Subject(name, model, dataset, columns, film.frames())
+    pictures = gallery.draw(subject, gallery.quick(model), folder / FIGURES)
+    summaries.pictures(pictures, last)
+    summaries.project(test)
+    summaries.close()
+    saved = export.save(model, models / name, overwrite, results)
+    write_json(folder / RESULTS, results)
     return Run(name, folder, saved, model, history, results)
 
 
@@ -219,11 +342,14 @@ def _new_folder(folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _history_file(path: Path) -> Iterator[Callable[["Epoch"], None]]:
+def _history_file(path: Path, past: list["Epoch"]) -> Iterator[Callable[["Epoch"], None]]:
+    """Write a history anew, with the epochs that are past, and let others be appended."""
     from kvae.training.history import COLUMNS
 
-    with path.open("w", encoding="utf-8") as file:
-        file.write(",".join(COLUMNS) + "\n")
+    lines = [",".join(COLUMNS), *(epoch.to_csv() for epoch in past)]
+    with whole_file(path) as scratch:
+        scratch.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with path.open("a", encoding="utf-8") as file:
 
         def append(epoch: "Epoch") -> None:
             file.write(epoch.to_csv() + "\n")
@@ -363,7 +489,7 @@ def export_run(run: str, runs: Path = RUNS, models: Path = MODELS, overwrite: bo
 
     folder = find(run, runs, "run")
     model = build(read_config(folder))
-    load_weights(folder / "checkpoints", model)
+    load_weights(folder / CHECKPOINTS, model)
     results = read_json(folder / RESULTS) if (folder / RESULTS).exists() else None
     check_writable(models)
     return export.save(model, models / folder.name, overwrite, results)

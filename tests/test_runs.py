@@ -154,6 +154,48 @@ def test_a_run_starts_from_the_weights_of_another(few_digits, places):
     assert not (places["runs"] / "third").exists()
 
 
+@pytest.mark.parametrize("patience", [None, 20])
+def test_an_interrupted_run_goes_on(few_digits, places, monkeypatch, patience):
+    options = {"optimizer": "adam", "learning_rate": 0.03, "epochs": 60, "patience": patience}
+    whole = start(few_digits, places, "whole", **options)
+    monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", 0.0)
+
+    def interrupt(epoch):
+        if epoch.epoch == 30:
+            # The epochs from here on are in the history, but in no checkpoint.
+            monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", 1e9)
+        if epoch.epoch == 33:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        start(few_digits, places, "cut", on_epoch=interrupt, **options)
+    assert len(runs.read_history(places["runs"] / "cut")["epoch"]) == 33
+    seen = []
+    run = runs.resume(few_digits, "cut", on_epoch=lambda epoch: seen.append(epoch.epoch), **places)
+    assert seen[0] == 31
+    for left, right in zip(run.model.get_weights(), whole.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+    histories = [runs.read_history(each.folder) for each in (run, whole)]
+    for history in histories:
+        history.pop("seconds")
+    assert histories[0] == histories[1]
+    frames = [np.load(each.folder / "frames.npz") for each in (run, whole)]
+    for name in "epochs", "images":
+        np.testing.assert_array_equal(frames[0][name], frames[1][name])
+    with pytest.raises(KvaeError, match="runs/cut is complete"):
+        runs.resume(few_digits, "cut", **places)
+
+
+def test_a_run_without_a_checkpoint_starts_again(few_digits, places):
+    def interrupt(epoch):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        start(few_digits, places, "cut", on_epoch=interrupt)
+    run = runs.resume(few_digits, "cut", **places)
+    assert [epoch.epoch for epoch in run.history] == [1, 2, 3, 4]
+
+
 def test_a_run_that_fails_leaves_what_it_was_to_replace(few_digits, places):
     first = start(few_digits, places, "mine", epochs=1)
     before = {path: path.read_bytes() for path in first.folder.rglob("*") if path.is_file()}

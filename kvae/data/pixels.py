@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from kvae import draws
+
 
 def algorithm(jit: bool) -> str:
     """The random number generator for as many numbers as there are pixels.
@@ -28,6 +30,6 @@ def to_float(images: tf.Tensor, binarize: str, seed: tf.Tensor, jit: bool = Fals
     if binarize == "threshold":
         return tf.cast(grey >= 0.5, tf.float32)
     if binarize == "dynamic":
-        uniform = tf.random.stateless_uniform(tf.shape(grey), seed, alg=algorithm(jit))
+        uniform = draws.uniform(tf.shape(grey), seed, algorithm(jit))
         return tf.cast(uniform < grey, tf.float32)
     return grey

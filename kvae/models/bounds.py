@@ -8,7 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from kvae.models.posteriors import detached
+from kvae.models.posteriors import detached, sample_and_log_prob
 
 Decode = Callable[[tf.Tensor], tfd.Distribution]
 
@@ -71,7 +71,7 @@ def elbo(
         seed: int32 `[2]`.
         weighting: `beta` and `free_bits` of the objective.
     """
-    latents, density = posterior.experimental_sample_and_log_prob(seed=seed)
+    latents, density = sample_and_log_prob(posterior, seed)
     reconstruction = decode(latents).log_prob(images)
     kl = divergence(posterior, prior, latents, density)
     cost = _floored(posterior, prior, kl, weighting.free_bits) if weighting.free_bits else kl
@@ -122,7 +122,7 @@ def iwae(
         NotImplementedError: a doubly reparameterised gradient of a posterior that is no Gaussian.
     """
     samples, factors = weighting.samples, list[tf.Tensor]()
-    latents, density = posterior.experimental_sample_and_log_prob(samples, seed=seed)
+    latents, density = sample_and_log_prob(posterior, seed, (samples,))
     if weighting.doubly_reparameterized:
         # The gradient along z is to be multiplied by what is not known before z is decoded, but
         # will be when the gradient is asked for.

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from kvae import registry
+from kvae import draws, registry
 from kvae.config import ModelConfig
 from kvae.data.pixels import algorithm
 from kvae.models.initialization import Initialization
@@ -31,9 +31,9 @@ class _Perceptron(keras.Model):
             if dropout_seed is not None and self.dropout:
                 # Keras's own layer keeps a state, which would have to be the same after a restart.
                 seed = tf.random.experimental.stateless_fold_in(dropout_seed, index)
-                features = tf.nn.experimental.stateless_dropout(
-                    features, self.dropout, seed, rng_alg=self.generator
-                )
+                uniform = draws.uniform(tf.shape(features), seed, self.generator)
+                kept = features * (1 / (1 - self.dropout))
+                features = tf.where(uniform >= self.dropout, kept, 0.0)
         return features
 
 

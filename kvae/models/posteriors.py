@@ -4,13 +4,16 @@ Each maps `[batch, units]` to a distribution with batch shape `[batch]` and even
 and is made with the model's configuration and the initialisation of its weights.
 """
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
+from kvae import draws
 from kvae.config import ModelConfig
-from kvae.models.flows import Flowed, MaskedFlow
+from kvae.models.flows import Flowed, MaskedFlow, unflowed
 from kvae.models.initialization import Initialization
 
 
@@ -99,11 +102,41 @@ def detached(posterior: tfd.Distribution) -> tfd.Distribution:
     Raises:
         NotImplementedError: it is something else.
     """
+    return _with_parameters(posterior, tf.stop_gradient)
+
+
+def sample_and_log_prob(
+    posterior: tfd.Distribution, seed: tf.Tensor, samples: tuple[int, ...] = ()
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Samples for each row of a batch that several devices may share, and their log densities.
+
+    Args:
+        posterior: q(z|x) of this replica's rows.
+        seed: int32 `[2]`.
+        samples: Shape of the samples of each row.
+
+    Returns:
+        `[*samples, rows, latent]` and `[*samples, rows]`.
+    """
+    replicas = draws.replicas()
+    if replicas == 1:
+        return posterior.experimental_sample_and_log_prob(samples, seed=seed)
+    # The whole batch's Gaussians are drawn from, of which only this replica's rows are not made up.
+    base, onwards = unflowed(posterior)
+    whole = _with_parameters(base, lambda each: tf.concat([each] * replicas, axis=0))
+    points, _ = whole.experimental_sample_and_log_prob(samples, seed=seed)
+    points = draws.own_rows(points, axis=len(samples))
+    latents, stretched = onwards(points)
+    return latents, base.log_prob(points) - stretched
+
+
+def _with_parameters(
+    posterior: tfd.Distribution, change: Callable[[tf.Tensor], tf.Tensor]
+) -> tfd.Distribution:
     if isinstance(posterior, Covarying):
         parameters = posterior.parameters
-        return Covarying(*(tf.stop_gradient(parameters[name]) for name in ("loc", "scale_tril")))
+        return Covarying(*(change(parameters[name]) for name in ("loc", "scale_tril")))
     if isinstance(posterior, tfd.Independent) and isinstance(posterior.distribution, tfd.Normal):
         normal = posterior.distribution
-        normal = tfd.Normal(tf.stop_gradient(normal.loc), tf.stop_gradient(normal.scale))
-        return tfd.Independent(normal, 1)
-    raise NotImplementedError(f"cannot detach {posterior}")
+        return tfd.Independent(tfd.Normal(change(normal.loc), change(normal.scale)), 1)
+    raise NotImplementedError(f"{posterior} is no Gaussian")

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from kvae import registry
+from kvae import draws, registry
 from kvae.config import Config
 from kvae.data.pixels import algorithm, to_float
 from kvae.models import bounds
@@ -67,7 +67,7 @@ class VAE(keras.Model):
         seen = images
         if training.input_noise:
             generator = algorithm(training.jit)
-            noise = tf.random.stateless_normal(tf.shape(images), noise_seed, alg=generator)
+            noise = draws.normal(tf.shape(images), noise_seed, generator)
             seen = images + training.input_noise * noise
         posterior = self.encoder(seen, encoder_seed)
 

@@ -6,7 +6,9 @@ Each returns `Terms` whose `objective` has the gradient that training follows; `
 
 import tensorflow as tf
 
+from kvae import draws
 from kvae.models.bounds import Terms, Weighting, divergence
+from kvae.models.posteriors import sample_and_log_prob
 from kvae.models.vae import VAE
 
 
@@ -38,11 +40,11 @@ def wake_sleep(model: VAE, images: tf.Tensor, seed: tf.Tensor, weighting: Weight
     """
     wake_seed, dream_seed, pixel_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
     prior, posterior = model.prior.distribution(), model.encode(images)
-    latents, density = posterior.experimental_sample_and_log_prob(seed=wake_seed)
+    latents, density = sample_and_log_prob(posterior, wake_seed)
     latents = tf.stop_gradient(latents)
     reconstruction = model.decode(latents).log_prob(images)
-    dreams = tf.stop_gradient(prior.sample(images.shape[0], seed=dream_seed))
-    dreamt = model.decode(dreams).sample(seed=pixel_seed)
+    dreams = tf.stop_gradient(draws.sample_rows(prior, images.shape[0], dream_seed))
+    dreamt = draws.sample(model.decode(dreams), pixel_seed)
     dreamt = tf.stop_gradient(tf.cast(dreamt, tf.float32))
     objective = reconstruction + prior.log_prob(latents) + model.encode(dreamt).log_prob(dreams)
     kl = divergence(posterior, prior, latents, density)

@@ -33,6 +33,16 @@ class Film:
             self._epochs.append(epoch)
             self._images.append(to_uint8(self._model.sample(COUNT).numpy()))
 
+    def resume(self, path: Path, epochs: int) -> None:
+        """Take the frames up to an epoch from a file of them.
+
+        Raises:
+            KvaeError: the file is damaged.
+        """
+        frames = read_frames(path)
+        kept = frames["epochs"] <= epochs
+        self._epochs, self._images = frames["epochs"][kept].tolist(), [*frames["images"][kept]]
+
     def frames(self) -> dict[str, np.ndarray]:
         """`epochs`, `[frames]`, and `images`, uint8 `[frames, count, height, width, channels]`."""
         return {"epochs": np.array(self._epochs), "images": np.stack(self._images)}

@@ -1,6 +1,8 @@
 """What happened in an epoch."""
 
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Epoch:
     active_units: int
     objective: str
     train_objective: float
+
+    @classmethod
+    def from_columns(cls, row: Mapping[str, Any]) -> "Epoch":
+        """The epoch of a row, as `kvae.runs.read_history` reads it: all numbers are floats."""
+        return cls(**{**row, "epoch": int(row["epoch"]), "active_units": int(row["active_units"])})
 
     def to_csv(self) -> str:
         """A line of `history.csv`; floats in full, so that they read back equal."""

@@ -34,8 +34,9 @@ def train(
     model: VAE,
     dataset: Dataset,
     on_epoch: OnEpoch | None = None,
-    optimizer: keras.Optimizer | None = None,
+    state: "State | None" = None,
     evaluator: Evaluator | None = None,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> list[Epoch]:
     """Train a model as its configuration says.
 
@@ -44,30 +45,30 @@ def train(
         dataset: Trained on its training images, and evaluated on the validation images after every
             epoch.
         on_epoch: Called after every epoch with its figures and the validation in full.
-        optimizer: What `new_optimizer` gave, for those who want to keep it.
+        state: What `State` gave, for those who want to keep it, or to go on from one.
         evaluator: What `new_evaluator` gave, likewise.
+        strategy: What `kvae.training.new_strategy` gave: the devices and machines that share the
+            work. By default it is one device's.
 
     Returns:
         One entry an epoch.
 
     Raises:
-        UsageError: the model is for images of another shape.
-        KvaeError: a loss is not finite.
+        UsageError: the model is for images of another shape, or a batch cannot be shared equally.
+        KvaeError: a loss is not finite, or another worker is gone.
     """
-    config, binarize = model.config.training, model.config.data.binarize
+    config = model.config.training
     image_shape = model.config.model.image_shape
     if image_shape != dataset.image_shape:
         raise UsageError(
             f"the model is for images of {image_shape}, but {dataset.name} has "
             f"{dataset.image_shape}"
         )
-    optimizer = optimizer or new_optimizer(config, len(dataset.train))
-    run_epoch = CompiledEpoch(model, optimizer, dataset.train.images, config, binarize)
+    state = state or State(model, dataset)
+    run_epoch = _epoch_runner(state, dataset, strategy)
     validate = evaluator or new_evaluator(model, dataset)
-    history: list[Epoch] = []
-    patience = config.patience
-    best = BestWeights(model) if patience is not None else None
-    for number in range(1, config.epochs + 1):
+    while not state.done:
+        number = len(state.history) + 1
         start = time.perf_counter()
         elbo, reconstruction, kl, objective = run_epoch(number)
         seconds = time.perf_counter() - start
@@ -91,39 +92,73 @@ def train(
                 f"{epoch.train_elbo}, validation ELBO {epoch.validation_elbo}); try a learning "
                 f"rate below {config.learning_rate:g}"
             )
-        history.append(epoch)
+        state.after(epoch)
         if on_epoch:
             on_epoch(epoch, validation)
-        if best and patience and number - best.after(epoch) >= patience:
-            break
-    if best:
-        best.restore()
-    return history
+    state.restore_best()
+    return state.history
 
 
-class BestWeights:
-    """The weights of the epoch with the best validation ELBO.
+class State:
+    """How far a training has come: all that it needs to go on.
 
     Args:
         model: The model in training.
+        dataset: What it is trained on.
+
+    Attributes:
+        model: Its weights are the newest epoch's.
+        optimizer: The configuration's, with the variables that go with the weights.
+        history: An entry an epoch.
+        best: The weights of the epoch with the best validation ELBO, if they are wanted in the end.
     """
 
-    def __init__(self, model: VAE) -> None:
-        self._variables = variables(model)
-        self._epoch, self._elbo = 0, -math.inf
-        self._values: list[tf.Tensor] = []
+    def __init__(self, model: VAE, dataset: Dataset) -> None:
+        self.model = model
+        self.optimizer = new_optimizer(model.config.training, len(dataset.train))
+        build_optimizer(self.optimizer, model)
+        self.history: list[Epoch] = []
+        patient = model.config.training.patience is not None
+        self.best = [tf.Variable(value) for value in variables(model)] if patient else []
 
-    def after(self, epoch: Epoch) -> int:
-        """Keep this epoch's weights if they are the best so far; the number of the best epoch."""
-        if epoch.validation_elbo > self._elbo:
-            self._epoch, self._elbo = epoch.epoch, epoch.validation_elbo
-            self._values = [tf.identity(variable) for variable in self._variables]
-        return self._epoch
+    @property
+    def done(self) -> bool:
+        """Whether all epochs are done, or there is no patience left."""
+        config, epochs = self.model.config.training, len(self.history)
+        if config.patience is not None and self.history:
+            return epochs == config.epochs or epochs - self._best_epoch >= config.patience
+        return epochs == config.epochs
 
-    def restore(self) -> None:
-        """Give the model the best weights again."""
-        for variable, value in zip(self._variables, self._values, strict=True):
-            variable.assign(value)
+    def after(self, epoch: Epoch) -> None:
+        """Note an epoch, whose weights are the model's."""
+        self.history.append(epoch)
+        if self._best_epoch == epoch.epoch:
+            for best, value in zip(self.best, variables(self.model), strict=bool(self.best)):
+                best.assign(value)
+
+    def restore_best(self) -> None:
+        """Give the model the best weights, if they were kept."""
+        if self.best:
+            for value, best in zip(variables(self.model), self.best, strict=True):
+                value.assign(best)
+
+    @property
+    def _best_epoch(self) -> int:
+        return max(self.history, key=lambda epoch: epoch.validation_elbo).epoch
+
+
+def _epoch_runner(
+    state: State, dataset: Dataset, strategy: tf.distribute.Strategy | None
+) -> "CompiledEpoch":
+    config = state.model.config
+    binarize = config.data.binarize
+    rest = (state.model, state.optimizer, dataset.train.images, config.training, binarize)
+    if strategy is None:
+        return CompiledEpoch(*rest)
+    # It builds on this file.
+    from kvae.training.distributed import DistributedEpoch
+
+    return DistributedEpoch(*rest, strategy, len(state.history))
 
 
 def new_optimizer(config: TrainingConfig, images: int) -> keras.Optimizer:
@@ -137,6 +172,23 @@ def new_optimizer(config: TrainingConfig, images: int) -> keras.Optimizer:
     rate = registry.resolve(registry.SCHEDULES, config.schedule)(config.learning_rate, steps)
     optimizer = registry.resolve(registry.OPTIMIZERS, config.optimizer)
     return optimizer(rate, weight_decay=config.weight_decay or None)
+
+
+def build_optimizer(
+    optimizer: keras.Optimizer, model: VAE, weights: Sequence[tf.Variable] | None = None
+) -> None:
+    """Make an optimizer's variables for weights, all by default, unless it has them already.
+
+    Only networks' kernels are to decay.
+    """
+    if optimizer.built:
+        return
+    weights = weights or model.trainable_variables
+    if optimizer.weight_decay:
+        decayed = {id(w) for network in (model.encoder, model.decoder) for w in _kernels(network)}
+        kept = [weight for weight in weights if id(weight) not in decayed]
+        optimizer.exclude_from_weight_decay(var_list=kept)
+    optimizer.build(weights)
 
 
 def new_evaluator(model: VAE, dataset: Dataset) -> Evaluator:
@@ -161,13 +213,16 @@ class CompiledEpoch:
 
     Args:
         model: Its weights are changed in place.
-        optimizer: A Keras optimizer.
+        optimizer: A Keras optimizer; what is not yet built is built.
         images: uint8 `[count, height, width, channels]`; may be mapped from a file.
         config: Batch size, seed and the rest.
         binarize: As in `kvae.config.DataConfig`.
         resident_bytes: Images of up to this size are kept on the device.
         chunk_bytes: Size of the chunks of larger ones.
     """
+
+    WHOLE = True
+    """Whether XLA compiles the epoch as a whole."""
 
     def __init__(
         self,
@@ -181,10 +236,10 @@ class CompiledEpoch:
     ) -> None:
         count, batch_size = len(images), min(config.batch_size, len(images))
         shape, pixels = images.shape[1:], math.prod(images.shape[1:])
-        weights = model.trainable_variables
-        build_optimizer(optimizer, model, weights, config)
+        build_optimizer(optimizer, model)
+        self._model, self._optimizer, self._config = model, optimizer, config
+        self._batch_size, self._image_shape, self._binarize = batch_size, shape, binarize
         self._count, self._steps = count, -(-count // batch_size)
-        self._seed = config.seed
         self._images: np.ndarray | tf.Tensor = images.reshape(count, -1)
         if images.nbytes <= resident_bytes:
             self._images = tf.constant(self._images)
@@ -193,26 +248,9 @@ class CompiledEpoch:
             self._chunk_steps = max(1, min(self._steps, chunk_bytes // (batch_size * pixels)))
         self._rows = self._chunk_steps * batch_size
 
-        self._beta_in = config.beta_in
-        estimator = registry.resolve(registry.ESTIMATORS, config.estimator)
-
-        def step_loss(
-            batch: tf.Tensor, weight: tf.Tensor, seed: tf.Tensor, beta: tf.Tensor
-        ) -> Sequence[tf.Tensor]:
-            pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-            floats = to_float(batch, binarize, pixel_seed, config.jit)
-            floats = tf.reshape(floats, (batch_size, *shape))
-            weighting = Weighting(
-                beta, config.free_bits, config.importance_samples, config.doubly_reparameterized
-            )
-            terms = estimator(model, floats, latent_seed, weighting)
-            loss = batch_loss(model, terms.objective, weight, config, count)
-            parts = tf.stack([terms.elbo, terms.reconstruction, terms.kl, terms.objective])
-            return loss, tf.reduce_sum(weight * parts, axis=1)
-
         # Where steps begin and end are arguments, so that the function can be compiled by taking
         # none of them. AutoGraph, which is not needed, would take as long as all other tracing.
-        @tf.function(jit_compile=config.jit, autograph=False)
+        @tf.function(jit_compile=config.jit and self.WHOLE, autograph=False)
         def run(
             chunk: tf.Tensor,
             seed: tf.Tensor,
@@ -225,11 +263,7 @@ class CompiledEpoch:
                 batch = tf.slice(chunk, [(step - begin) * batch_size, 0], [batch_size, pixels])
                 numbers = step * batch_size + tf.range(batch_size)
                 weight = tf.cast(numbers < count, tf.float32)
-                with tf.GradientTape() as tape:
-                    step_seed = tf.random.experimental.stateless_fold_in(seed, step)
-                    loss, sums = step_loss(batch, weight, step_seed, beta)
-                optimizer.apply(in_step(tape.gradient(loss, weights)), weights)
-                return step + 1, totals + sums
+                return step + 1, totals + self._step(batch, weight, step, seed, beta)
 
             return tf.while_loop(lambda step, _: step < end, one, [begin, totals])[1]
 
@@ -240,14 +274,64 @@ class CompiledEpoch:
 
     def __call__(self, number: int) -> tuple[float, float, float, float]:
         """Run epoch `number`; mean ELBO, reconstruction, KL, objective an image, in nats."""
-        order, seed = epoch_order(self._seed, number, self._count)
-        totals, beta = tf.zeros(4), tf.constant(self._beta_in(number), tf.float32)
+        order, seed = epoch_order(self._config.seed, number, self._count)
+        totals, beta = tf.zeros(4), tf.constant(self._config.beta_in(number), tf.float32)
         begins = range(0, self._steps, self._chunk_steps)
         for begin, chunk in zip(begins, self._chunks(order), strict=True):
             end = min(begin + self._chunk_steps, self._steps)
             totals = self._run(chunk, seed, beta, tf.constant(begin), tf.constant(end), totals)
         elbo, reconstruction, kl, objective = (totals / self._count).numpy()
         return float(elbo), float(reconstruction), float(kl), float(objective)
+
+    def _step(
+        self,
+        batch: tf.Tensor,
+        weight: tf.Tensor,
+        step: tf.Tensor,
+        seed: tf.Tensor,
+        beta: tf.Tensor,
+    ) -> tf.Tensor:
+        """Change the weights by a batch; sums of ELBO, reconstruction, KL and objective."""
+        gradients, sums = self._gradients(batch, weight, tf.reduce_sum(weight), step, seed, beta)
+        self._optimizer.apply(in_step(gradients), self._model.trainable_variables)
+        return sums
+
+    def _gradients(
+        self,
+        batch: tf.Tensor,
+        weight: tf.Tensor,
+        total: tf.Tensor,
+        step: tf.Tensor,
+        seed: tf.Tensor,
+        beta: tf.Tensor,
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """The gradients of the loss, and the sums as `_step` has them.
+
+        Args:
+            batch: uint8 `[rows, pixels]`.
+            weight: Of each image in the loss, `[rows]`.
+            total: The weights' sum over the whole batch, which may have more rows than these.
+            step: Number of the step in the epoch.
+            seed: The epoch's, int32 `[2]`.
+            beta: The KL's weight.
+        """
+        config, model = self._config, self._model
+        # Seeds too are random numbers, which come out differently outside of what XLA compiles.
+        seed = tf.random.experimental.stateless_fold_in(seed, step)
+        pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+        floats = to_float(batch, self._binarize, pixel_seed, config.jit)
+        floats = tf.reshape(floats, (batch.shape[0], *self._image_shape))
+        weighting = Weighting(
+            beta, config.free_bits, config.importance_samples, config.doubly_reparameterized
+        )
+        estimator = registry.resolve(registry.ESTIMATORS, config.estimator)
+        with tf.GradientTape() as tape:
+            terms = estimator(model, floats, latent_seed, weighting)
+            share = batch.shape[0] / self._batch_size
+            loss = batch_loss(model, terms.objective, weight, total, share, config, self._count)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        parts = tf.stack([terms.elbo, terms.reconstruction, terms.kl, terms.objective])
+        return gradients, tf.reduce_sum(weight * parts, axis=1)
 
     def _chunks(self, order: np.ndarray) -> Iterable[tf.Tensor]:
         """The images in the order of an epoch; the last chunk is filled up with any others."""
@@ -277,33 +361,30 @@ def epoch_order(seed: int, number: int, count: int) -> tuple[np.ndarray, tf.Tens
     return order, tf.random.experimental.stateless_fold_in([seed, STREAM], number)
 
 
-def build_optimizer(
-    optimizer: keras.Optimizer, model: VAE, weights: Sequence[tf.Variable], config: TrainingConfig
-) -> None:
-    """Make the optimizer's state for these weights; only networks' kernels are to decay."""
-    if config.weight_decay:
-        decayed = {id(w) for network in (model.encoder, model.decoder) for w in _kernels(network)}
-        kept = [weight for weight in weights if id(weight) not in decayed]
-        optimizer.exclude_from_weight_decay(var_list=kept)
-    optimizer.build(weights)
-
-
 def batch_loss(
-    model: VAE, objective: tf.Tensor, weight: tf.Tensor, config: TrainingConfig, count: int
+    model: VAE,
+    objective: tf.Tensor,
+    weight: tf.Tensor,
+    total: tf.Tensor,
+    share: float,
+    config: TrainingConfig,
+    count: int,
 ) -> tf.Tensor:
     """Minus the weighted mean of a batch's objective and the decoder's share of a weight prior.
 
     Args:
         model: Its decoder has the weights.
-        objective: What is maximised, in nats, `[batch]`.
-        weight: Of each image, `[batch]`.
+        objective: What is maximised, in nats, of some rows of the batch, `[rows]`.
+        weight: Of each of these images, `[rows]`.
+        total: Sum of the weights of the whole batch.
+        share: Of the batch that these rows are.
         config: `weight_prior` is its precision.
         count: Training images, among which the prior's log density is divided.
     """
-    loss = -tf.reduce_sum(weight * objective) / tf.reduce_sum(weight)
+    loss = -tf.reduce_sum(weight * objective) / total
     if config.weight_prior:
         squares = [tf.reduce_sum(w**2) for w in model.decoder.trainable_variables]
-        loss += 0.5 * config.weight_prior * tf.add_n(squares) / count
+        loss += 0.5 * share * config.weight_prior * tf.add_n(squares) / count
     return loss
 
 

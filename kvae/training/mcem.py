@@ -62,7 +62,7 @@ class MonteCarloEM:
         steps = -(-count // batch_size)
         rows = steps * batch_size
         weights = [*model.decoder.trainable_variables, *model.prior.trainable_variables]
-        build_optimizer(optimizer, model, weights, config)
+        build_optimizer(optimizer, model, weights)
 
         def joint(floats: tf.Tensor, latents: tf.Tensor, prior: tfd.Distribution) -> tf.Tensor:
             return model.decode(latents).log_prob(floats) + prior.log_prob(latents)
@@ -87,6 +87,7 @@ class MonteCarloEM:
                 )
                 floats = to_float(batches[step], binarize, pixel_seed, config.jit)
                 weight = tf.cast(step * batch_size + tf.range(batch_size) < count, tf.float32)
+                total = tf.reduce_sum(weight)
                 prior = model.prior.distribution()
                 kernel = tfp.mcmc.HamiltonianMonteCarlo(
                     lambda latents: joint(floats, latents, prior), step_size, LEAPFROG_STEPS
@@ -98,13 +99,13 @@ class MonteCarloEM:
                 def update(number: tf.Tensor) -> tf.Tensor:
                     with tf.GradientTape() as tape:
                         objective = joint(floats, latents, model.prior.distribution())
-                        loss = batch_loss(model, objective, weight, config, count)
+                        loss = batch_loss(model, objective, weight, total, 1.0, config, count)
                     optimizer.apply(in_step(tape.gradient(loss, weights)), weights)
                     return number + 1
 
                 tf.while_loop(lambda number: number < UPDATES, update, [0])
                 accepted = tf.cast(after.is_accepted, tf.float32)
-                share = tf.reduce_sum(weight * accepted) / tf.reduce_sum(weight)
+                share = tf.reduce_sum(weight * accepted) / total
                 parts = tf.stack([after.accepted_results.target_log_prob, accepted])
                 return (
                     step + 1,

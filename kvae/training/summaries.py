@@ -91,7 +91,7 @@ class Summaries:
         """Write the latents of the test images, with thumbnails and labels, for the Projector."""
         split = self._dataset.test.take(slice(PROJECTED))
         folder = self._folder / "projector"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         latents = test.posterior_means[:PROJECTED]
         # The Projector draws nothing of fewer than three dimensions.
         latents = np.pad(latents, ((0, 0), (0, max(0, 3 - latents.shape[1]))))

@@ -29,7 +29,7 @@ def test_the_floor_is_every_matrix_product_of_a_step(likelihood):
 @pytest.mark.parametrize("likelihood", SMALL)
 def test_contestants_train_the_same_model(likelihood):
     losses = {}
-    for name in "kvae", "kvae, in chunks", "Keras fit", "Keras fit, XLA":
+    for name in "kvae", "kvae, in chunks", "kvae, mirrored", "Keras fit", "Keras fit, XLA":
         epoch = contestants.CONTESTANTS[name](SMALL[likelihood])
         losses[name] = [epoch() for _ in range(30)]
     scale = losses["kvae"][0] - losses["kvae"][-1]
@@ -37,6 +37,12 @@ def test_contestants_train_the_same_model(likelihood):
     for other in losses.values():
         # Initial weights and noise differ, so the curves do, by little of what was learned.
         assert other[-1] == pytest.approx(losses["kvae"][-1], abs=0.15 * scale)
+
+
+def test_two_workers_are_a_contestant():
+    answers, _ = training.in_turn(SMALL["normal"], training.STRATEGIES, rounds=2, title="")
+    losses = [[each["loss"] for each in answers[name]] for name in training.STRATEGIES]
+    np.testing.assert_allclose(losses[1:], [losses[0]] * 2, rtol=1e-4)
 
 
 def test_workers_answer_with_what_they_measured():
@@ -67,6 +73,10 @@ def test_table_shows_what_was_measured():
         "missing": {"pythae": "No module named 'pythae'"},
         "contestants": {"floor": figures | {"loss": None}, "kvae": figures | {"loss": 99.96}},
     }
+    shared = {"kvae": {"seconds": [0.25, 0.5, 2.0], "to_kvae": 1.0, "loss": 99.96}}
+    assert training.share_table(shared, "mnist").splitlines()[2:] == [
+        "| kvae | 500 | 1.00 | 100.0 |"
+    ]
     assert training.table(result).splitlines()[2:] == [
         "| floor | 500 (400 to 600) | 1.25 | 1.00 |  |",
         "| kvae | 500 (400 to 600) | 1.25 | 1.00 | 100.0 |",

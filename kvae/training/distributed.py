@@ -1,0 +1,293 @@
+"""Training on several devices or machines, by `tf.distribute`.
+
+Every replica has the same weights, takes its rows of each batch, and gets the sum of all replicas'
+gradients. A worker is a process; each has all the images, and finds their order by seed and epoch.
+"""
+
+import contextlib
+import json
+import math
+import os
+import socket
+import time
+import zlib
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kvae import draws, registry
+from kvae.config import TrainingConfig
+from kvae.errors import KvaeError, UsageError
+from kvae.models.vae import VAE, build
+from kvae.models.weights import variables
+from kvae.training.loop import CompiledEpoch, build_optimizer
+
+JOIN_SECONDS = 300.0
+"""So long workers wait for each other to be started."""
+
+
+def new_strategy(name: str) -> tf.distribute.Strategy:
+    """Where to train; to be made before anything else is done with TensorFlow.
+
+    Args:
+        name: A name in `kvae.registry.STRATEGIES`.
+
+    Raises:
+        UsageError: there is no such name, or TF_CONFIG is missing or wrong.
+        KvaeError: another worker has not been started in time.
+    """
+    return registry.resolve(registry.STRATEGIES, name)()
+
+
+def mirrored() -> tf.distribute.Strategy:
+    """All GPUs of this machine; without any, its CPU."""
+    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    devices = [device.name for device in tf.config.list_logical_devices(kind)]
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def multiworker() -> tf.distribute.Strategy:
+    """The workers that TF_CONFIG names, once all have been started."""
+    addresses, index = _read_tf_config(os.environ.get("TF_CONFIG", ""))
+    _meet(addresses, index, JOIN_SECONDS)
+    with lost_workers():
+        return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def worker_index(strategy: tf.distribute.Strategy | None) -> int:
+    """Which worker this process is; 0 is the chief, who keeps what comes of the training."""
+    resolver = strategy.cluster_resolver if strategy else None
+    return resolver.task_id or 0 if resolver else 0
+
+
+def _read_tf_config(text: str) -> tuple[list[str], int]:
+    """The workers' addresses, and which of them this process is.
+
+    Raises:
+        UsageError: they are not to be had.
+    """
+    example = (
+        '{"cluster": {"worker": ["HOST:PORT", "HOST:PORT"]}, '
+        '"task": {"type": "worker", "index": 0}}'
+    )
+    if not text:
+        raise UsageError(
+            f"strategy multiworker needs the environment variable TF_CONFIG, such as {example}, "
+            "with another index for each worker"
+        )
+    try:
+        value = json.loads(text)
+        addresses, task = list(value["cluster"]["worker"]), value["task"]
+        kind, index = task["type"], int(task["index"])
+        for address in addresses:
+            host, port = address.rsplit(":", 1)
+            if not host or not 0 < int(port) < 65536:
+                raise ValueError(f"{address!r} is not HOST:PORT")
+        if set(value["cluster"]) != {"worker"} or kind != "worker":
+            raise ValueError("all tasks must be workers, of which the first is the chief")
+        if not 0 <= index < len(addresses):
+            raise ValueError(f"there is no worker {index} among {len(addresses)}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else error
+        raise UsageError(f"TF_CONFIG is wrong ({what}); it should be such as {example}") from error
+    return addresses, index
+
+
+def _meet(addresses: list[str], index: int, seconds: float) -> None:
+    """Wait until all workers are there: TensorFlow itself would wait for ever, whatever happens.
+
+    The others tell the chief their index at the address that TensorFlow will use, and it answers
+    when it has heard from all.
+
+    Raises:
+        KvaeError: one has not come in time, or the chief's address is taken.
+    """
+    deadline = time.monotonic() + seconds
+    host, port = addresses[0].rsplit(":", 1)
+    missing = set(range(1, len(addresses)))
+    if index == 0:
+        with contextlib.ExitStack() as stack:
+            try:
+                server = stack.enter_context(socket.create_server(("", int(port))))
+            except OSError as error:
+                raise KvaeError(f"cannot listen at {addresses[0]}: {error.strerror}") from error
+            callers = []
+            while missing:
+                server.settimeout(max(0.01, deadline - time.monotonic()))
+                try:
+                    caller = stack.enter_context(server.accept()[0])
+                    caller.settimeout(5)
+                    missing.discard(caller.recv(1)[0])
+                    callers.append(caller)
+                except (OSError, IndexError):  # Too late, or someone else's connection.
+                    if time.monotonic() > deadline:
+                        raise _not_there(addresses, min(missing), seconds) from None
+            for caller in callers:
+                with contextlib.suppress(OSError):
+                    caller.sendall(b"+")
+        return
+    while time.monotonic() < deadline:
+        try:
+            with socket.create_connection((host, int(port)), timeout=5) as chief:
+                chief.sendall(bytes([index]))
+                chief.settimeout(max(0.01, deadline - time.monotonic()))
+                if chief.recv(1) == b"+":
+                    return
+        except OSError:
+            pass
+        time.sleep(0.2)
+    raise _not_there(addresses, 0, seconds)
+
+
+def _not_there(addresses: list[str], index: int, seconds: float) -> KvaeError:
+    return KvaeError(
+        f"worker {index} at {addresses[index]} has not been started within {seconds:g} s: start "
+        "all workers, each with its own index in TF_CONFIG"
+    )
+
+
+@contextlib.contextmanager
+def lost_workers() -> Iterator[None]:
+    """Turn what TensorFlow says when another worker is gone into one line."""
+    try:
+        yield
+    except (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.CancelledError,
+        tf.errors.DeadlineExceededError,
+    ) as error:
+        raise KvaeError(
+            "another worker is gone, and training cannot go on without it: start all workers "
+            "again, with --resume NAME to go on from the last checkpoint"
+        ) from error
+
+
+class DistributedEpoch(CompiledEpoch):
+    """An epoch whose batches are shared by the replicas of a strategy.
+
+    The same images in the same order, with the same random numbers, as `CompiledEpoch`: what comes
+    out is the same but for rounding. XLA compiles what a replica computes from its images, but not
+    the exchange of gradients, so that a step is several calls.
+
+    The replicas train a copy of the model, which gets the weights back after every epoch: whatever
+    else is done with it needs no strategy.
+
+    Args:
+        model: As in `CompiledEpoch`.
+        optimizer: Likewise; must be built.
+        images: Likewise; all of them, on every worker.
+        config: Likewise.
+        binarize: Likewise.
+        strategy: Names the replicas.
+        epochs: How many there have been.
+
+    Raises:
+        UsageError: the replicas cannot share a batch equally.
+        KvaeError: another worker is gone, or was given something else to train.
+    """
+
+    WHOLE = False
+
+    def __init__(
+        self,
+        model: VAE,
+        optimizer: keras.Optimizer,
+        images: np.ndarray,
+        config: TrainingConfig,
+        binarize: str,
+        strategy: tf.distribute.Strategy,
+        epochs: int = 0,
+    ) -> None:
+        replicas, batch_size = strategy.num_replicas_in_sync, min(config.batch_size, len(images))
+        if batch_size % replicas:
+            raise UsageError(
+                f"batches of {batch_size} images cannot be shared equally by {replicas} devices: "
+                f"give a --batch-size that is a multiple of {replicas}"
+            )
+        self._strategy = strategy
+        self._local = tf.function(self._gradients, jit_compile=config.jit, autograph=False)
+        with lost_workers():
+            self._check_agreement(model, images, epochs)
+            with strategy.scope():
+                replicated = build(model.config, images)
+                own = type(optimizer).from_config(optimizer.get_config())
+                build_optimizer(own, replicated)
+            super().__init__(replicated, own, images, config, binarize)
+            pull, self._push = (
+                tf.function(lambda pairs=pairs: _assign(pairs), autograph=False)
+                for pairs in _pairs(model, optimizer, replicated, own)
+            )
+            # Everything is compiled by a step, which is then undone.
+            nothing = tf.zeros((self._rows, math.prod(images.shape[1:])), tf.uint8)
+            step = tf.constant(0), tf.constant(1)
+            self._run(nothing, tf.constant([0, 0]), tf.constant(0.0), *step, tf.zeros(4))
+            self._total(tf.zeros(4))
+            pull()
+            self._push()
+
+    def __call__(self, number: int) -> tuple[float, float, float, float]:
+        with lost_workers():
+            of_worker = super().__call__(number)
+            elbo, reconstruction, kl, objective = self._total(tf.constant(of_worker)).numpy()
+            self._push()
+        return float(elbo), float(reconstruction), float(kl), float(objective)
+
+    @tf.function(autograph=False)
+    def _total(self, of_worker: tf.Tensor) -> tf.Tensor:
+        """The sum over workers of what each has."""
+        local = len(self._strategy.extended.worker_devices)
+        shares = self._strategy.run(lambda: of_worker / local)
+        return self._strategy.reduce("SUM", shares, axis=None)
+
+    def _step(
+        self,
+        batch: tf.Tensor,
+        weight: tf.Tensor,
+        step: tf.Tensor,
+        seed: tf.Tensor,
+        beta: tf.Tensor,
+    ) -> tf.Tensor:
+        def on_replica() -> tf.Tensor:
+            own = draws.own_rows(batch), draws.own_rows(weight)
+            gradients, sums = self._local(*own, tf.reduce_sum(weight), step, seed, beta)
+            # Keras adds up the gradients of all replicas.
+            self._optimizer.apply(gradients, self._model.trainable_variables)
+            return sums
+
+        sums = self._strategy.run(on_replica)
+        return tf.add_n(self._strategy.experimental_local_results(sums))
+
+    def _check_agreement(self, model: VAE, images: np.ndarray, epochs: int) -> None:
+        """Make sure that all workers train the same: nothing else would tell."""
+        digest = zlib.crc32(json.dumps(model.config.to_json()).encode())
+        for array in [images, *model.get_weights(), np.array(epochs)]:
+            digest = zlib.crc32(np.ascontiguousarray(array).data, digest)
+
+        @tf.function(autograph=False)
+        def digests() -> tf.Tensor:
+            each = self._strategy.run(lambda: tf.constant([digest], tf.int64))
+            return self._strategy.gather(each, axis=0)
+
+        if len(set(digests().numpy().tolist())) > 1:
+            raise KvaeError(
+                "the workers were given different things to train: start all with the same "
+                "options, the same images, and the same folder of runs to go on from"
+            )
+
+
+def _pairs(
+    model: VAE, optimizer: keras.Optimizer, replicated: VAE, own: keras.Optimizer
+) -> Iterator[list[tuple[tf.Variable, tf.Variable]]]:
+    """What is assigned to what, for the copy to be as the model is, and the other way round."""
+    single = [*variables(model), *(variable.value for variable in optimizer.variables)]
+    shared = [*variables(replicated), *(variable.value for variable in own.variables)]
+    yield list(zip(shared, single, strict=True))
+    yield list(zip(single, shared, strict=True))
+
+
+def _assign(pairs: list[tuple[tf.Variable, tf.Variable]]) -> None:
+    for target, source in pairs:
+        target.assign(source)
