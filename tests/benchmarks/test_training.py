@@ -39,12 +39,6 @@ def test_contestants_train_the_same_model(likelihood):
         assert other[-1] == pytest.approx(losses["kvae"][-1], abs=0.15 * scale)
 
 
-def test_two_workers_are_a_contestant():
-    answers, _ = training.in_turn(SMALL["normal"], training.STRATEGIES, rounds=2, title="")
-    losses = [[each["loss"] for each in answers[name]] for name in training.STRATEGIES]
-    np.testing.assert_allclose(losses[1:], [losses[0]] * 2, rtol=1e-4)
-
-
 def test_workers_answer_with_what_they_measured():
     names = ("floor (NumPy)", "kvae")
     answers, missing = training.in_turn(SMALL["normal"], names, rounds=2, title="")
