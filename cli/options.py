@@ -1,6 +1,7 @@
 """Options and values that several subcommands share."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,17 @@ importance_samples = click.option(
 seed = click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed."
 )
+
+
+def jobs(default: int) -> Callable[[Any], Any]:
+    """How many runs are trained at the same time."""
+    return click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        default=default,
+        show_default=True,
+        help="Runs that are trained at the same time.",
+    )
 
 
 class IntegerList(click.ParamType):

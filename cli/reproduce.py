@@ -18,13 +18,7 @@ from kvae_cli import options, output, startup
 @click.option(
     "--quick", is_flag=True, help="Train next to nothing: to see that it works, not what holds."
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=2,
-    show_default=True,
-    help="Runs that are trained at the same time.",
-)
+@options.jobs(2)
 @click.option(
     "--output",
     "folder",
@@ -45,8 +39,7 @@ def reproduce(
 ) -> None:
     """Measure what was claimed of these models, and write a report with a verdict on each claim.
 
-    Trains what is needed on MNIST and the Frey Faces. Takes under two hours on two cores, and goes
-    on where it was interrupted.
+    Trains what is needed on MNIST and the Frey Faces, and goes on where it was interrupted.
 
     \b
     kvae reproduce --only frey-sigmoid

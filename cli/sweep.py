@@ -56,13 +56,7 @@ def _varied(command: click.Command) -> click.Command:
 @click.option(
     "--name", help="Of the sweep; its runs' begin with it.  [default: such as frey-sweep]"
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Runs that are trained at the same time.",
-)
+@options.jobs(1)
 @click.option(
     "--backend",
     type=click.Choice(list(registry.BACKENDS)),
