@@ -59,7 +59,12 @@ setup(
         "dask": ["distributed>=2024.10"],
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
         # TFDS's test case of dataset builders imports dill.
-        "test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4", "dill>=0.3.8"],
+        "test": [
+            "pytest>=8,<10",
+            "pytest-xdist>=3.5,<4",
+            "dill>=0.3.8",
+            "hypothesis>=6.100,<7",
+        ],
     },
     entry_points={"console_scripts": ["kvae = kvae_cli.main:main"]},
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import commands, growth, parts, profile, sweeps, training
+from benchmarks import checkpoints, commands, growth, parts, profile, sweeps, training
 from benchmarks.problems import PROBLEMS
 from kvae.files import write_json
 
@@ -71,6 +71,20 @@ def parts_command(datasets: tuple[str, ...], data_dir: Path | None, output: Path
         results[name] = parts.measure(name, data_dir)
         write_json(output, {"machine": machine(), "parts": results})
         click.echo(f"{name}\n\n{parts.table(results[name])}\n")
+
+
+@main.command(name="checkpoints")
+@click.argument("runs", nargs=-1, type=click.Choice(list(checkpoints.RUNS)))
+@click.option("--data-dir", type=click.Path(path_type=Path), envvar="TFDS_DATA_DIR")
+@click.option("--output", type=click.Path(path_type=Path), default="benchmarks-checkpoints.json")
+def checkpoints_command(runs: tuple[str, ...], data_dir: Path | None, output: Path) -> None:
+    """The share of a training's time that goes into its checkpoints."""
+    results = {
+        name: checkpoints.measure(name, data_dir, **checkpoints.RUNS[name])
+        for name in runs or checkpoints.RUNS
+    }
+    write_json(output, {"machine": machine(), "checkpoints": results})
+    click.echo(checkpoints.table(results))
 
 
 @main.command(name="sweep")

@@ -124,7 +124,7 @@ def floor_xla(problem: Problem) -> Epoch:
 
 def kvae(problem: Problem, **limits: int) -> Epoch:
     """This project's compiled epoch."""
-    from kvae.training.loop import CompiledEpoch
+    from kvae.training.epochs import CompiledEpoch
 
     model, optimizer, images = _kvae_model(problem)
     run = CompiledEpoch(model, optimizer, images, model.config.training, "none", **limits)

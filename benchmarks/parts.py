@@ -47,7 +47,7 @@ def measure(name: str, data_dir: Path | None) -> list[dict[str, Any]]:
     """Every prior with every posterior and bound: test log-likelihood, use, coverage and cost."""
     from kvae import build, configure, data
     from kvae.evaluation import Evaluator, fidelity, importance_weighted_bound
-    from kvae.training.loop import CompiledEpoch, new_optimizer
+    from kvae.training.epochs import CompiledEpoch, new_optimizer
 
     dataset = data.load(name, data_dir)
     images, test = dataset.train.images, dataset.test.spread(TESTED).images

@@ -31,8 +31,8 @@ HEAVY = {
 STAGES = {
     "kvae.data:load": "data",
     "kvae.models.vae:build": "build",
-    "kvae.training.loop:CompiledEpoch.__init__": "compile training",
-    "kvae.training.loop:CompiledEpoch.__call__": "train",
+    "kvae.training.epochs:CompiledEpoch.__init__": "compile training",
+    "kvae.training.epochs:CompiledEpoch._take": "train",
     "kvae.evaluation:Evaluator.__call__": "evaluate",
     "kvae.training.checkpoints:Checkpoints.save": "checkpoints",
     "kvae.training.summaries:Summaries.__init__": "summaries",

@@ -36,9 +36,13 @@ def compare(
     """
     from kvae import files, runs
 
-    if len(set(names)) < 2:
+    if len(names) < 2:
         raise click.UsageError("name two models or more, each once.")
     paths = [runs.find(name, models, "saved model") for name in names]
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise click.UsageError("name two models or more, each once.")
+    if len({path.name for path in paths}) < len(paths):
+        raise click.UsageError("two of the models have the same name: copy one to another name.")
     files.check_writable(target.parent)
 
     from kvae import evaluation, export, figures
@@ -67,4 +71,5 @@ def compare(
         return
     title = f"{len(images.test):,} test images of {images.name}"
     output.quantities(quantities, list(loaded), title)
-    click.echo(f"\n* best of the line; ± standard error. Figure: {target}")
+    click.echo()
+    output.line(f"* best of the line; ± standard error. Figure: {target}")

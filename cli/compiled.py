@@ -8,12 +8,14 @@ adds is moved to the user's cache when the command ends.
 
 import atexit
 import contextlib
+import fcntl
 import hashlib
 import importlib.metadata
 import os
 import platform
 import shutil
 import tempfile
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +25,8 @@ FLAGS = "TF_XLA_FLAGS"
 SETTINGS = (FLAGS, "XLA_FLAGS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 ENTRIES = 64
 """At most so many files are kept, each of about a megabyte."""
+PREFIX = "kvae-xla-"
+LEFT_SECONDS = 600
 FREE_BYTES = 2**28
 """Below this much free space nothing is kept: TensorFlow fails where it cannot write."""
 
@@ -41,7 +45,9 @@ def kept() -> Iterator[None]:
     try:
         cache = folder()
         cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-        scratch = Path(tempfile.mkdtemp(prefix="kvae-xla-"))
+        _remove_what_others_left()
+        scratch = Path(tempfile.mkdtemp(prefix=PREFIX))
+        _lock(scratch)
         if min(shutil.disk_usage(place).free for place in (cache, scratch)) < FREE_BYTES:
             scratch.rmdir()
             yield
@@ -57,6 +63,26 @@ def kept() -> Iterator[None]:
         "--tf_xla_persistent_cache_read_only=false"
     ).strip()
     yield
+
+
+def _lock(scratch: Path) -> bool:
+    """Mark a folder as this process's until it ends, however it does; False if it is another's."""
+    descriptor = os.open(scratch, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return False
+    return True
+
+
+def _remove_what_others_left() -> None:
+    """Remove the folders of processes that were killed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            # One that was just made may not be marked yet.
+            if time.time() - left.stat().st_mtime > LEFT_SECONDS and _lock(left):
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def folder() -> Path:

@@ -59,6 +59,6 @@ def prepare(name: str, data_dir: Path | None, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{loaded.name}: {loaded.description}")
+    output.line(f"{loaded.name}: {loaded.description}")
     rows = [(part, f"{count:,}") for part, count in counts.items()]
     output.table([*rows, ("pixels", f"{height} x {width} x {channels}, {loaded.kind}")], "  ")

@@ -53,7 +53,7 @@ def evaluate(
     if as_json:
         output.as_json({"name": path.name, **report.to_json()})
         return
-    click.echo(f"{path.name}: {report.model}; {report.images}")
+    output.line(f"{path.name}: {report.model}; {report.images}")
     _print(report)
 
 

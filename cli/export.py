@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kvae_cli import options
+from kvae_cli import options, output
 
 
 @click.command()
@@ -16,4 +16,4 @@ def export(run: str, overwrite: bool, runs: Path, models: Path) -> None:
     """Export the newest checkpoint of RUN, a name or a path, as a saved model."""
     from kvae import runs as all_runs
 
-    click.echo(all_runs.export_run(run, runs, models, overwrite))
+    output.line(str(all_runs.export_run(run, runs, models, overwrite)))

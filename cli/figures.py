@@ -83,4 +83,4 @@ def figures(
                 raise
             click.echo(f"{name}: not drawn, {reason}", err=True)
             continue
-        click.echo(drawn[name])
+        output.line(str(drawn[name]))

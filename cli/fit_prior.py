@@ -20,7 +20,7 @@ from kvae_cli import options, output
 )
 @click.option(
     "--components",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, options.LARGEST),
     help="Of a mixture.  [default: chosen by the likelihood of held-out latents]",
 )
 @click.option("--name", help="Of the new saved model.  [default: such as frey-z10-mixture]")
@@ -77,4 +77,5 @@ def fit_prior(
         for count, density in held_out.items():
             click.echo(f"{count:5} components: held-out latents {density:.3f} nats", err=True)
     output.quantities(quantities, ["before", "after"], "on the test images")
-    click.echo(f"\nModel    {saved}")
+    click.echo()
+    output.line(f"Model    {saved}")

@@ -26,7 +26,8 @@ def listing(runs: Path, models: Path, as_json: bool) -> None:
         return
     for title, folder in ("runs", runs), ("saved models", models):
         entries = found[title.replace(" ", "_")]
-        click.echo(f"{title} in {folder}: {len(entries) or 'none yet, kvae train makes one'}")
+        shown = output.printable(str(folder))
+        click.echo(f"{title} in {shown}: {len(entries) or 'none yet, kvae train makes one'}")
         if entries:
             head = ("", "dataset", "latent", "likelihood", "epochs", "test ELBO", "KL", "active")
             output.table([head, *map(_row, entries)], indent="  ")
@@ -34,14 +35,12 @@ def listing(runs: Path, models: Path, as_json: bool) -> None:
 
 def _entry(path: Path) -> dict[str, Any]:
     from kvae.config import read_config
-    from kvae.files import read_json
-    from kvae.runs import RESULTS
+    from kvae.runs import read_results
 
     entry: dict[str, Any] = {"name": path.name, "path": str(path)}
     try:
         entry["config"] = read_config(path).to_json()
-        done = path / RESULTS
-        entry["results"] = read_json(done) if done.exists() else None
+        entry["results"] = read_results(path)
     except KvaeError as error:
         entry["error"] = str(error)
     return entry
@@ -62,7 +61,8 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
         return (*row, "unfinished", "", "", "")
     return (
         *row,
-        str(results["epochs"]),
+        # A model whose prior was fitted afterwards has none of its own.
+        str(results.get("epochs", "")),
         f"{results['elbo']:.2f}",
         f"{results['kl']:.2f}",
         str(results["active_units"]),

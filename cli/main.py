@@ -1,13 +1,17 @@
 """The `kvae` command, whose subcommands are imported when they are called."""
 
+import contextlib
 import importlib
-from typing import Any
+import signal
+import sys
+from collections.abc import Iterator
+from typing import IO, Any
 
 import click
 
 from kvae import __version__
-from kvae.errors import KvaeError, UsageError
-from kvae_cli import startup
+from kvae.errors import Interrupted, KvaeError, UsageError, first_line
+from kvae_cli import output, signals, startup
 
 COMMANDS = {
     "train": "kvae_cli.train:train",
@@ -24,6 +28,11 @@ COMMANDS = {
     "data": "kvae_cli.data:data",
 }
 
+# Of click 8.2; the message is a page of help.
+_HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())
+LONGEST = 1000
+"""Letters of an error's message, at most."""
+
 
 class LazyGroup(click.Group):
     """A group whose help needs no more than its subcommands' own, light files."""
@@ -37,23 +46,76 @@ class LazyGroup(click.Group):
         module, attribute = COMMANDS[cmd_name].split(":")
         return getattr(importlib.import_module(module), attribute)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """As click does, with what is wrong on one line."""
+        with _one_line():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Turn what is wrong outside the program into one line and an exit code."""
-        try:
+        with _one_line(), signals.handled():
             return super().invoke(ctx)
-        except UsageError as error:
-            raise _failure(error, 2) from error
-        except KvaeError as error:
-            raise _failure(error, 1) from error
-        except OSError as error:
-            if isinstance(error, BrokenPipeError):
-                raise
-            raise _failure(error, 1) from error
 
 
-def _failure(error: Exception, code: int) -> click.ClickException:
-    kind = type("Failure", (click.ClickException,), {"exit_code": code})
-    return kind(" ".join(str(error).split()))
+@contextlib.contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        if isinstance(error, _HELP):
+            raise
+        # What was typed may hold anything, and click repeats it.
+        error.message = _line(error.message)  # type: ignore[misc]
+        raise
+    except KeyboardInterrupt as error:
+        number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
+        raise _Failure(str(error), 128 + number) from error
+    except UsageError as error:
+        raise _Failure(str(error), 2) from error
+    except KvaeError as error:
+        raise _Failure(str(error), 1) from error
+    except MemoryError as error:
+        raise _Failure(f"there is not enough memory: {error or 'ask for less'}", 1) from error
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise _Failure(_told(error), 1) from error
+    except Exception as error:
+        if not _is_tensorflows(error):
+            raise
+        raise _Failure(f"TensorFlow failed: {first_line(error)}", 1) from error
+
+
+def _is_tensorflows(error: Exception) -> bool:
+    """Whether it is an error of the machine that TensorFlow reports, memory above all."""
+    # Where it was not imported, it did not fail.
+    tf = sys.modules.get("tensorflow")
+    return tf is not None and isinstance(error, tf.errors.OpError)
+
+
+def _told(error: OSError) -> str:
+    if error.filename is None or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}"
+
+
+class _Failure(click.ClickException):
+    """One line, and an exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(_line(message))
+        self.exit_code = code  # type: ignore[misc]
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say it, unless the terminal has gone away: the exit code still counts."""
+        with contextlib.suppress(OSError):
+            super().show(file)
+
+
+def _line(text: str) -> str:
+    text = output.printable(" ".join(text.split()))
+    # What is wrong mostly stands at the end, behind a name.
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,6 +125,9 @@ def cli() -> None:
 
     Begin with: kvae train
     """
+    # Names of files may be no text, and are printed all the same.
+    with contextlib.suppress(AttributeError):
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     startup.install()
 
 

@@ -9,7 +9,23 @@ import click
 
 from kvae.runs import MODELS, RUNS
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
+
+class Folder(click.Path):
+    """A folder, which may have to be made."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the name of the folder is empty: leave the option, or name one.", param)
+        return super().convert(value, param, ctx)
+
+
+FOLDER = Folder()
+LARGEST = 10**9
+"""Of numbers that stand for a count: TensorFlow counts with 32 bits."""
+MOST_JOBS = 1000
 
 runs = click.option(
     "--runs", type=FOLDER, default=RUNS, show_default=True, help="Folder of the runs."
@@ -27,7 +43,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the result
 overwrite = click.option("--overwrite", is_flag=True, help="Replace what has the same name.")
 importance_samples = click.option(
     "--importance-samples",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, LARGEST),
     default=500,
     show_default=True,
     help="Draws of z an image for the importance-weighted bound on log p(x).",
@@ -41,7 +57,7 @@ def jobs(default: int) -> Callable[[Any], Any]:
     """How many runs are trained at the same time."""
     return click.option(
         "--jobs",
-        type=click.IntRange(min=1),
+        type=click.IntRange(1, MOST_JOBS),
         default=default,
         show_default=True,
         help="Runs that are trained at the same time.",
@@ -58,8 +74,9 @@ class IntegerList(click.ParamType):
     ) -> tuple[int, ...]:
         if isinstance(value, tuple):
             return value
-        if not re.fullmatch(r"[1-9]\d*(,[1-9]\d*)*", value):
-            self.fail(f"{value!r} is not whole numbers of 1 or more with commas between.", param)
+        # Longer numbers are nobody's, and take Python's conversion ever longer.
+        if not re.fullmatch(r"[1-9]\d{0,17}(,[1-9]\d{0,17})*", value):
+            self.fail(f"{value!r:.80} is not whole numbers of 1 or more with commas between.")
         return tuple(map(int, value.split(",")))
 
 
@@ -89,4 +106,6 @@ class OutputFile(click.ParamType):
         path = Path(value)
         if path.suffix.lower() not in self.suffixes:
             self.fail(f"{value!r} must end in {' or '.join(self.suffixes)}.", param)
+        if path.is_dir():
+            self.fail(f"{value!r} is a folder.", param)
         return path

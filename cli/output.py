@@ -10,8 +10,25 @@ if TYPE_CHECKING:
     from kvae.evaluation import Quantity
 
 
+def printable(text: str) -> str:
+    """A text on one line that cannot move the cursor, change colours, or fail to be encoded.
+
+    Names come from files and folders, and may hold anything.
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
+def line(text: str) -> None:
+    """Print a line with names in it."""
+    click.echo(printable(text))
+
+
 def table(rows: Sequence[Sequence[str]], indent: str = "", left: int = 0) -> None:
     """Print rows in columns: the first and the last `left` to the left, the others to the right."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [
@@ -46,6 +63,7 @@ def bar(items: Iterable[Any] | None, total: int, description: str, unit: str) ->
     """A progress bar on standard error; none where that is no terminal."""
     from tqdm import tqdm
 
+    description = printable(description)
     return tqdm(items, desc=description, total=total, unit=unit, disable=None, leave=False)
 
 

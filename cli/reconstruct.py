@@ -42,4 +42,4 @@ def reconstruct(
     loaded = export.load(path)
     inputs = loaded.inputs(images.test.spread(count).images).numpy()
     figures.save_png(figures.pairs(inputs, loaded.reconstruct(inputs).numpy()), target)
-    click.echo(f"{len(inputs)} test images of {images.name} through {path.name} in {target}")
+    output.line(f"{len(inputs)} test images of {images.name} through {path.name} in {target}")

@@ -4,12 +4,15 @@ from pathlib import Path
 
 import click
 
-from kvae_cli import options
+from kvae_cli import options, output
+
+TILE = 56
+"""Pixels that a picture enlarges each sample to, about."""
 
 
 @click.command()
 @click.argument("model", required=False)
-@click.option("--count", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option("--count", type=click.IntRange(1, options.LARGEST), default=64, show_default=True)
 @options.seed
 @click.option(
     "--output",
@@ -25,9 +28,17 @@ def sample(model: str | None, count: int, seed: int, target: Path, models: Path)
 
     MODEL is the name or the path of a saved model, by default the newest.
     """
-    from kvae import files, runs
+    from kvae import files, memory, runs
+    from kvae.config import read_config
 
     path = runs.find(model, models, "saved model")
+    config = read_config(path).model
+    height, width, channels = config.image_shape
+    numbers = 2 * height * width * channels + 2 * sum(config.hidden) + config.latent
+    enlarged = channels * max(height * width, TILE**2)
+    memory.require(
+        count * (4 * numbers + 2 * enlarged), f"{count:,} samples", "choose a smaller --count"
+    )
     files.check_writable(target.parent)
 
     import numpy as np
@@ -40,4 +51,4 @@ def sample(model: str | None, count: int, seed: int, target: Path, models: Path)
             np.save(scratch, images)
     else:
         figures.save_png(figures.tile(images), target)
-    click.echo(f"{count} samples of {path.name} in {target}")
+    output.line(f"{count} samples of {path.name} in {target}")

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 
-from kvae_cli import compiled
+from kvae_cli import compiled, output
 
 
 def install() -> None:
@@ -22,7 +22,7 @@ def install() -> None:
     Must be called before, whoever imports them; imports nothing heavy itself.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_OneLine("%(message)s"))
     logger = logging.getLogger("kvae")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -37,6 +37,13 @@ def install() -> None:
     atexit.register(gc.freeze)
     sys.meta_path.insert(0, _During("tensorflow", _quiet_stderr, compiled.kept))
     sys.meta_path.insert(0, _During("keras", _without_scikit_learn))
+
+
+class _OneLine(logging.Formatter):
+    """Messages whatever is in the names they have."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return output.printable(super().format(record))
 
 
 class _During(importlib.abc.MetaPathFinder):

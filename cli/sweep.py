@@ -124,7 +124,8 @@ def sweep(
         click.echo(f"\nTrained  {len(result.trained)} runs; {there} were there before")
         click.echo(f"Figures  {result.folder}")
     for outcome in failed:
-        click.echo(f"{outcome.name} failed: {outcome.error}", err=True)
+        error = output.printable(" ".join(str(outcome.error).split()))
+        click.echo(f"{outcome.name} failed: {error}", err=True)
     if failed:
         raise SystemExit(1)
 

@@ -1,5 +1,6 @@
 """kvae train"""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,14 +9,13 @@ import click
 from kvae import registry
 from kvae.config import ACTIVATIONS, BINARIZE, MEAN_ACTIVATIONS, RECIPES, is_known
 from kvae.errors import UsageError
-from kvae_cli import options, output
+from kvae_cli import options, output, signals
 
 if TYPE_CHECKING:
     from kvae.training import Epoch
 
 COUNT = click.IntRange(min=1)
 NOT_NEGATIVE = click.FloatRange(min=0, max=float("inf"), max_open=True)
-WITH_RESUME = {"resume", "runs", "models", "overwrite", "data_dir", "as_json", "strategy"}
 POSITIVE = click.FloatRange(min=0, min_open=True, max=float("inf"), max_open=True)
 
 
@@ -126,7 +126,18 @@ POSITIVE = click.FloatRange(min=0, min_open=True, max=float("inf"), max_open=Tru
     help="Share batches among this machine's GPUs, or among the workers of $TF_CONFIG.",
 )
 @click.option(
-    "--resume", metavar="RUN", help="Go on with a run that was interrupted, from its checkpoint."
+    "--resume",
+    metavar="RUN",
+    is_flag=False,
+    flag_value="",
+    help="Go on with a run that was interrupted, from its newest checkpoint. Without RUN, with the "
+    "run of --name, which is started if there is none.",
+)
+@click.option(
+    "--checkpoint-every",
+    type=COUNT,
+    metavar="EPOCHS",
+    help="Save for --resume after every so many epochs.  [default: by time]",
 )
 @click.option(
     "--image-size", type=options.ImageSize(), help="Resize the images of a folder or of tfds:NAME."
@@ -153,6 +164,7 @@ def train(
     as_json: bool,
     strategy: str | None,
     resume: str | None,
+    checkpoint_every: int | None,
     **chosen: Any,
 ) -> None:
     """Train a VAE, evaluate it on the test images, and export it.
@@ -170,28 +182,31 @@ def train(
     from kvae import data
     from kvae import runs as all_runs
 
-    if resume is not None:
-        _refuse_others(context)
-    resumed = None if resume is None else all_runs.to_resume(resume, runs)
+    resumed = _to_resume(resume, name, runs)
+    if resumed:
+        config = configuration.read_config(resumed)
+        _refuse_contradictions(context, resumed, config)
+        if all_runs.is_complete(resumed):
+            click.echo(f"{resumed} is complete: there is nothing to go on with.", err=True)
+            _report(resumed, models / resumed.name, config, as_json)
+            return
     shared, index = _share(strategy)
     if resumed:
-        name = resumed.name
         images = all_runs.dataset_of(resumed, None, data_dir, output.progress)
-        config = configuration.read_config(resumed)
     else:
         images = data.load(dataset, data_dir, image_size=image_size, progress=output.progress)
         config = configuration.configure(images, recipe, jit=not no_jit, **chosen)
-        if index == 0:
-            name = all_runs.choose_name(
-                images.name, config.model.latent, name, runs, models, overwrite
-            )
-    _introduce(images, config, name, chosen["likelihood"] is not None)
-    if index > 0:
-        click.echo(f"Worker {index} trains along and writes nothing.", err=True)
-    with output.bar(None, config.training.epochs, "compiling", "epoch") as bar:
+
+    def introduce(name: str | None) -> None:
+        _introduce(images, config, name, chosen["likelihood"] is not None)
+
+    with (
+        output.bar(None, config.training.epochs, "compiling", "epoch") as bar,
+        signals.deferred() as asked_to_stop,
+    ):
 
         def show(epoch: "Epoch") -> None:
-            if epoch.epoch == 1:
+            if bar.n == 0:
                 # The time to the end is that of training, not of compiling.
                 bar.unpause()
                 bar.set_description("training", refresh=False)
@@ -200,43 +215,59 @@ def train(
                 f"{epoch.validation_reconstruction:.2f}, KL {epoch.validation_kl:.2f}",
                 refresh=False,
             )
-            bar.update()
+            bar.update(epoch.epoch - bar.n)
 
         if index > 0:
+            introduce(None)
+            click.echo(f"Worker {index} trains along and writes nothing.", err=True)
             all_runs.assist(images, config, shared, resumed, models, show)
             return
         rest = (runs, models, overwrite, show, shared)
+        further = {"checkpoint_every": checkpoint_every, "asked_to_stop": asked_to_stop}
         if resumed:
-            run = all_runs.resume(images, resumed.name, *rest)
+            name = all_runs.name_of(resumed)
+            introduce(name)
+            run = all_runs.resume(images, str(resumed), *rest, **further)
         else:
-            run = all_runs.start(images, config, name, *rest)
+            run = all_runs.start(images, config, name, *rest, introduce, **further)
 
-    if as_json:
-        output.as_json(
-            {
-                "name": run.name,
-                "run": str(run.folder),
-                "saved_model": str(run.saved_model),
-                "config": config.to_json(),
-                "results": run.results,
-            }
+    _report(run.folder, run.saved_model, config, as_json)
+
+
+def _to_resume(resume: str | None, name: str | None, runs: Path) -> Path | None:
+    """The folder of the run to go on with; None to start one."""
+    from kvae import runs as all_runs
+
+    if resume is None:
+        return None
+    if resume and name not in (None, resume):
+        raise UsageError(f"--resume {resume} goes on with {resume}, which --name {name} is not")
+    if not resume and name is None:
+        raise UsageError("--resume needs the name of a run, or a --name")
+    if not resume and not all_runs.exists(str(name), runs):
+        return None
+    return all_runs.to_resume(resume or str(name), runs)
+
+
+def _refuse_contradictions(context: click.Context, folder: Path, config: Any) -> None:
+    """Refuse options that a run was not started with."""
+    from kvae.data.loading import canonical
+
+    own = {"recipe": config.recipe, "no_jit": not config.training.jit}
+    for part in config.data, config.model, config.training:
+        own |= dataclasses.asdict(part)
+    wrong = []
+    for option, value in context.params.items():
+        given = context.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE
+        if option == "dataset":
+            value = canonical(value)
+        if given and option in own and own[option] != value:
+            wrong.append(f"--{option.replace('_', '-')} (it has {own[option]})")
+    if wrong:
+        raise UsageError(
+            f"{folder} was started with other options than {', '.join(wrong)}: leave them out to "
+            "go on, or start another run"
         )
-        return
-    _report(run, runs)
-    extra = "" if models == all_runs.MODELS else f" --models {models}"
-    click.echo("\nNext:")
-    click.echo(f"  kvae sample {run.name}{extra}")
-    click.echo(f"  kvae reconstruct {run.name}{extra}")
-    click.echo(f"  tensorboard --logdir {runs}")
-
-
-def _refuse_others(context: click.Context) -> None:
-    """Refuse what a run that is gone on with has in its own configuration."""
-    for name in context.params:
-        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-        if given and name not in WITH_RESUME:
-            option = "--" + name.replace("_", "-")
-            raise UsageError(f"--resume takes no {option}: the run has its own")
 
 
 def _share(strategy: str | None) -> tuple[Any, int]:
@@ -272,16 +303,36 @@ def _introduce(images: Any, config: Any, name: str | None, likelihood_given: boo
     )
 
 
-def _report(run: Any, runs: Path) -> None:
-    results = run.results
-    click.echo(f"\n{run.name} on {results['images']:,} test images, nats an image:\n")
+def _report(folder: Path, saved_model: Path, config: Any, as_json: bool) -> None:
+    from kvae.reading import read_json
+    from kvae.runs import MODELS, RESULTS
+
+    results = read_json(folder / RESULTS)
+    if as_json:
+        output.as_json(
+            {
+                "name": folder.name,
+                "run": str(folder),
+                "saved_model": str(saved_model),
+                "config": config.to_json(),
+                "results": results,
+            }
+        )
+        return
+    click.echo(f"\n{folder.name} on {results['images']:,} test images, nats an image:\n")
     for name, value, note in (
         ("ELBO", f"{results['elbo']:.2f}", f"± {results['elbo_standard_error']:.2f}"),
         ("reconstruction", f"{results['reconstruction']:.2f}", ""),
         ("KL", f"{results['kl']:.2f}", ""),
-        ("active units", str(results["active_units"]), f"of {run.model.config.model.latent}"),
+        ("active units", str(results["active_units"]), f"of {config.model.latent}"),
         ("training", f"{results['training_seconds']:.1f}", "s"),
     ):
         click.echo(f"  {name:14} {value:>9} {note}".rstrip())
-    click.echo(f"\nRun      {run.folder}  (pictures in {run.folder / 'figures'})")
-    click.echo(f"Model    {run.saved_model}")
+    click.echo(f"\nRun      {folder}  (pictures in {folder / 'figures'})")
+    click.echo(f"Model    {saved_model}")
+    models = saved_model.parent
+    extra = "" if models == MODELS else f" --models {models}"
+    click.echo("\nNext:")
+    click.echo(f"  kvae sample {folder.name}{extra}")
+    click.echo(f"  kvae reconstruct {folder.name}{extra}")
+    click.echo(f"  tensorboard --logdir {folder.parent}")

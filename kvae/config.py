@@ -1,16 +1,21 @@
 """What a run is: its data, model and training, to and from JSON; and the named recipes."""
 
 import dataclasses
+import functools
+import itertools
 import json
 import math
-from collections.abc import Callable, Mapping
+import numbers
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kvae import registry
+from kvae import memory, registry
 from kvae.errors import KvaeError, UsageError
-from kvae.files import read_json
+from kvae.reading import read_json
 
 if TYPE_CHECKING:
     from kvae.data import Dataset
@@ -24,6 +29,11 @@ FREE_MEANS = ("normal", "normal-shared", "discretized-logistic")
 """Likelihoods whose mean may be anything; those of the others are always within [0, 1]."""
 ACTIVATIONS = ("tanh", "relu", "gelu", "silu")
 RECIPES = ("reference", "paper", "best")
+MOST_LAYERS = 100
+"""Hidden layers, and layers of a flow: more of them take hours to compile."""
+MOST = 2**31 - 1
+"""The largest number of anything: TensorFlow counts with 32 bits."""
+_LARGEST = 3.4e38
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,8 @@ class DataConfig:
     split_seed: int = 0
 
     def __post_init__(self) -> None:
+        _check_types(self)
+        _at_least("split_seed", self.split_seed, 0)
         _one_of("binarize", self.binarize, BINARIZE)
         if self.image_size is not None:
             _freeze(self, "image_size", int)
@@ -94,6 +106,7 @@ class ModelConfig:
     prior_fitted: bool = False
 
     def __post_init__(self) -> None:
+        _check_types(self)
         _freeze(self, "image_shape", int)
         _freeze(self, "hidden", int)
         _require(
@@ -104,6 +117,10 @@ class ModelConfig:
         _require(
             all(units >= 1 for units in self.hidden),
             f"hidden layers have 1 unit or more, got {','.join(map(str, self.hidden))}",
+        )
+        _require(
+            len(self.hidden) <= MOST_LAYERS,
+            f"there may be {MOST_LAYERS} hidden layers at most, got {len(self.hidden):,} layers",
         )
         _one_of("likelihood", self.likelihood, registry.LIKELIHOODS)
         _one_of("mean_activation", self.mean_activation, MEAN_ACTIVATIONS)
@@ -117,10 +134,31 @@ class ModelConfig:
         _one_of("posterior", self.posterior, registry.POSTERIORS)
         _one_of("prior", self.prior, registry.PRIORS)
         _at_least("components", self.components, 1)
-        _at_least("flow_layers", self.flow_layers, 1)
+        _at_least("flow_layers", self.flow_layers, 1, MOST_LAYERS)
         _at_least("flow_units", self.flow_units, 1)
         if self.initial_stddev is not None:
             _positive("initial_stddev", self.initial_stddev)
+
+    @property
+    def size(self) -> int:
+        """Weights of such a model, or somewhat fewer, without making it."""
+        pixels, latent = math.prod(self.image_shape), self.latent
+        encoder, decoder = (pixels, *self.hidden), (latent, *self.hidden[::-1])
+        flow = self.flow_layers * self.flow_units * (self.flow_units + 3 * latent)
+        count = sum(
+            (before + 1) * after
+            for layers in (encoder, decoder)
+            for before, after in itertools.pairwise(layers)
+        )
+        count += 2 * (encoder[-1] + 1) * latent + (decoder[-1] + 1) * pixels
+        if self.posterior == "full":
+            count += encoder[-1] * latent * (latent + 1) // 2
+        count += flow * ((self.posterior == "iaf") + (self.prior == "flow"))
+        if self.prior == "mixture":
+            count += self.components * latent * (latent + 1)
+        if self.prior == "vamp":
+            count += self.components * pixels
+        return count
 
 
 @dataclass(frozen=True)
@@ -175,6 +213,7 @@ class TrainingConfig:
     jit: bool = True
 
     def __post_init__(self) -> None:
+        _check_types(self)
         _at_least("epochs", self.epochs, 1)
         _at_least("batch_size", self.batch_size, 1)
         _one_of("optimizer", self.optimizer, registry.OPTIMIZERS)
@@ -206,7 +245,7 @@ class TrainingConfig:
         _at_least("weight_decay", self.weight_decay, 0)
         _at_least("input_noise", self.input_noise, 0)
         _at_least("weight_prior", self.weight_prior, 0)
-        _at_least("seed", self.seed, 0)
+        _at_least("seed", self.seed, 0, math.inf)
         _require(self.seed < 2**31, f"seed must be below 2147483648, got {self.seed}")
 
     def beta_in(self, epoch: int) -> float:
@@ -244,14 +283,20 @@ class Config:
             KvaeError: `value` is something else.
         """
         try:
-            return cls(
-                recipe=value["recipe"],
-                data=DataConfig(**value["data"]),
-                model=ModelConfig(**value["model"]),
-                training=TrainingConfig(**value["training"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            _check_keys("it", value, ("recipe", *PARTS))
+            _one_of("recipe", value["recipe"], RECIPES)
+            for part, of_part in PARTS.items():
+                fields = dataclasses.fields(of_part)
+                needed = [f.name for f in fields if f.default is dataclasses.MISSING]
+                _check_keys(part, value[part], needed, [f.name for f in fields])
+            parts = {part: of_part(**value[part]) for part, of_part in PARTS.items()}
+        except KvaeError as error:
             raise KvaeError(f"not a configuration of kvae: {error}") from error
+        return cls(recipe=value["recipe"], **parts)
+
+
+PARTS: Mapping[str, Any] = {"data": DataConfig, "model": ModelConfig, "training": TrainingConfig}
+"""Of a `Config`."""
 
 
 def read_config(folder: Path) -> Config:
@@ -413,6 +458,7 @@ def configure(dataset: "Dataset", recipe: str = "reference", **options: Any) -> 
 
     Raises:
         UsageError: an unknown option, or one whose value cannot be.
+        KvaeError: training would take more memory than there is.
     """
     options = {name: value for name, value in options.items() if value is not None}
     chosen = recipe_options(recipe, dataset.name, dataset.kind, len(dataset.train.images))
@@ -433,9 +479,8 @@ def configure(dataset: "Dataset", recipe: str = "reference", **options: Any) -> 
         "split_seed": dataset.split_seed,
         "image_shape": dataset.image_shape,
     }
-    parts = {"data": DataConfig, "model": ModelConfig, "training": TrainingConfig}
     fields = {
-        part: {field.name for field in dataclasses.fields(cls)} for part, cls in parts.items()
+        part: {field.name for field in dataclasses.fields(cls)} for part, cls in PARTS.items()
     }
     for name in chosen:
         if not any(name in names for names in fields.values()):
@@ -444,7 +489,7 @@ def configure(dataset: "Dataset", recipe: str = "reference", **options: Any) -> 
         recipe=recipe,
         **{
             part: cls(**{name: chosen[name] for name in chosen if name in fields[part]})
-            for part, cls in parts.items()
+            for part, cls in PARTS.items()
         },
     )
     _require(
@@ -471,7 +516,23 @@ def configure(dataset: "Dataset", recipe: str = "reference", **options: Any) -> 
         or not {"flow_layers", "flow_units"} & options.keys(),
         "flow_layers and flow_units need --prior flow or --posterior iaf",
     )
+    _check_memory(config, len(dataset.train.images))
     return config
+
+
+def _check_memory(config: Config, images: int) -> None:
+    model, training = config.model, config.training
+    rows = min(training.batch_size, images) * training.importance_samples
+    row = 3 * math.prod(model.image_shape) + 2 * sum(model.hidden) + 2 * model.latent
+    if model.posterior == "full":
+        row += model.latent**2
+    # Weights, their gradients, and about as much for the optimizer.
+    memory.require(
+        4 * (3 * model.size + rows * row),
+        "such a training",
+        "choose smaller --hidden or --latent, fewer --components or --flow-units, or a smaller "
+        "--batch-size or --importance-samples",
+    )
 
 
 def _drop(options: dict[str, Any], *names: str) -> None:
@@ -484,23 +545,81 @@ def _freeze(config: Any, name: str, kind: Callable[[Any], Any]) -> None:
     object.__setattr__(config, name, tuple(kind(item) for item in getattr(config, name)))
 
 
+def _check_keys(what: str, value: Any, needed: Sequence[str], known: Sequence[str] = ()) -> None:
+    _require(isinstance(value, dict), f"{what} must be an object, got {_shown(value)}")
+    for name in needed:
+        _require(name in value, f"{what} has no {name!r}")
+    for name in value if known else ():
+        if name not in known:
+            raise registry.unknown(f"{what} option", name, known)
+
+
+def _check_types(config: Any) -> None:
+    """Refuse fields of another type than is written there, as a file may have them."""
+    kind: Any = type(config)
+    for name, hint in _hints(kind).items():
+        value = getattr(config, name)
+        _require(_fits(value, hint), f"{name} must be {_told(hint)}, got {_shown(value)}")
+
+
+@functools.cache
+def _hints(kind: Any) -> dict[str, Any]:
+    # Typing evaluates them anew at every call.
+    return typing.get_type_hints(kind)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if isinstance(hint, types.UnionType):
+        return any(_fits(value, each) for each in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        return isinstance(value, list | tuple) and all(_fits(item, int) for item in value)
+    if hint is str:
+        return isinstance(value, str) and "\0" not in value
+    if hint in (int, float):
+        kind = numbers.Integral if hint is int else numbers.Real
+        return isinstance(value, kind) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _told(hint: Any) -> str:
+    if isinstance(hint, types.UnionType):
+        return " or ".join(_told(each) for each in typing.get_args(hint))
+    known = {
+        str: "a text",
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        type(None): "nothing",
+    }
+    return known.get(hint, "whole numbers")
+
+
+def _shown(value: Any) -> str:
+    text = f"{value!r:.80}" if isinstance(value, str) else str(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise UsageError(message)
 
 
-def _at_least(name: str, value: float, least: float) -> None:
-    _require(least <= value < math.inf, f"{name} must be {least} or more, got {value}")
+def _at_least(name: str, value: float, least: float, most: float | None = None) -> None:
+    if most is None:
+        most = MOST if isinstance(value, numbers.Integral) else _LARGEST
+    _require(least <= value < math.inf, f"{name} must be {least} or more, got {_shown(value)}")
+    _require(value <= most, f"{name} must be at most {most:,}, got {_shown(value)}")
 
 
 def _share(name: str, value: float) -> None:
-    _require(0 <= value < 1, f"{name} must be 0 or more and below 1, got {value}")
+    _require(0 <= value < 1, f"{name} must be 0 or more and below 1, got {_shown(value)}")
 
 
 def _positive(name: str, value: float) -> None:
-    _require(0 < value < math.inf, f"{name} must be greater than 0, got {value}")
+    _require(0 < value <= _LARGEST, f"{name} must be greater than 0, got {_shown(value)}")
 
 
 def _one_of(name: str, value: str, known: Any) -> None:
+    _require(isinstance(value, str), f"{name} must be a text, got {_shown(value)}")
     if value not in known:
         raise registry.unknown(name, value, known)

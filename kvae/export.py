@@ -10,7 +10,7 @@ from kvae.config import CONFIG, read_config
 from kvae.errors import KvaeError
 from kvae.files import whole_folder, write_json
 from kvae.models.vae import VAE, build
-from kvae.models.weights import restore, variables
+from kvae.models.weights import check_size, restore, variables
 
 RESULTS = "results.json"
 
@@ -96,7 +96,8 @@ def load(path: str | Path) -> VAE:
     Raises:
         KvaeError: there is no whole saved model at `path`.
     """
-    path = Path(path)
-    model = build(read_config(path))
-    restore(model, path / "variables" / "variables")
+    config, checkpoint = read_config(Path(path)), Path(path) / "variables" / "variables"
+    check_size(checkpoint, config.model.size)
+    model = build(config)
+    restore(model, checkpoint)
     return model

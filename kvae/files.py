@@ -1,7 +1,10 @@
 """Files and folders that appear whole or not at all."""
 
+import ctypes
+import fcntl
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from kvae.errors import KvaeError
+
+_SCRATCH = r"\.{}\.[a-z0-9_]{{8}}(\.\w+)?"
+"""What `tempfile` makes of our prefix: eight characters of its own, and our suffix."""
 
 
 @contextmanager
@@ -22,7 +28,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield scratch
         # mkstemp's files are private; a result should be as readable as any other file.
         scratch.chmod(0o666 & ~_umask())
+        flush(scratch)
         scratch.replace(path)
+        flush(path.parent)
     finally:
         scratch.unlink(missing_ok=True)
 
@@ -32,7 +40,8 @@ def whole_folder(path: Path, replace: bool = False) -> Iterator[Path]:
     """A scratch folder that becomes `path` when the block ends without an error.
 
     Raises:
-        FileExistsError: `path` is there already, and not to be replaced.
+        FileExistsError: `path` is there already, and not to be replaced; it may have come to be
+            during the block.
     """
     if path.exists() and not replace:
         raise FileExistsError(f"{path} exists already")
@@ -41,48 +50,97 @@ def whole_folder(path: Path, replace: bool = False) -> Iterator[Path]:
     try:
         yield scratch
         scratch.chmod(0o777 & ~_umask())
-        if replace and path.exists():
-            with set_aside(path):
-                scratch.rename(path)
-        else:
-            scratch.rename(path)
+        for inner in scratch.rglob("*"):
+            flush(inner)
+        flush(scratch)
+        put(scratch, path, replace)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-@contextmanager
-def set_aside(folder: Path) -> Iterator[None]:
-    """Move `folder` away for the block; delete it afterwards, or put it back if the block fails."""
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    folder.rename(aside / folder.name)
+def put(folder: Path, path: Path, replace: bool) -> None:
+    """Rename a folder to `path`; what it replaces is left under the folder's old name.
+
+    Raises:
+        FileExistsError: `path` is there already, and not to be replaced.
+    """
+    if replace and path.exists():
+        _exchange(folder, path)
+    else:
+        try:
+            folder.rename(path)
+        except OSError as error:
+            if path.exists():
+                raise FileExistsError(f"{path} exists already") from error
+            raise
+    flush(path.parent)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Let two folders change names: at once where the system can, otherwise by three renames."""
+    at_once = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux.
+    if at_once and at_once(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0:
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{other.name}.", dir=other.parent))
+    other.rename(aside)
+    one.rename(other)
+    aside.rename(one)
+
+
+def remove_scratch(folder: Path, name: str | None = None) -> None:
+    """Remove what a killed process left of making files and folders.
+
+    Args:
+        folder: No other process may be making anything in it.
+        name: Only what was to have this name, and only in the folder itself.
+    """
+    pattern = re.compile(_SCRATCH.format(re.escape(name) if name else ".+"))
+    for left in list(folder.iterdir() if name else folder.rglob("*")):
+        if pattern.fullmatch(left.name):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """See that a file, or the names in a folder, outlast a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        yield
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        (aside / folder.name).rename(folder)
-        raise
+        os.fsync(descriptor)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a folder, whatever becomes of its name, to this process for the block.
+
+    The system lets go of it however the process ends.
+
+    Raises:
+        KvaeError: another process has it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise KvaeError(
+                f"{folder} is in use by another process: wait for it to end, or stop it"
+            ) from error
+        except OSError:
+            pass  # A file system without locks: there nobody can tell.
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all."""
     with whole_file(path) as scratch:
         scratch.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """The value in a JSON file.
-
-    Raises:
-        KvaeError: the file cannot be read or is not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise KvaeError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise KvaeError(f"{path} is not a JSON file: {error}") from error
 
 
 def check_writable(folder: Path) -> None:

@@ -167,6 +167,8 @@ def _traversals(subject: Subject) -> "Figure":
 def _interpolation(subject: Subject) -> "Figure":
     images = subject.inputs(2 * INTERPOLATIONS)
     pairs = len(images) // 2
+    if not pairs:
+        raise NotDrawnError("interpolation needs two test images or more, and there is 1")
     starts, ends = images[:pairs], images[pairs : 2 * pairs]
     first, last = (subject.model.encode(some).mean().numpy() for some in (starts, ends))
     shares = np.linspace(0, 1, STEPS, dtype=np.float32)[None, :, None]
@@ -206,6 +208,8 @@ def _tsne(subject: Subject) -> "Figure":
     means, colours = _means(subject)
     if means.shape[1] < 2:
         raise NotDrawnError("t-SNE needs two latent dimensions or more")
+    if len(means) < 3:
+        raise NotDrawnError(f"t-SNE needs three test images or more, and there are {len(means)}")
     plane = figures.tsne(means, subject.seed, subject.progress)
     title = f"{subject.name}: t-SNE of the latent means of test images"
     return figures.scatter(plane, title, ("", ""), **colours)
@@ -216,6 +220,8 @@ def _pca(subject: Subject) -> "Figure":
     title = f"{subject.name}: latent means of test images"
     if means.shape[1] < 2:
         raise NotDrawnError("PCA needs two latent dimensions or more")
+    if len(means) < 2:
+        raise NotDrawnError("PCA needs two test images or more, and there is 1")
     if means.shape[1] == 2:
         return figures.scatter(means, title, ("first latent", "second latent"), **colours)
     plane, shares = figures.pca(means)

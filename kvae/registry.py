@@ -106,6 +106,9 @@ OPTIMIZERS = {
 }
 """Keras optimizers, each with Keras's own defaults but for the learning rate."""
 
+SHOWN = 80
+"""Letters of a name in an error, at most."""
+
 
 def resolve(table: Mapping[str, str], name: str) -> Any:
     """The object that `name` stands for in one of the tables above.
@@ -122,6 +125,7 @@ def resolve(table: Mapping[str, str], name: str) -> Any:
 def unknown(what: str, name: str, known: Iterable[str], also: str = "") -> UsageError:
     """The error for a name that is not among the `known` ones, with the nearest of them."""
     known = sorted(known)
-    near = difflib.get_close_matches(name.lower(), known, n=1)
+    near = difflib.get_close_matches(name[:SHOWN].lower(), known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}{also}"
-    return UsageError(f"unknown {what} {name!r}: {hint}")
+    shown = name if len(name) <= SHOWN else f"{name[:SHOWN]}..."
+    return UsageError(f"unknown {what} {shown!r}: {hint}")

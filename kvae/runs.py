@@ -10,17 +10,27 @@ import csv
 import dataclasses
 import difflib
 import logging
+import os
 import re
-import time
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kvae.config import CONFIG, Config, read_config
-from kvae.errors import KvaeError, UsageError
-from kvae.files import check_writable, read_json, set_aside, whole_file, write_json
+from kvae.errors import Interrupted, KvaeError, NotFiniteError, UsageError, first_line
+from kvae.files import (
+    check_writable,
+    locked,
+    put,
+    remove_scratch,
+    whole_file,
+    whole_folder,
+    write_json,
+)
 from kvae.progress import Progress, silent
+from kvae.reading import read_json, read_text
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -30,7 +40,9 @@ if TYPE_CHECKING:
     from kvae.gallery import Subject
     from kvae.models.vae import VAE
     from kvae.training import Epoch
+    from kvae.training.checkpoints import Checkpoints
     from kvae.training.loop import State
+    from kvae.training.summaries import Summaries
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +56,8 @@ FIGURES = "figures"
 OBJECTIVE = "objective"
 """The one column of a history that is no number."""
 
-CHECKPOINT_SECONDS = 60.0
+REPLACES = ".replaces"
+"""Marks a run that is to take another's place once it is complete."""
 
 _NOT_OF_WEIGHTS = {"dropout", "initial_stddev", "prior_fitted"}
 """Fields of a model's configuration that say nothing about what its weights are for."""
@@ -80,6 +93,9 @@ def start(
     overwrite: bool = False,
     on_epoch: Callable[["Epoch"], None] | None = None,
     strategy: "tf.distribute.Strategy | None" = None,
+    on_name: Callable[[str], None] = lambda name: None,
+    checkpoint_every: int | None = None,
+    asked_to_stop: Callable[[], int | None] = lambda: None,
 ) -> Run:
     """Train a new model, evaluate it on the test images, draw it, and export it.
 
@@ -89,20 +105,30 @@ def start(
         name: Names the run and the saved model; by default made from dataset and latent size.
         runs: Folder of runs.
         models: Folder of saved models.
-        overwrite: Replace a run and a saved model of this name, once the new ones are whole.
+        overwrite: Replace a run and a saved model of this name, once the new ones are whole: until
+            then the new run is in `runs/.NAME.new`.
         on_epoch: Called after every epoch.
         strategy: As `kvae.training.train` takes it; of its workers this one is the chief.
+        on_name: Called with the name, once it is this run's.
+        checkpoint_every: As `kvae.training.checkpoints.Checkpoints` takes it.
+        asked_to_stop: Called every second or so. Once it gives the number of a signal, the run is
+            saved and ended.
 
     Raises:
         UsageError: `name` cannot be a name, or a batch cannot be shared equally.
         KvaeError: the name is taken, a folder cannot be written, the saved model to start from is
             not there or of another kind, a loss is not finite, or another worker is gone.
+        Interrupted: a signal asked to stop.
     """
-    name = choose_name(dataset.name, config.model.latent, name, runs, models, overwrite)
-    state = _new_state(dataset, config, models)
-    with _new_folder(runs / name) as folder:
-        write_json(folder / CONFIG, config.to_json())
-        return _complete(state, dataset, folder, models, overwrite, on_epoch, strategy)
+    with _new_run(dataset, config, name, runs, models, overwrite) as place:
+        on_name(place.name)
+        try:
+            state = _new_state(dataset, config, models)
+        except BaseException:
+            shutil.rmtree(place.folder)
+            raise
+        checkpoints = _checkpoints(place, state, dataset, checkpoint_every)
+        return _complete(state, dataset, place, checkpoints, on_epoch, strategy, asked_to_stop)
 
 
 def resume(
@@ -113,6 +139,8 @@ def resume(
     overwrite: bool = False,
     on_epoch: Callable[["Epoch"], None] | None = None,
     strategy: "tf.distribute.Strategy | None" = None,
+    checkpoint_every: int | None = None,
+    asked_to_stop: Callable[[], int | None] = lambda: None,
 ) -> Run:
     """Go on with a run that was interrupted, from its newest checkpoint.
 
@@ -123,32 +151,132 @@ def resume(
         name: The run's.
         runs: As in `start`.
         models: Likewise.
-        overwrite: Replace a saved model of this name.
+        overwrite: Replace a saved model of this name that was trained with other options.
         on_epoch: Called after every epoch that is done anew.
         strategy: As in `start`.
+        checkpoint_every: Likewise.
+        asked_to_stop: Likewise.
 
     Raises:
-        KvaeError: there is no such run, it is complete or damaged, or as in `start`.
+        KvaeError: there is no such run, it is complete, damaged or in use, or as in `start`.
+        Interrupted: a signal asked to stop.
     """
     folder = to_resume(name, runs)
+    if is_complete(folder):
+        raise KvaeError(f"{folder} is complete: there is nothing to go on with")
+    name = name_of(folder)
     check_writable(models)
-    if (models / folder.name).exists() and not overwrite:
-        raise KvaeError(f"{models / folder.name} exists already: --overwrite it")
-    state = _new_state(dataset, read_config(folder), models)
-    _restore(state, folder)
-    return _complete(state, dataset, folder, models, overwrite, on_epoch, strategy)
+    place = _Place(name, folder, folder.parent / name, models, overwrite or folder.name != name)
+    with locked(folder):
+        config = read_config(folder)
+        if not place.replaces and _is_another(models / name, config):
+            raise KvaeError(f"{models / name} exists already: --overwrite it")
+        remove_scratch(folder)
+        remove_scratch(runs, name)
+        remove_scratch(models, name)
+        state = _new_state(dataset, config, models)
+        checkpoints = _checkpoints(place, state, dataset, checkpoint_every)
+        checkpoints.restore()
+        return _complete(state, dataset, place, checkpoints, on_epoch, strategy, asked_to_stop)
+
+
+def _is_another(model: Path, config: Config) -> bool:
+    """Whether a saved model is there that is not what a run with this configuration exported."""
+    return model.exists() and read_config(model) != config
 
 
 def to_resume(name: str, runs: Path) -> Path:
-    """The folder of a run that was interrupted.
+    """The folder of a run to go on with: of the one that is to replace a run, if there is one.
 
     Raises:
-        KvaeError: there is no such run, or it is complete.
+        KvaeError: there is no such run.
     """
-    folder = find(name, runs, "run")
-    if (folder / RESULTS).is_file():
-        raise KvaeError(f"{folder} is complete: there is nothing to go on with")
-    return folder
+    attempt = _attempt(runs / name)
+    return attempt if (attempt / REPLACES).is_file() else find(name, runs, "run")
+
+
+def exists(name: str, runs: Path) -> bool:
+    """Whether there is anything of a run of this name."""
+    return (runs / check_name(name)).exists() or _attempt(runs / name).exists()
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether the run in a folder is done, and in its place."""
+    return (folder / RESULTS).is_file() and folder.name == name_of(folder)
+
+
+def name_of(folder: Path) -> str:
+    """The name of the run in a folder, which may be one that is to replace another."""
+    return re.sub(r"^\.(.+)\.new$", r"\1", folder.name)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a run is made.
+
+    Attributes:
+        name: Its name.
+        folder: Where it is while it is not complete.
+        final: Where it is then.
+        models: Folder of saved models.
+        replaces: Whether a run and a saved model that are there are to be replaced.
+    """
+
+    name: str
+    folder: Path
+    final: Path
+    models: Path
+    replaces: bool
+
+
+def _attempt(folder: Path) -> Path:
+    """Where the run is made that is to replace the one in a folder."""
+    return folder.with_name(f".{folder.name}.new")
+
+
+@contextlib.contextmanager
+def _new_run(
+    dataset: "Dataset",
+    config: Config,
+    name: str | None,
+    runs: Path,
+    models: Path,
+    overwrite: bool,
+) -> Iterator[_Place]:
+    """Make the folder of a run, whose name no other process can have."""
+    with contextlib.ExitStack() as stack:
+        while True:
+            chosen = choose_name(dataset.name, config.model.latent, name, runs, models, overwrite)
+            final = runs / chosen
+            folder = _attempt(final) if final.exists() else final
+            try:
+                if folder != final:
+                    stack.enter_context(locked(final))
+                if folder.exists():
+                    # What a process left that was to replace the run, and was killed.
+                    with locked(folder):
+                        shutil.rmtree(folder)
+                with whole_folder(folder) as scratch:
+                    write_json(scratch / CONFIG, config.to_json())
+                    if folder != final:
+                        (scratch / REPLACES).touch()
+                    stack.enter_context(locked(scratch))
+                break
+            except FileExistsError as error:
+                # Another process was faster.
+                if name is not None:
+                    raise KvaeError(
+                        f"{error}: choose another --name, or wait for the process that makes it"
+                    ) from error
+        yield _Place(chosen, folder, final, models, overwrite)
+
+
+def _checkpoints(
+    place: _Place, state: "State", dataset: "Dataset", every: int | None
+) -> "Checkpoints":
+    from kvae.training.checkpoints import Checkpoints
+
+    return Checkpoints(place.folder / CHECKPOINTS, state, dataset, every)
 
 
 def assist(
@@ -172,11 +300,12 @@ def assist(
     Raises:
         KvaeError: as in `start`.
     """
+    from kvae.training.checkpoints import Checkpoints
     from kvae.training.loop import train
 
     state = _new_state(dataset, config, models)
     if resumed:
-        _restore(state, resumed)
+        Checkpoints(resumed / CHECKPOINTS, state, dataset).restore()
 
     def after(epoch: "Epoch", validation: "Evaluation") -> None:
         if on_epoch:
@@ -195,78 +324,131 @@ def _new_state(dataset: "Dataset", config: Config, models: Path) -> "State":
     return State(model, dataset)
 
 
-def _restore(state: "State", folder: Path) -> None:
-    """Bring a state to where the newest checkpoint of a run has it."""
-    from kvae.training.checkpoints import Checkpoints
-    from kvae.training.history import Epoch
-
-    epochs = Checkpoints(folder / CHECKPOINTS, state).restore()
-    columns = read_history(folder) if epochs else {}
-    rows = list(zip(*columns.values(), strict=True))[:epochs]
-    if len(rows) < epochs:
-        raise KvaeError(f"{folder / HISTORY} is damaged: it ends before epoch {epochs}")
-    state.history = [Epoch.from_columns(dict(zip(columns, row, strict=True))) for row in rows]
-
-
 def _complete(
     state: "State",
     dataset: "Dataset",
-    folder: Path,
-    models: Path,
-    overwrite: bool,
+    place: _Place,
+    checkpoints: "Checkpoints",
     on_epoch: Callable[["Epoch"], None] | None,
     strategy: "tf.distribute.Strategy | None",
+    asked_to_stop: Callable[[], int | None],
 ) -> Run:
     """Train on from a state, evaluate, draw and export."""
-    from kvae import export, gallery
-    from kvae.training.checkpoints import Checkpoints
-    from kvae.training.film import Film
-    from kvae.training.history import COLUMNS
-    from kvae.training.loop import new_evaluator, train
-    from kvae.training.summaries import Summaries
+    with _explained(place, state):
+        from kvae import export, gallery
+        from kvae.training.film import Film
+        from kvae.training.history import COLUMNS
+        from kvae.training.loop import new_evaluator, train
 
-    name, model = folder.name, state.model
-    config = model.config
-    evaluate = new_evaluator(model, dataset)
-    checkpoints = Checkpoints(folder / CHECKPOINTS, state)
-    summaries = Summaries(folder, model, dataset, config)
-    film = Film(model, config.training.epochs)
-    if state.history:
-        film.resume(folder / FRAMES, len(state.history))
-    saved_at = time.monotonic()
-    with _history_file(folder / HISTORY, state.history) as append:
+        name, folder, model = place.name, place.folder, state.model
+        config = model.config
+        evaluate = new_evaluator(model, dataset)
+        summaries = _summaries(place, state, dataset)
+        film = Film(model, config.training.epochs)
+        if state.history:
+            film.resume(folder / FRAMES, len(state.history))
 
-        def after(epoch: "Epoch", validation: "Evaluation") -> None:
-            nonlocal saved_at
-            append(epoch)
-            summaries.epoch(epoch, validation)
-            film.shoot(epoch.epoch)
-            if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
+        def stop_if(signal: int | None) -> None:
+            if signal is not None:
+                raise Interrupted(signal)
+
+        with _history_file(folder / HISTORY, state.history) as append:
+
+            def after(epoch: "Epoch", validation: "Evaluation") -> None:
+                append(epoch)
+                if summaries:
+                    summaries.epoch(epoch, validation)
+                film.shoot(epoch.epoch)
+                if on_epoch:
+                    on_epoch(epoch)
+
+            def along() -> None:
                 film.save(folder / FRAMES)
-                checkpoints.save(epoch.epoch)
-                saved_at = time.monotonic()
-            if on_epoch:
-                on_epoch(epoch)
+                if summaries:
+                    summaries.flush()
 
-        history = train(model, dataset, after, state, evaluate, strategy)
-    last = history[-1].epoch
-    film.save(folder / FRAMES)
-    if config.training.patience is None:
-        checkpoints.save(last)
-    else:
-        checkpoints.save_best()
-    test = evaluate(dataset.test.images)
-    results = _results(test, history, config)
-    _warn_of_collapse(name, test, config)
-    columns = {name: [getattr(epoch, name) for epoch in history] for name in COLUMNS}
-    subject = gallery.Subject(name, model, dataset, columns, film.frames())
-    pictures = gallery.draw(subject, gallery.quick(model), folder / FIGURES)
-    summaries.pictures(pictures, last)
-    summaries.project(test)
-    summaries.close()
-    saved = export.save(model, models / name, overwrite, results)
-    write_json(folder / RESULTS, results)
-    return Run(name, folder, saved, model, history, results)
+            def pause() -> None:
+                signal = asked_to_stop()
+                if checkpoints.due or signal is not None:
+                    checkpoints.save(along)
+                stop_if(signal)
+
+            history = train(model, dataset, after, state, evaluate, strategy, pause)
+        last = history[-1].epoch
+        if config.training.patience is not None:
+            checkpoints.save_best()
+        test = evaluate(dataset.test.images)
+        results = _results(test, history, config)
+        _warn_of_collapse(name, test, config)
+        columns = {name: [getattr(epoch, name) for epoch in history] for name in COLUMNS}
+        subject = gallery.Subject(name, model, dataset, columns, film.frames())
+        stop_if(asked_to_stop())
+        pictures = gallery.draw(subject, gallery.quick(model), folder / FIGURES)
+        if summaries:
+            summaries.pictures(pictures, last)
+            summaries.project(test)
+            summaries.close()
+        stop_if(asked_to_stop())
+        replaces = place.replaces or (place.models / name).exists()
+        saved = export.save(model, place.models / name, replaces, results)
+        write_json(folder / RESULTS, results)
+        _publish(place)
+        return Run(name, place.final, saved, model, history, results)
+
+
+def _publish(place: _Place) -> None:
+    """Give a run that is complete its name."""
+    if place.folder != place.final:
+        put(place.folder, place.final, replace=True)
+        (place.final / REPLACES).unlink()
+        shutil.rmtree(place.folder, ignore_errors=True)
+
+
+def _summaries(place: _Place, state: "State", dataset: "Dataset") -> "Summaries | None":
+    try:
+        from kvae.training.summaries import Summaries
+    except ImportError as error:
+        if (error.name or "").split(".")[0] != "tensorboard":
+            raise
+        logger.warning("TensorBoard is not installed: the run has no events for it")
+        return None
+    config, epochs = state.model.config, len(state.history)
+    return Summaries(place.folder, place.name, state.model, dataset, config, epochs)
+
+
+@contextlib.contextmanager
+def _explained(place: _Place, state: "State") -> Iterator[None]:
+    """Say of what ends a run whether, and from where, it can be gone on with."""
+    import tensorflow as tf
+
+    go_on = f"kvae train --resume {place.name} goes on"
+    try:
+        yield
+    except Interrupted as error:
+        raise Interrupted(error.signal, f"stopped after {state.reached}: {go_on}") from error
+    except UsageError:
+        raise
+    except NotFiniteError as error:
+        # It would not be otherwise the next time.
+        if any((place.folder / CHECKPOINTS).glob("*.index")):
+            kept = f"kvae export {place.folder} saves the model of its last checkpoint"
+        else:
+            shutil.rmtree(place.folder)
+            kept = f"nothing is kept of {place.name}"
+        raise KvaeError(f"{error}; {kept}") from error
+    except (OSError, tf.errors.OpError, MemoryError) as error:
+        said = first_line(error)
+        if "No space left" in said:
+            what = f"no space left on the device of {place.folder} and {place.models}: make some"
+        elif isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
+            what = f"out of memory ({said}): try a smaller --batch-size or --hidden"
+        elif isinstance(error, OSError):
+            what = f"cannot write {error.filename or place.folder}: {error.strerror}"
+        else:
+            what = said
+        raise KvaeError(f"{what}; then {go_on}") from error
+    except KvaeError as error:
+        raise KvaeError(f"{error}; {go_on}") from error
 
 
 def choose_name(
@@ -282,13 +464,17 @@ def choose_name(
     check_writable(models)
 
     def taken(candidate: str) -> Path | None:
-        places = (runs / candidate, models / candidate)
+        places = (runs / candidate, models / candidate, _attempt(runs / candidate))
         return next((place for place in places if place.exists()), None)
 
     if name is not None:
         place = taken(check_name(name))
         if place and not overwrite:
-            raise KvaeError(f"{place} exists already: choose another --name, or --overwrite it")
+            unfinished = place.parent == runs and not (place / RESULTS).is_file()
+            go_on = f", go on with it by --resume {name}" if unfinished else ""
+            raise KvaeError(
+                f"{place} exists already: choose another --name{go_on}, or --overwrite it"
+            )
         return name
     base = f"{stem(dataset)}-z{latent}"
     name, number = base, 1
@@ -334,14 +520,6 @@ def _to_start_from(config: Config, models: Path) -> "VAE":
 
 
 @contextlib.contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """Make the folder of a run; one in its place is put back if the block fails."""
-    with set_aside(folder) if folder.exists() else contextlib.nullcontext():
-        folder.mkdir()
-        yield folder
-
-
-@contextlib.contextmanager
 def _history_file(path: Path, past: list["Epoch"]) -> Iterator[Callable[["Epoch"], None]]:
     """Write a history anew, with the epochs that are past, and let others be appended."""
     from kvae.training.history import COLUMNS
@@ -364,22 +542,48 @@ def read_history(folder: Path) -> dict[str, list[Any]]:
     Raises:
         KvaeError: it is missing or damaged.
     """
+    from kvae.training.history import COLUMNS
+
     path = folder / HISTORY
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = [
-                {
-                    name: row[name] if name == OBJECTIVE else float(row[name])
-                    for name in reader.fieldnames or ()
-                }
-                for row in reader
-            ]
-    except OSError as error:
-        raise KvaeError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, TypeError) as error:
+        # What a process that was killed was about to write ends without a line's end.
+        whole, _, _ = read_text(path).rpartition("\n")
+        head, *rows = [*csv.reader(whole.splitlines())] or [[]]
+        if tuple(head) != COLUMNS:
+            raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
+        columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        for number, row in enumerate(rows, 1):
+            for name, cell in zip(COLUMNS, row, strict=True):
+                columns[name].append(cell if name == OBJECTIVE else float(cell))
+            if columns["epoch"][-1] != number or not 0 <= columns["active_units"][-1] < 2**31:
+                raise ValueError(f"row {number} is not of epoch {number}")
+    except (ValueError, csv.Error) as error:
         raise KvaeError(f"{path} is damaged: {error}") from error
-    return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+    return columns if rows else {}
+
+
+def read_results(
+    folder: Path, quantities: Sequence[str] = ("elbo", "kl", "active_units")
+) -> dict[str, Any] | None:
+    """What `results.json` of a run or of a saved model holds; None where there is none.
+
+    Args:
+        folder: The run's or the saved model's.
+        quantities: What must be there, as numbers.
+
+    Raises:
+        KvaeError: it is damaged.
+    """
+    path = folder / RESULTS
+    if not os.path.lexists(path):
+        return None
+    results = read_json(path)
+    if not isinstance(results, dict):
+        raise KvaeError(f"{path} is damaged: it does not hold results")
+    for name in quantities:
+        if not isinstance(results.get(name), int | float):
+            raise KvaeError(f"{path} is damaged: it has no number for {name!r}")
+    return results
 
 
 def _results(test: "Evaluation", history: list["Epoch"], config: Config) -> dict[str, Any]:
@@ -450,8 +654,8 @@ def fit_prior(
         KvaeError: there is no such model or dataset, or the name is taken.
     """
     path = find(model, models, "saved model")
-    name = name or f"{path.name}-{prior}"
-    if path == models / name:
+    name = f"{path.name}-{prior}" if name is None else name
+    if path.resolve() == (models / check_name(name)).resolve():
         raise UsageError(f"name {name!r} is the model that the prior is fitted to: choose another")
     choose_name("", 0, name, models, models, overwrite)
     dataset = dataset_of(path, None, data_dir, progress)
@@ -490,9 +694,9 @@ def export_run(run: str, runs: Path = RUNS, models: Path = MODELS, overwrite: bo
     folder = find(run, runs, "run")
     model = build(read_config(folder))
     load_weights(folder / CHECKPOINTS, model)
-    results = read_json(folder / RESULTS) if (folder / RESULTS).exists() else None
+    results = read_results(folder)
     check_writable(models)
-    return export.save(model, models / folder.name, overwrite, results)
+    return export.save(model, models / name_of(folder), overwrite, results)
 
 
 def find(name: str | None, folder: Path, what: str) -> Path:
@@ -506,14 +710,18 @@ def find(name: str | None, folder: Path, what: str) -> Path:
     Raises:
         KvaeError: it is not there; the message has the nearest name.
     """
+    if name == "":
+        raise KvaeError(f"the name of a {what} is empty: kvae list shows what is there")
     if name is None:
         newest = max(listing(folder), key=_changed, default=None)
         if newest is None:
             raise KvaeError(f"there is no {what} in {folder} yet: kvae train makes one")
         return newest
     for path in folder / name, Path(name):
-        if path.is_dir():
-            return path
+        # What it is saved as is named after it, which `.` and `..` are no names for.
+        with contextlib.suppress(OSError):
+            if path.is_dir():
+                return path if path.name not in ("", "..") else path.resolve()
     known = [path.name for path in listing(folder)]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else "kvae list shows what is there"

@@ -8,6 +8,7 @@ or that has grown, goes on with what is missing.
 import contextlib
 import dataclasses
 import itertools
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,15 +21,29 @@ from kvae import data
 from kvae.backends import side_by_side
 from kvae.config import Config, configure, read_config
 from kvae.errors import KvaeError, UsageError
-from kvae.files import check_writable, read_json, whole_folder, write_json
+from kvae.files import check_writable, whole_folder, write_json
 from kvae.progress import Progress, silent
-from kvae.runs import HISTORY, MODELS, RESULTS, RUNS, check_name, read_history, start, stem
+from kvae.runs import (
+    HISTORY,
+    MODELS,
+    RESULTS,
+    RUNS,
+    check_name,
+    is_complete,
+    read_history,
+    read_results,
+    resume,
+    start,
+    stem,
+)
 
 if TYPE_CHECKING:
     from kvae.data import Dataset
 
 SWEEPS = Path("sweeps")
 SWEEP = "sweep.json"
+MOST = 10_000
+"""Runs of a sweep."""
 QUANTITIES = ("reconstruction", "kl", "elbo", "active_units", "training_seconds")
 
 
@@ -140,17 +155,22 @@ def plan(
     for option in varied:
         if len(set(grid[option])) < len(grid[option]):
             raise UsageError(f"--{option.replace('_', '-')} has a value twice")
-    name = check_name(name or f"{stem(grid['dataset'][0])}-sweep")
+    size = math.prod(len(values) for values in grid.values())
+    if size > MOST:
+        raise UsageError(f"these options make {size:,} runs, more than {MOST:,}: vary fewer")
+    name = check_name(f"{stem(grid['dataset'][0])}-sweep" if name is None else name)
     datasets = {
         key: data.load(key[0], data_dir, image_size=key[1], progress=progress)
         for key in itertools.product(grid["dataset"], grid["image_size"])
     }
-    planned = []
+    planned: list[Planned] = []
     for values in itertools.product(*grid.values()):
         options = dict(zip(grid, values, strict=True))
         mine = {option: options[option] for option in varied}
         dataset = datasets[options.pop("dataset"), options.pop("image_size")]
         run = check_name("-".join([name, *(_label(option, mine[option]) for option in varied)]))
+        if any(run == other.name for other in planned):
+            raise UsageError(f"two runs would be called {run}: vary what names tell apart")
         config = configure(dataset, **options)
         if is_another(runs / run, config):
             raise KvaeError(
@@ -203,7 +223,7 @@ def sweep(
         Outcome(
             run.name,
             run.options,
-            None if run.name in errors else read_json(runs / run.name / RESULTS),
+            None if run.name in errors else read_results(runs / run.name, QUANTITIES),
             errors.get(run.name),
         )
         for run in planned
@@ -251,8 +271,11 @@ def train_missing(
 def _train(run: Planned, runs: Path, models: Path) -> str | None:
     """Train one run; what went wrong, if something did."""
     try:
-        # One that was interrupted left a folder without results.
-        start(run.dataset, run.config, run.name, runs, models, overwrite=True)
+        folder = runs / run.name
+        if folder.exists() and not is_complete(folder):
+            resume(run.dataset, run.name, runs, models, overwrite=True)
+        else:
+            start(run.dataset, run.config, run.name, runs, models, overwrite=True)
     except KvaeError as error:
         return str(error)
     except Exception as error:  # Whatever it is, the others are to go on.

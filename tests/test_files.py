@@ -1,12 +1,15 @@
 """Files and folders appear whole or not at all."""
 
+import contextlib
 import os
 import stat
 
 import pytest
 
+from kvae import files
 from kvae.errors import KvaeError
-from kvae.files import check_writable, read_json, set_aside, whole_file, whole_folder, write_json
+from kvae.files import check_writable, whole_file, whole_folder, write_json
+from kvae.reading import read_json
 
 
 def names(folder):
@@ -58,17 +61,60 @@ def test_whole_folder_that_fails_leaves_the_old_one(tmp_path):
     assert names(tmp_path) == ["a"]
 
 
-def test_set_aside(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "old").touch()
-    with pytest.raises(ZeroDivisionError), set_aside(tmp_path / "a"):
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_folder_takes_the_place_of_another(tmp_path, monkeypatch, at_once):
+    if not at_once:
+        monkeypatch.setattr(files.ctypes, "CDLL", lambda *_, **__: None)
+    for name in "old", "new":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    with pytest.raises(FileExistsError):
+        files.put(tmp_path / "new", tmp_path / "old", replace=False)
+    files.put(tmp_path / "new", tmp_path / "old", replace=True)
+    assert names(tmp_path / "old") == ["new"]
+    assert names(tmp_path / "new") == ["old"]
+    files.put(tmp_path / "new", tmp_path / "free", replace=True)
+    assert names(tmp_path) == ["free", "old"]
+
+
+def test_a_folder_that_came_to_be_meanwhile_is_left(tmp_path):
+    with pytest.raises(FileExistsError), whole_folder(tmp_path / "a") as scratch:
+        (scratch / "late").touch()
         (tmp_path / "a").mkdir()
-        raise ZeroDivisionError
-    assert names(tmp_path / "a") == ["old"]
-    with set_aside(tmp_path / "a"):
-        (tmp_path / "a").mkdir()
-    assert names(tmp_path / "a") == []
+        (tmp_path / "a" / "first").touch()
+    assert names(tmp_path / "a") == ["first"]
     assert names(tmp_path) == ["a"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    kept = [".replaces", ".gitignore", "a", ".b.txt.abcdefgh.bak.txt", ".a.short.txt"]
+    left = [".a.abcdefgh", ".a.txt.ab_d3fgh.txt", ".b.01234567"]
+    for name in kept + left:
+        (tmp_path / name).touch()
+    files.remove_scratch(tmp_path, "b")
+    assert names(tmp_path) == sorted(kept + left[:2])
+    with (
+        contextlib.suppress(ZeroDivisionError),
+        whole_file(tmp_path / "a.txt") as scratch,
+        whole_folder(tmp_path / "c") as folder,
+    ):
+        (tmp_path / "saved").mkdir()
+        for path in scratch, folder:
+            (tmp_path / "saved" / path.name).touch()
+        raise ZeroDivisionError
+    assert len(names(tmp_path / "saved")) == 2
+    files.remove_scratch(tmp_path)
+    assert names(tmp_path) == sorted([*kept, "saved"])
+    assert names(tmp_path / "saved") == []
+
+
+def test_a_folder_in_use(tmp_path):
+    with files.locked(tmp_path):
+        with pytest.raises(KvaeError, match="in use by another process"), files.locked(tmp_path):
+            pass
+        assert names(tmp_path) == []
+    with files.locked(tmp_path):
+        pass
 
 
 def test_json(tmp_path):
@@ -77,6 +123,9 @@ def test_json(tmp_path):
     with pytest.raises(KvaeError, match="cannot read .*missing.json: No such file"):
         read_json(tmp_path / "missing.json")
     (tmp_path / "b.json").write_bytes(b'{"a": \xff')
+    with pytest.raises(KvaeError, match="b.json is damaged: 'utf-8'"):
+        read_json(tmp_path / "b.json")
+    (tmp_path / "b.json").write_text('{"a": ')
     with pytest.raises(KvaeError, match="b.json is not a JSON file"):
         read_json(tmp_path / "b.json")
 

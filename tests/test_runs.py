@@ -1,8 +1,11 @@
 """Runs: a folder that explains itself, names, and what is found again."""
 
 import csv
+import dataclasses
 import json
 import logging
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -12,8 +15,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import kvae
 from kvae import runs
-from kvae.errors import KvaeError, UsageError
-from kvae.training import COLUMNS
+from kvae.data.dataset import Split
+from kvae.errors import Interrupted, KvaeError, NotFiniteError, UsageError
+from kvae.training import COLUMNS, epochs
+from kvae.training.checkpoints import Checkpoints
+from kvae.training.loop import State
 
 
 @pytest.fixture
@@ -21,10 +27,13 @@ def places(tmp_path):
     return {"runs": tmp_path / "runs", "models": tmp_path / "models"}
 
 
-def start(few_digits, places, name=None, overwrite=False, on_epoch=None, **options):
-    options = {"hidden": (16,), "epochs": 4, **options}
-    config = kvae.configure(few_digits, **options)
-    return runs.start(few_digits, config, name, overwrite=overwrite, on_epoch=on_epoch, **places)
+OF_START = ("overwrite", "on_epoch", "checkpoint_every", "asked_to_stop")
+
+
+def start(few_digits, places, name=None, **options):
+    further = {key: options.pop(key) for key in OF_START if key in options}
+    config = kvae.configure(few_digits, **{"hidden": (16,), "epochs": 4, **options})
+    return runs.start(few_digits, config, name, **places, **further)
 
 
 def test_a_run_explains_itself(few_digits, places):
@@ -154,56 +163,178 @@ def test_a_run_starts_from_the_weights_of_another(few_digits, places):
     assert not (places["runs"] / "third").exists()
 
 
-@pytest.mark.parametrize("patience", [None, 20])
-def test_an_interrupted_run_goes_on(few_digits, places, monkeypatch, patience):
-    options = {"optimizer": "adam", "learning_rate": 0.03, "epochs": 60, "patience": patience}
-    whole = start(few_digits, places, "whole", **options)
-    monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", 0.0)
+class Killed(BaseException):
+    """What nothing handles, as nothing does SIGKILL."""
 
-    def interrupt(epoch):
-        if epoch.epoch == 30:
-            # The epochs from here on are in the history, but in no checkpoint.
-            monkeypatch.setattr(runs, "CHECKPOINT_SECONDS", 1e9)
-        if epoch.epoch == 33:
-            raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        start(few_digits, places, "cut", on_epoch=interrupt, **options)
-    assert len(runs.read_history(places["runs"] / "cut")["epoch"]) == 33
-    seen = []
-    run = runs.resume(few_digits, "cut", on_epoch=lambda epoch: seen.append(epoch.epoch), **places)
-    assert seen[0] == 31
-    for left, right in zip(run.model.get_weights(), whole.model.get_weights(), strict=True):
+def cut(few_digits, places, epoch, **options):
+    """A run that is killed after an epoch that no checkpoint has."""
+
+    def kill(done):
+        if done.epoch == epoch:
+            raise Killed
+
+    with pytest.raises(Killed):
+        start(few_digits, places, "cut", on_epoch=kill, **options)
+    return places["runs"] / "cut"
+
+
+def same_outcome(one, other):
+    for left, right in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
-    histories = [runs.read_history(each.folder) for each in (run, whole)]
+    histories = [runs.read_history(each.folder) for each in (one, other)]
     for history in histories:
         history.pop("seconds")
     assert histories[0] == histories[1]
-    frames = [np.load(each.folder / "frames.npz") for each in (run, whole)]
+    frames = [np.load(each.folder / "frames.npz") for each in (one, other)]
     for name in "epochs", "images":
         np.testing.assert_array_equal(frames[0][name], frames[1][name])
+    return True
+
+
+@pytest.mark.parametrize("patience", [None, 20])
+def test_an_interrupted_run_goes_on(few_digits, places, patience):
+    options = {"optimizer": "adam", "learning_rate": 0.03, "epochs": 60, "patience": patience}
+    whole = start(few_digits, places, "whole", **options)
+    # The last three epochs are in the history, but in no checkpoint.
+    folder = cut(few_digits, places, 33, checkpoint_every=15, **options)
+    assert len(runs.read_history(folder)["epoch"]) == 33
+    seen = []
+    run = runs.resume(few_digits, "cut", on_epoch=lambda epoch: seen.append(epoch.epoch), **places)
+    assert seen[0] == 31
+    assert same_outcome(run, whole)
     with pytest.raises(KvaeError, match="runs/cut is complete"):
         runs.resume(few_digits, "cut", **places)
 
 
 def test_a_run_without_a_checkpoint_starts_again(few_digits, places):
-    def interrupt(epoch):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        start(few_digits, places, "cut", on_epoch=interrupt)
+    cut(few_digits, places, 2)
     run = runs.resume(few_digits, "cut", **places)
     assert [epoch.epoch for epoch in run.history] == [1, 2, 3, 4]
+
+
+def test_a_run_that_is_interrupted_within_an_epoch_goes_on(few_digits, places, monkeypatch):
+    options = {"epochs": 3, "batch_size": 2}
+    whole = start(few_digits, places, "whole", **options)
+    # Parts of one step.
+    monkeypatch.setattr(epochs, "PART_SECONDS", 0.0)
+    asked = iter([None] * 100)
+    with pytest.raises(Interrupted, match=r"after epoch 1, and 26 of 75 steps: .*--resume cut"):
+        start(
+            few_digits, places, "cut", asked_to_stop=lambda: next(asked, signal.SIGTERM), **options
+        )
+    assert same_outcome(runs.resume(few_digits, "cut", **places), whole)
+
+
+def test_tensorboard_has_each_step_once(few_digits, places, monkeypatch):
+    options = {"epochs": 6}
+    whole = start(few_digits, places, "whole", **options)
+    folder = cut(few_digits, places, 4, checkpoint_every=2, **options)
+    for path in folder.rglob("events.*"):
+        path.write_bytes(path.read_bytes()[:-3])
+    clock = time.time()
+    monkeypatch.setattr(time, "time", lambda: clock - 86_400)
+    run = runs.resume(few_digits, "cut", **places)
+    for part in "train", "validation", ".":
+        found = [EventAccumulator(str(each.folder / part)).Reload() for each in (run, whole)]
+        tags = [set(events.Tags()["tensors"]) for events in found]
+        assert tags[0] == tags[1]
+        for tag in tags[0]:
+            steps = [[event.step for event in events.Tensors(tag)] for events in found]
+            assert steps[0] == steps[1], tag
+        if part != ".":
+            for left, right in zip(*(events.Tensors("elbo") for events in found), strict=True):
+                assert left.tensor_proto == right.tensor_proto
+
+
+def damage(path):
+    path.write_bytes(path.read_bytes()[:-200] + bytes(200))
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(few_digits, places, monkeypatch, caplog):
+    options = {"epochs": 6, "batch_size": 150}
+    whole = start(few_digits, places, "whole", **options)
+    folder = cut(few_digits, places, 5, checkpoint_every=2, **options)
+    checkpoints = folder / "checkpoints"
+    assert {path.name for path in checkpoints.glob("*.index")} == {"ckpt-2.index", "ckpt-4.index"}
+    damage(checkpoints / "ckpt-4.data-00000-of-00001")
+    (checkpoints / "checkpoint").write_bytes(b"")
+    seen = []
+    caplog.set_level(logging.WARNING, "kvae")
+    run = runs.resume(few_digits, "cut", on_epoch=lambda epoch: seen.append(epoch.epoch), **places)
+    assert seen[0] == 3
+    assert "ckpt-4 is damaged" in caplog.text
+    assert same_outcome(run, whole)
+
+
+def test_no_checkpoint_that_can_be_read(few_digits, places):
+    folder = cut(few_digits, places, 5, checkpoint_every=2, batch_size=150, epochs=6)
+    for path in (folder / "checkpoints").glob("*.index"):
+        path.write_bytes(b"nothing")
+    with pytest.raises(KvaeError, match="cannot go on from .*ckpt-2"):
+        runs.resume(few_digits, "cut", **places)
+    with pytest.raises(KvaeError, match="cannot load the weights"):
+        runs.export_run("cut", **places)
+
+
+def test_other_images_than_the_run_began_with(few_digits, places):
+    cut(few_digits, places, 3, checkpoint_every=2)
+    images = few_digits.train.images.copy()
+    images[0, 0, 0] ^= 1
+    other = dataclasses.replace(few_digits, train=Split(images))
+    with pytest.raises(KvaeError, match="images are not those that the run was started"):
+        runs.resume(other, "cut", **places)
 
 
 def test_a_run_that_fails_leaves_what_it_was_to_replace(few_digits, places):
     first = start(few_digits, places, "mine", epochs=1)
     before = {path: path.read_bytes() for path in first.folder.rglob("*") if path.is_file()}
-    with pytest.raises(KvaeError, match="not finite"):
+    with pytest.raises(KvaeError, match="not finite.*nothing is kept of mine"):
         start(few_digits, places, "mine", overwrite=True, optimizer="sgd", learning_rate=1e30)
     after = {path: path.read_bytes() for path in first.folder.rglob("*") if path.is_file()}
     assert after == before
+    assert [path.name for path in places["runs"].iterdir()] == ["mine"]
     np.testing.assert_array_equal(kvae.load(first.saved_model).sample(2), first.model.sample(2))
+
+
+def test_a_run_that_is_to_replace_another_can_be_gone_on_with(few_digits, places):
+    old = start(few_digits, places, "cut", epochs=1)
+    weights = old.model.get_weights()
+    cut(few_digits, places, 3, checkpoint_every=2, overwrite=True)
+    # What is complete is there until the new one is.
+    assert len(runs.read_history(old.folder)["epoch"]) == 1
+    for left, right in zip(kvae.load(old.saved_model).get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(left, right)
+    run = runs.resume(few_digits, "cut", **places)
+    assert run.folder == old.folder
+    assert len(runs.read_history(old.folder)["epoch"]) == 4
+    assert [path.name for path in places["runs"].iterdir()] == ["cut"]
+    assert same_outcome(run, start(few_digits, places, "whole"))
+
+
+def test_a_run_in_use(few_digits, places):
+    def intrude(epoch):
+        for attempt in (
+            lambda: runs.resume(few_digits, "mine", **places),
+            lambda: start(few_digits, places, "mine", overwrite=True),
+        ):
+            with pytest.raises(KvaeError, match="runs/mine is in use by another process"):
+                attempt()
+        with pytest.raises(KvaeError, match="--resume mine"):
+            start(few_digits, places, "mine")
+
+    start(few_digits, places, "mine", epochs=1, on_epoch=intrude)
+
+
+def test_weights_that_are_not_finite_are_not_saved(few_digits, places):
+    config = kvae.configure(few_digits, hidden=(16,), epochs=4)
+    state = State(kvae.build(config), few_digits)
+    checkpoints = Checkpoints(places["runs"], state, few_digits)
+    checkpoints.save()
+    state.model.weights[0].assign(np.full(state.model.weights[0].shape, np.nan))
+    with pytest.raises(NotFiniteError, match="after epoch 0: a weight is not finite; try"):
+        checkpoints.save()
+    assert [path.name for path in places["runs"].glob("*.index")] == ["ckpt-0.index"]
 
 
 def test_export_of_a_run(few_digits, places):

@@ -1,14 +1,22 @@
 """Images in `.npy` and `.npz` files."""
 
-import zipfile
-import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from kvae.data.dataset import Dataset, Split, check_images, partitioned
-from kvae.data.loading import Request, refuse_resizing
+from kvae.data.loading import Request, absolute, refuse_resizing
 from kvae.errors import KvaeError
+from kvae.reading import read_arrays
+
+SPLITS = ("train", "validation", "test")
+LEAST = 10
+"""Training images: some of them may be held out."""
+LABELS = 1_000_000
+"""Labels are counted from 0, and there are fewer than this."""
+SHOWN = 10
+"""Names of arrays in an error, at most."""
 
 
 def load(request: Request) -> Dataset:
@@ -22,20 +30,17 @@ def load(request: Request) -> Dataset:
         KvaeError: the file is missing, damaged, not of this kind, or holds no images.
     """
     refuse_resizing(request)
-    path = Path(request.name).expanduser().resolve()
-    arrays = _read(path)
+    path = absolute(request.name)
+    arrays = read_arrays(path, lambda names: _wanted(names, path))
     description = f"images in {path.name}"
     if "x_train" not in arrays:
-        if len(arrays) != 1:
-            raise KvaeError(
-                f"{path} must have one array, or x_train and x_test, but has "
-                f"{', '.join(arrays) or 'nothing'}"
-            )
         (key,) = arrays
         images = check_images(arrays[key], f"{key} in {path}")
         return partitioned(str(path), Split(images), request.seed, description)
 
     train = _split(arrays, "train", path)
+    if len(train) < LEAST:
+        raise KvaeError(f"x_train in {path} has {len(train)} images; at least {LEAST} are needed")
     if "x_test" not in arrays:
         return partitioned(str(path), train, request.seed, description)
     test = _split(arrays, "test", path)
@@ -53,19 +58,17 @@ def load(request: Request) -> Dataset:
     return Dataset(str(path), train, validation, test, description, split_seed=request.seed)
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
-    """The arrays in a file. Pickles are never unpacked: they can run anything."""
-    try:
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return {path.stem: loaded}
-            with loaded:
-                return {key: loaded[key] for key in loaded.files}
-    except OSError as error:
-        raise KvaeError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise KvaeError(f"{path} is not a whole .npy or .npz file of numbers: {error}") from error
+def _wanted(names: list[str], path: Path) -> Iterable[str]:
+    """Those of the arrays in a file that are images or labels."""
+    if "x_train" in names:
+        known = [f"{kind}_{split}" for kind in "xy" for split in SPLITS]
+        return [name for name in names if name in known]
+    if len(names) != 1:
+        shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+        raise KvaeError(
+            f"{path} must have one array, or x_train and x_test, but has {shown or 'nothing'}"
+        )
+    return names
 
 
 def _split(arrays: dict[str, np.ndarray], name: str, path: Path) -> Split:
@@ -79,5 +82,10 @@ def _split(arrays: dict[str, np.ndarray], name: str, path: Path) -> Split:
         raise KvaeError(
             f"y_{name} in {path} must be {len(images)} whole numbers, one for each image, but is "
             f"{labels.dtype} {labels.shape}"
+        )
+    if len(labels) and not 0 <= labels.min() <= labels.max() < LABELS:
+        raise KvaeError(
+            f"y_{name} in {path} must be from 0 to {LABELS - 1:,}, but is from {labels.min()} to "
+            f"{labels.max()}"
         )
     return Split(images, labels.astype(np.int64))

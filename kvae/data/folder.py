@@ -1,16 +1,21 @@
 """A folder of image files."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from kvae import memory
 from kvae.data.dataset import Dataset, Split, partitioned
-from kvae.data.loading import Request
+from kvae.data.loading import Request, absolute
 from kvae.errors import KvaeError
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""By content; Pillow knows others, among them programs that it has other programs run."""
+MAX_PIXELS = 2**26
 _GREY = {"1", "L", "LA", "I", "I;16", "I;16B"}
 
 
@@ -23,7 +28,7 @@ def load(request: Request) -> Dataset:
     Raises:
         KvaeError: no images, a damaged one, or one of another size than the first.
     """
-    folder = Path(request.name).expanduser().resolve()
+    folder = absolute(request.name)
     paths, labels, label_names = _find(folder)
     size = request.image_size
     images: list[np.ndarray] = []
@@ -34,6 +39,12 @@ def load(request: Request) -> Dataset:
             raise KvaeError(
                 f"{path} is {_size(image)}, but {paths[0].name} is {_size(images[0])}: give "
                 "--image-size HEIGHTxWIDTH to resize all of them"
+            )
+        if not images:
+            memory.require(
+                2 * len(paths) * image.size,
+                f"{len(paths):,} images of {_size(image)}",
+                "give a smaller --image-size",
             )
         grey = grey and image.shape[2] == 1
         images.append(image)
@@ -56,14 +67,25 @@ def read(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
         KvaeError: the file is not a whole image.
     """
     try:
-        with Image.open(path) as opened:
+        # Pillow warns of what it then reads anyway.
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Image.open(path, formats=FORMATS) as opened,
+        ):
+            if opened.width * opened.height > MAX_PIXELS:
+                raise ValueError(
+                    f"it says that it has {opened.width:,} x {opened.height:,} pixels, which is "
+                    f"more than {MAX_PIXELS:,}"
+                )
             image = ImageOps.exif_transpose(opened)
             if image.mode.startswith("I"):
                 # 16 bits a pixel; Pillow's own conversion would clip them all to white.
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             image = image.convert("L" if image.mode in _GREY else "RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise KvaeError(f"{path} is not a whole image: {error}") from error
+    # Damaged files lead Pillow's decoders to errors of nearly every kind.
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise KvaeError(f"{path} is not a whole image: {reason}") from error
     return resize(np.asarray(image).reshape(image.height, image.width, -1), size)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kvae import registry
 from kvae.data.dataset import Dataset
-from kvae.errors import KvaeError
+from kvae.errors import KvaeError, UsageError
 from kvae.progress import Progress, silent
 
 
@@ -31,7 +31,14 @@ class Request:
 
 def default_data_dir() -> Path:
     """Where TFDS keeps its datasets: `TFDS_DATA_DIR`, or `~/tensorflow_datasets`."""
-    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    return expanded(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+
+
+def canonical(name: str) -> str:
+    """The name that a dataset gives itself, by which configurations have it."""
+    if name in registry.DATASETS or name.startswith("tfds:"):
+        return name
+    return str(Path(name).expanduser().resolve())
 
 
 def load(
@@ -64,7 +71,9 @@ def load(
         KvaeError: the data are missing, damaged, or no images.
     """
     name = os.fspath(name_or_path)
-    root = Path(data_dir).expanduser() if data_dir else default_data_dir()
+    if not name:
+        raise UsageError("the name of a dataset is empty: kvae data list shows what there is")
+    root = expanded(data_dir) if data_dir else default_data_dir()
     request = Request(name, root, seed, image_size, progress)
     if name in registry.DATASETS:
         return registry.resolve(registry.DATASETS, name)(request)
@@ -72,7 +81,7 @@ def load(
         from kvae.data import tfds
 
         return tfds.load_any(request)
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_dir():
         from kvae.data import folder
 
@@ -86,6 +95,31 @@ def load(
     raise registry.unknown(
         "dataset", name, registry.DATASETS, also=", tfds:NAME, and paths of folders, .npy and .npz"
     )
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path whose `~` is somebody's home.
+
+    Raises:
+        KvaeError: they have none.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise KvaeError(f"there is no folder or file {path}: {error}") from error
+
+
+def absolute(path: str) -> Path:
+    """A path that names the same from everywhere.
+
+    Raises:
+        KvaeError: it goes round in links, or is no path at all.
+    """
+    try:
+        return expanded(path).resolve()
+    # Before Python 3.13 links in a circle are a RuntimeError.
+    except (OSError, RuntimeError, ValueError) as error:
+        raise KvaeError(f"cannot read {path}: {error}") from error
 
 
 def refuse_resizing(request: Request) -> None:

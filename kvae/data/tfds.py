@@ -14,9 +14,13 @@ from kvae.data import folder
 from kvae.data.dataset import Dataset, Split, check_images
 from kvae.data.loading import Request, refuse_resizing
 from kvae.errors import KvaeError, UsageError
-from kvae.files import read_json, whole_folder, write_json
+from kvae.files import whole_folder, write_json
+from kvae.reading import check_npy, read_json
 
 logger = logging.getLogger(__name__)
+
+MAPPED_BYTES = 2**28
+"""Larger files are mapped."""
 
 DECODED = "decoded"
 """Folder of the decoded arrays, inside that of the TFDS version they are from."""
@@ -43,7 +47,7 @@ def load_built_in(request: Request) -> Dataset:
 def load_any(request: Request) -> Dataset:
     """Any TFDS dataset with an image a row, as `tfds:NAME` or `tfds:NAME/CONFIG`."""
     name = request.name.removeprefix("tfds:").strip("/")
-    if not re.fullmatch(r"\w+(/[\w.+-]+)?", name):
+    if not re.fullmatch(r"\w+(/\w[\w.+-]*)?", name):
         raise UsageError(
             f"{request.name!r} is not tfds:NAME or tfds:NAME/CONFIG, such as tfds:fashion_mnist"
         )
@@ -130,8 +134,15 @@ def _prepared_builder(request: Request, name: str) -> Any:
 
         names = tfds.list_builders(with_community_datasets=False)
         raise registry.unknown("TFDS dataset", name.split("/")[0], names) from error
-    except ValueError as error:
-        raise UsageError(f"{request.name}: {_first_line(error)}") from error
+    except Exception as error:
+        # What lies there decides how TFDS fails; where nothing does, it is the name.
+        if prepared_folder(request.data_dir, name) is None and isinstance(error, ValueError):
+            raise UsageError(f"{request.name}: {_first_line(error)}") from error
+        raise KvaeError(
+            f"what TFDS prepared of {name} in {request.data_dir} is damaged "
+            f"({_first_line(error)}): delete its folder"
+        ) from error
+    _refuse_pipes(request, builder)
     if not (Path(builder.data_dir) / "dataset_info.json").exists():
         logger.info("preparing %s in %s", request.name, builder.data_dir)
     try:
@@ -156,6 +167,15 @@ def _prepared_builder(request: Request, name: str) -> Any:
             raise KvaeError(_put_files(request, builder, "no network")) from error
         raise KvaeError(f"TFDS could not prepare {name}: {_first_line(error)}") from error
     return builder
+
+
+def _refuse_pipes(request: Request, builder: Any) -> None:
+    """TFDS would read without an end what is no regular file in place of a download."""
+    manual = request.data_dir / "downloads" / "manual"
+    for info in builder.url_infos.values():
+        path = manual / info.filename
+        if path.exists() and not path.is_file():
+            raise KvaeError(f"{path} is not the published file: it is not a regular file")
 
 
 def _is_network(error: BaseException | None) -> bool:
@@ -253,11 +273,24 @@ def _write(cache: Path, splits: dict[str, Split], label_names: tuple[str, ...]) 
 
 
 def _read(cache: Path) -> _Decoded:
-    """The decoded arrays, mapped into memory rather than read."""
+    """The decoded arrays; large ones are mapped into memory rather than read."""
     try:
         info = read_json(cache / "info.json")
-        return {name: _read_split(cache / name) for name in info["splits"]}, tuple(info["labels"])
-    except (OSError, ValueError, EOFError, KeyError, TypeError, KvaeError) as error:
+        splits, labels = info["splits"], info["labels"]
+        if not splits or not all(
+            isinstance(listed, list) and all(isinstance(name, str) for name in listed)
+            for listed in (splits, labels)
+        ):
+            raise KvaeError(f"{cache / 'info.json'} does not list splits and labels")
+        if not all(re.fullmatch(r"\w[\w.-]*", name) for name in splits):
+            raise KvaeError(f"{cache / 'info.json'} lists what is no split")
+        found = {name: _read_split(cache / name) for name in splits}
+        for name, split in found.items():
+            numbers = split.labels
+            if numbers is not None and not 0 <= numbers.min() <= numbers.max() < len(labels):
+                raise KvaeError(f"{cache / name} has labels without a name")
+        return found, tuple(labels)
+    except (OSError, ValueError, KeyError, TypeError, KvaeError) as error:
         raise KvaeError(
             f"the decoded images in {cache} are damaged ({_first_line(error)}): delete that folder"
         ) from error
@@ -265,12 +298,22 @@ def _read(cache: Path) -> _Decoded:
 
 def _read_split(path: Path) -> Split:
     def array(file: Path) -> np.ndarray:
-        return np.load(file, mmap_mode="r", allow_pickle=False)
+        check_npy(file)
+        # Only what is in memory outlasts whatever becomes of the file.
+        mapped = file.stat().st_size > MAPPED_BYTES
+        return np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
 
-    labels = path / "labels.npy"
+    images, labels = array(path / "images.npy"), path / "labels.npy"
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+        raise KvaeError(f"{path / 'images.npy'} is {images.dtype} {images.shape}, no images")
+    named = array(labels) if labels.exists() else None
+    if 0 in images.shape or (
+        named is not None and (named.shape != images.shape[:1] or named.dtype.kind not in "iu")
+    ):
+        raise KvaeError(f"{path} does not hold images with a label each")
     return Split(
-        array(path / "images.npy"),
-        array(labels) if labels.exists() else None,
+        images,
+        named,
         {
             file.stem.removeprefix("feature-"): array(file)
             for file in sorted(path.glob("feature-*.npy"))

@@ -127,7 +127,7 @@ def evaluate(
     }
     if model.decoder.likelihood.measure == "density":
         groups["Against linear models"] = _classical(model, dataset, held_out, bound)
-    if dataset.train.labels is not None and held_out.labels is not None:
+    if _labelled(dataset.train) and held_out.labels is not None:
         groups["Labels"] = _labels(model, dataset.train, held_out)
     hidden = "-".join(map(str, config.model.hidden))
     objective = config.training.objective_in(config.training.epochs)
@@ -141,6 +141,11 @@ def evaluate(
         groups=groups,
         kl_per_dimension=[float(kl) for kl in elbo.kl_per_dimension],
     )
+
+
+def _labelled(split: Split) -> bool:
+    """Whether there are labels to be told apart."""
+    return split.labels is not None and len(np.unique(split.labels)) > 1
 
 
 def _row(name: str, each: np.ndarray, unit: str = "nats", verdict: str = "") -> Row:

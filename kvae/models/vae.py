@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from kvae import draws, registry
+from kvae import draws, memory, registry
 from kvae.config import Config
 from kvae.data.pixels import algorithm, to_float
 from kvae.models import bounds
@@ -129,8 +129,10 @@ def build(config: Config, images: np.ndarray | None = None) -> VAE:
 
     Raises:
         UsageError: the `vamp` prior has no images, or more components than there are.
+        KvaeError: there is not enough memory for its weights.
     """
     model, seed = config.model, config.training.seed
+    memory.require(4 * model.size, "such a model", "choose a smaller one")
     jit = config.training.jit
     encoder, decoder = Encoder(model, seed, jit), Decoder(model, seed, jit)
     initialization = Initialization(model.initial_stddev, seed, stream=2)

@@ -1,11 +1,16 @@
 """A model's weights, into checkpoints and out of them."""
 
+import glob
+import os
+import re
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
-from kvae.errors import KvaeError
+from kvae.errors import KvaeError, first_line
 from kvae.models.vae import VAE
+from kvae.reading import open_regular, read_text
 
 
 def variables(model: VAE) -> list[tf.Variable]:
@@ -24,16 +29,77 @@ def restore(model: VAE, checkpoint: Path) -> None:
         KvaeError: the checkpoint is missing, damaged, or of another model.
     """
     weights = variables(model)
+    names = [f"weights/{index}/.ATTRIBUTES/VARIABLE_VALUE" for index in range(len(weights))]
     try:
+        check_files(checkpoint)
         reader = tf.train.load_checkpoint(str(checkpoint))
-        values = [
-            reader.get_tensor(f"weights/{index}/.ATTRIBUTES/VARIABLE_VALUE")
-            for index in range(len(weights))
-        ]
-        for weight, value in zip(weights, values, strict=True):
-            weight.shape.assert_is_compatible_with(value.shape)
+        shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+        # All of this before TensorFlow takes memory for what the index says.
+        for name, weight in zip(names, weights, strict=True):
+            if name not in shapes:
+                raise ValueError(f"there are {len(weights)} in such a model, and {name} is missing")
+            if weight.shape != tf.TensorShape(shapes[name]) or types[name] != weight.dtype:
+                raise ValueError(
+                    f"{name} is {types[name].name} {shapes[name]}, but such a model has "
+                    f"{weight.dtype.name} {weight.shape.as_list()}"
+                )
+        values = [reader.get_tensor(name) for name in names]
+        if not all(np.isfinite(value).all() for value in values):
+            raise ValueError("some are not finite (NaN or infinity)")
+    except KvaeError as error:
+        raise KvaeError(f"cannot load the weights in {checkpoint.parent}: {error}") from error
     except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise KvaeError(f"cannot load the weights in {checkpoint.parent}: {first}") from error
+        raise KvaeError(
+            f"cannot load the weights in {checkpoint.parent}: {first_line(error)}"
+        ) from error
     for weight, value in zip(weights, values, strict=True):
         weight.assign(value)
+
+
+def check_files(checkpoint: Path) -> None:
+    """Refuse what TensorFlow would wait for without an end, or read without one."""
+    for path in checkpoint.parent.glob(f"{glob.escape(checkpoint.name)}.*"):
+        open_regular(path).close()
+
+
+def check_size(checkpoint: Path, count: int) -> None:
+    """Refuse a checkpoint that is too small for a model, before the model is built.
+
+    Args:
+        checkpoint: As `restore` takes it.
+        count: Numbers that the model has at least.
+
+    Raises:
+        KvaeError: it cannot hold so many.
+    """
+    try:
+        check_files(checkpoint)
+    except KvaeError as error:
+        raise KvaeError(f"cannot load the weights in {checkpoint.parent}: {error}") from error
+    files = checkpoint.parent.glob(f"{glob.escape(checkpoint.name)}.data-*")
+    size = sum(path.stat().st_size for path in files)
+    if 4 * count > size:
+        raise KvaeError(
+            f"cannot load the weights in {checkpoint.parent}: {size:,} bytes cannot hold the "
+            f"{count:,} numbers of such a model"
+        )
+
+
+def check_list(folder: Path) -> None:
+    """Refuse TensorFlow's list of the checkpoints in a folder where it names others.
+
+    Raises:
+        KvaeError: it is damaged, leads elsewhere, or the newest is gone.
+    """
+    path = folder / "checkpoint"
+    if not os.path.lexists(path):
+        return
+    text = read_text(path)
+    if not text.startswith("model_checkpoint_path: "):
+        raise KvaeError(f"{path} is damaged: it names no checkpoint")
+    for line in text.splitlines():
+        named = re.fullmatch(r'(?:all_)?model_checkpoint_paths?: "([\w-][\w.-]*)"', line)
+        if not named and not re.fullmatch(r"\w+: [\d.e+]+", line):
+            raise KvaeError(f"{path} is damaged: {line!r:.80} is no checkpoint of that folder")
+        if named and line.startswith("model") and not (folder / f"{named[1]}.index").is_file():
+            raise KvaeError(f"there is no checkpoint {named[1]} in {folder}")

@@ -6,8 +6,9 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any, Literal
 
-from kvae.files import read_json
-from kvae.runs import RESULTS, read_history
+from kvae.errors import KvaeError
+from kvae.reading import read_json
+from kvae.runs import read_history, read_results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -200,7 +201,10 @@ class Bench:
 
     def results(self, name: str) -> dict[str, Any]:
         """What a run's `results.json` holds: figures on test images."""
-        return dict(read_json(self._runs / name / RESULTS))
+        results = read_results(self._runs / name)
+        if results is None:
+            raise KvaeError(f"{self._runs / name} has no results: delete it")
+        return results
 
     def over(self, names: Sequence[str], quantity: str) -> "Spread":
         """A quantity of the test results over runs that differ by their seed."""

@@ -39,7 +39,7 @@ def marginal_likelihoods(
     """
     from kvae.evaluation import annealed_importance_sampling
     from kvae.models.vae import build
-    from kvae.training.loop import CompiledEpoch, new_optimizer
+    from kvae.training.epochs import CompiledEpoch, new_optimizer
     from kvae.training.mcem import MonteCarloEM
 
     mnist = data.load("mnist", data_dir)

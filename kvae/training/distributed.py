@@ -6,7 +6,6 @@ gradients. A worker is a process; each has all the images, and finds their order
 
 import contextlib
 import json
-import math
 import os
 import socket
 import time
@@ -19,10 +18,11 @@ import tensorflow as tf
 
 from kvae import draws, registry
 from kvae.config import TrainingConfig
+from kvae.data.dataset import checksum
 from kvae.errors import KvaeError, UsageError
 from kvae.models.vae import VAE, build
 from kvae.models.weights import variables
-from kvae.training.loop import CompiledEpoch, build_optimizer
+from kvae.training.epochs import CompiledEpoch, build_optimizer
 
 JOIN_SECONDS = 300.0
 """So long workers wait for each other to be started."""
@@ -161,7 +161,7 @@ def lost_workers() -> Iterator[None]:
     ) as error:
         raise KvaeError(
             "another worker is gone, and training cannot go on without it: start all workers "
-            "again, with --resume NAME to go on from the last checkpoint"
+            "again, with --resume and the run's name"
         ) from error
 
 
@@ -221,19 +221,21 @@ class DistributedEpoch(CompiledEpoch):
                 for pairs in _pairs(model, optimizer, replicated, own)
             )
             # Everything is compiled by a step, which is then undone.
-            nothing = tf.zeros((self._rows, math.prod(images.shape[1:])), tf.uint8)
-            step = tf.constant(0), tf.constant(1)
-            self._run(nothing, tf.constant([0, 0]), tf.constant(0.0), *step, tf.zeros(4))
+            seed, beta = tf.constant([0, 0]), tf.constant(0.0)
+            self._take(0, 1, self._nothing(), 0, seed, beta, tf.zeros(4))
             self._total(tf.zeros(4))
             pull()
             self._push()
 
-    def __call__(self, number: int) -> tuple[float, float, float, float]:
+    def parts(
+        self, number: int, begin: int = 0, totals: np.ndarray | None = None
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Run the epoch in one part: what the workers do between parts, all would have to do."""
         with lost_workers():
-            of_worker = super().__call__(number)
-            elbo, reconstruction, kl, objective = self._total(tf.constant(of_worker)).numpy()
+            *_, (end, of_worker) = super().parts(number, begin)
+            sums = self._total(tf.constant(of_worker)).numpy()
             self._push()
-        return float(elbo), float(reconstruction), float(kl), float(objective)
+        yield end, sums if totals is None else sums + totals
 
     @tf.function(autograph=False)
     def _total(self, of_worker: tf.Tensor) -> tf.Tensor:
@@ -263,7 +265,7 @@ class DistributedEpoch(CompiledEpoch):
     def _check_agreement(self, model: VAE, images: np.ndarray, epochs: int) -> None:
         """Make sure that all workers train the same: nothing else would tell."""
         digest = zlib.crc32(json.dumps(model.config.to_json()).encode())
-        for array in [images, *model.get_weights(), np.array(epochs)]:
+        for array in [np.array([checksum(images), epochs]), *model.get_weights()]:
             digest = zlib.crc32(np.ascontiguousarray(array).data, digest)
 
         @tf.function(autograph=False)

@@ -8,6 +8,7 @@ from kvae.errors import KvaeError
 from kvae.figures.grids import to_uint8
 from kvae.files import whole_file
 from kvae.models.vae import VAE
+from kvae.reading import read_arrays
 
 FRAMES = 40
 COUNT = 36
@@ -48,7 +49,9 @@ class Film:
         return {"epochs": np.array(self._epochs), "images": np.stack(self._images)}
 
     def save(self, path: Path) -> None:
-        """Write the frames as `.npz`."""
+        """Write the frames as `.npz`, if there are any."""
+        if not self._epochs:
+            return
         with whole_file(path) as scratch:
             frames = self.frames()
             np.savez_compressed(scratch, epochs=frames["epochs"], images=frames["images"])
@@ -61,7 +64,22 @@ def read_frames(path: Path) -> dict[str, np.ndarray]:
         KvaeError: the file is damaged.
     """
     try:
-        with np.load(path) as file:
-            return {"epochs": file["epochs"], "images": file["images"]}
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        arrays = read_arrays(path, lambda names: [n for n in names if n in ("epochs", "images")])
+        epochs, images = arrays["epochs"], arrays["images"]
+    except KeyError as error:
+        raise KvaeError(f"{path} is damaged: it has no {error}") from error
+    except KvaeError as error:
         raise KvaeError(f"{path} is damaged: {error}") from error
+    if (
+        epochs.ndim != 1
+        or epochs.dtype.kind not in "iu"
+        or images.ndim != 5
+        or images.dtype != np.uint8
+        or images.shape[-1] not in (1, 3)
+        or 0 in images.shape
+        or len(epochs) != len(images)
+    ):
+        raise KvaeError(
+            f"{path} is damaged: it does not hold the same number of epochs and of pictures"
+        )
+    return {"epochs": epochs, "images": images}

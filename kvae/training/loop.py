@@ -1,33 +1,22 @@
-"""The training loop: a whole epoch in one compiled call."""
+"""The training loop: epochs, and what becomes of them."""
 
-import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from kvae import registry
-from kvae.config import TrainingConfig
 from kvae.data import Dataset
-from kvae.data.pixels import to_float
-from kvae.errors import KvaeError, UsageError
+from kvae.errors import NotFiniteError, UsageError
 from kvae.evaluation import Evaluation, Evaluator
 from kvae.evaluation.elbo import CHUNK
-from kvae.models.bounds import Weighting
 from kvae.models.vae import VAE
 from kvae.models.weights import variables
+from kvae.training.distributed import DistributedEpoch
+from kvae.training.epochs import CompiledEpoch, build_optimizer, new_optimizer
 from kvae.training.history import Epoch
 
 OnEpoch = Callable[[Epoch, Evaluation], None]
-
-RESIDENT_BYTES = 2**30
-"""Images of up to this size are kept on the device, where their order takes as much again."""
-CHUNK_BYTES = 2**25
-
-# Separates the random numbers of training from those of evaluation under the same seed.
-STREAM = 0
 
 
 def train(
@@ -37,6 +26,7 @@ def train(
     state: "State | None" = None,
     evaluator: Evaluator | None = None,
     strategy: tf.distribute.Strategy | None = None,
+    on_pause: Callable[[], None] = lambda: None,
 ) -> list[Epoch]:
     """Train a model as its configuration says.
 
@@ -49,6 +39,8 @@ def train(
         evaluator: What `new_evaluator` gave, likewise.
         strategy: What `kvae.training.new_strategy` gave: the devices and machines that share the
             work. By default it is one device's.
+        on_pause: Called whenever the state is one to go on from: after every epoch, and every
+            second or so of a long one. What it raises ends the training there.
 
     Returns:
         One entry an epoch.
@@ -65,17 +57,23 @@ def train(
             f"{dataset.image_shape}"
         )
     state = state or State(model, dataset)
-    run_epoch = _epoch_runner(state, dataset, strategy)
+    epochs = _epochs(state, dataset, strategy)
     validate = evaluator or new_evaluator(model, dataset)
     while not state.done:
         number = len(state.history) + 1
         start = time.perf_counter()
-        elbo, reconstruction, kl, objective = run_epoch(number)
-        seconds = time.perf_counter() - start
+        for step, totals in epochs.parts(number, state.step, state.totals):
+            now = time.perf_counter()
+            state.seconds += now - start
+            state.step, state.totals = step, totals
+            if step < state.steps:
+                on_pause()
+            start = time.perf_counter()
+        elbo, reconstruction, kl, objective = epochs.means(state.totals)
         validation = validate(dataset.validation.images)
         epoch = Epoch(
             number,
-            round(seconds, 6),
+            round(state.seconds, 6),
             elbo,
             reconstruction,
             kl,
@@ -86,15 +84,15 @@ def train(
             config.objective_in(number),
             objective,
         )
-        if not np.isfinite([epoch.train_elbo, epoch.validation_elbo]).all():
-            raise KvaeError(
-                f"training stopped in epoch {number}: the loss is not finite (training ELBO "
-                f"{epoch.train_elbo}, validation ELBO {epoch.validation_elbo}); try a learning "
-                f"rate below {config.learning_rate:g}"
+        if not np.isfinite(epoch.validation_elbo):
+            raise NotFiniteError(
+                f"training stopped after epoch {number}: the ELBO of the validation images is "
+                f"{epoch.validation_elbo}; try a learning rate below {config.learning_rate:g}"
             )
         state.after(epoch)
         if on_epoch:
             on_epoch(epoch, validation)
+        on_pause()
     state.restore_best()
     return state.history
 
@@ -110,6 +108,10 @@ class State:
         model: Its weights are the newest epoch's.
         optimizer: The configuration's, with the variables that go with the weights.
         history: An entry an epoch.
+        steps: In an epoch.
+        step: How many of the next epoch's steps are done.
+        totals: Their sums, as `kvae.training.epochs.CompiledEpoch.parts` has them.
+        seconds: They took.
         best: The weights of the epoch with the best validation ELBO, if they are wanted in the end.
     """
 
@@ -118,6 +120,8 @@ class State:
         self.optimizer = new_optimizer(model.config.training, len(dataset.train))
         build_optimizer(self.optimizer, model)
         self.history: list[Epoch] = []
+        self.steps = -(-len(dataset.train) // model.config.training.batch_size)
+        self._begin_epoch()
         patient = model.config.training.patience is not None
         self.best = [tf.Variable(value) for value in variables(model)] if patient else []
 
@@ -129,12 +133,22 @@ class State:
             return epochs == config.epochs or epochs - self._best_epoch >= config.patience
         return epochs == config.epochs
 
+    @property
+    def reached(self) -> str:
+        """How far it has come, in words."""
+        step = f", and {self.step} of {self.steps} steps" if self.step else ""
+        return f"epoch {len(self.history)}{step}"
+
     def after(self, epoch: Epoch) -> None:
         """Note an epoch, whose weights are the model's."""
         self.history.append(epoch)
+        self._begin_epoch()
         if self._best_epoch == epoch.epoch:
             for best, value in zip(self.best, variables(self.model), strict=bool(self.best)):
                 best.assign(value)
+
+    def _begin_epoch(self) -> None:
+        self.step, self.totals, self.seconds = 0, np.zeros(4, np.float32), 0.0
 
     def restore_best(self) -> None:
         """Give the model the best weights, if they were kept."""
@@ -147,48 +161,15 @@ class State:
         return max(self.history, key=lambda epoch: epoch.validation_elbo).epoch
 
 
-def _epoch_runner(
+def _epochs(
     state: State, dataset: Dataset, strategy: tf.distribute.Strategy | None
-) -> "CompiledEpoch":
+) -> CompiledEpoch:
     config = state.model.config
     binarize = config.data.binarize
     rest = (state.model, state.optimizer, dataset.train.images, config.training, binarize)
-    if strategy is None:
-        return CompiledEpoch(*rest)
-    # It builds on this file.
-    from kvae.training.distributed import DistributedEpoch
-
-    return DistributedEpoch(*rest, strategy, len(state.history))
-
-
-def new_optimizer(config: TrainingConfig, images: int) -> keras.Optimizer:
-    """The configuration's optimizer, with Keras's defaults but for what it names.
-
-    Args:
-        config: Names it.
-        images: To train on, for the number of steps that a schedule has.
-    """
-    steps = config.epochs * -(-images // min(config.batch_size, images))
-    rate = registry.resolve(registry.SCHEDULES, config.schedule)(config.learning_rate, steps)
-    optimizer = registry.resolve(registry.OPTIMIZERS, config.optimizer)
-    return optimizer(rate, weight_decay=config.weight_decay or None)
-
-
-def build_optimizer(
-    optimizer: keras.Optimizer, model: VAE, weights: Sequence[tf.Variable] | None = None
-) -> None:
-    """Make an optimizer's variables for weights, all by default, unless it has them already.
-
-    Only networks' kernels are to decay.
-    """
-    if optimizer.built:
-        return
-    weights = weights or model.trainable_variables
-    if optimizer.weight_decay:
-        decayed = {id(w) for network in (model.encoder, model.decoder) for w in _kernels(network)}
-        kept = [weight for weight in weights if id(weight) not in decayed]
-        optimizer.exclude_from_weight_decay(var_list=kept)
-    optimizer.build(weights)
+    return (
+        DistributedEpoch(*rest, strategy, len(state.history)) if strategy else CompiledEpoch(*rest)
+    )
 
 
 def new_evaluator(model: VAE, dataset: Dataset) -> Evaluator:
@@ -196,207 +177,3 @@ def new_evaluator(model: VAE, dataset: Dataset) -> Evaluator:
     config, binarize = model.config.training, model.config.data.binarize
     chunk = min(CHUNK, max(len(dataset.validation), len(dataset.test)))
     return Evaluator(model, binarize, config.seed, chunk, config.jit)
-
-
-class CompiledEpoch:
-    """An epoch as one compiled function, with the images on the device.
-
-    Every random number is stateless, keyed by seed, epoch and step, so that the seed decides the
-    weights after any epoch. The last step of an epoch has the full batch's shape, filled up with
-    images of weight zero, so that each image counts once and there is one shape to compile.
-
-    Images of more than `resident_bytes` stay where they are, and reach the same compiled function
-    in chunks that are read while the one before is trained on; the weights come out the same, bit
-    for bit.
-
-    Compiling is done when the object is made.
-
-    Args:
-        model: Its weights are changed in place.
-        optimizer: A Keras optimizer; what is not yet built is built.
-        images: uint8 `[count, height, width, channels]`; may be mapped from a file.
-        config: Batch size, seed and the rest.
-        binarize: As in `kvae.config.DataConfig`.
-        resident_bytes: Images of up to this size are kept on the device.
-        chunk_bytes: Size of the chunks of larger ones.
-    """
-
-    WHOLE = True
-    """Whether XLA compiles the epoch as a whole."""
-
-    def __init__(
-        self,
-        model: VAE,
-        optimizer: keras.Optimizer,
-        images: np.ndarray,
-        config: TrainingConfig,
-        binarize: str,
-        resident_bytes: int = RESIDENT_BYTES,
-        chunk_bytes: int = CHUNK_BYTES,
-    ) -> None:
-        count, batch_size = len(images), min(config.batch_size, len(images))
-        shape, pixels = images.shape[1:], math.prod(images.shape[1:])
-        build_optimizer(optimizer, model)
-        self._model, self._optimizer, self._config = model, optimizer, config
-        self._batch_size, self._image_shape, self._binarize = batch_size, shape, binarize
-        self._count, self._steps = count, -(-count // batch_size)
-        self._images: np.ndarray | tf.Tensor = images.reshape(count, -1)
-        if images.nbytes <= resident_bytes:
-            self._images = tf.constant(self._images)
-            self._chunk_steps = self._steps
-        else:
-            self._chunk_steps = max(1, min(self._steps, chunk_bytes // (batch_size * pixels)))
-        self._rows = self._chunk_steps * batch_size
-
-        # Where steps begin and end are arguments, so that the function can be compiled by taking
-        # none of them. AutoGraph, which is not needed, would take as long as all other tracing.
-        @tf.function(jit_compile=config.jit and self.WHOLE, autograph=False)
-        def run(
-            chunk: tf.Tensor,
-            seed: tf.Tensor,
-            beta: tf.Tensor,
-            begin: tf.Tensor,
-            end: tf.Tensor,
-            totals: tf.Tensor,
-        ) -> tf.Tensor:
-            def one(step: tf.Tensor, totals: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-                batch = tf.slice(chunk, [(step - begin) * batch_size, 0], [batch_size, pixels])
-                numbers = step * batch_size + tf.range(batch_size)
-                weight = tf.cast(numbers < count, tf.float32)
-                return step + 1, totals + self._step(batch, weight, step, seed, beta)
-
-            return tf.while_loop(lambda step, _: step < end, one, [begin, totals])[1]
-
-        self._run = run
-        nothing = tf.zeros((self._rows, pixels), tf.uint8)
-        none = tf.constant(0)
-        run(nothing, tf.constant([0, 0]), tf.constant(0.0), none, none, tf.zeros(4))
-
-    def __call__(self, number: int) -> tuple[float, float, float, float]:
-        """Run epoch `number`; mean ELBO, reconstruction, KL, objective an image, in nats."""
-        order, seed = epoch_order(self._config.seed, number, self._count)
-        totals, beta = tf.zeros(4), tf.constant(self._config.beta_in(number), tf.float32)
-        begins = range(0, self._steps, self._chunk_steps)
-        for begin, chunk in zip(begins, self._chunks(order), strict=True):
-            end = min(begin + self._chunk_steps, self._steps)
-            totals = self._run(chunk, seed, beta, tf.constant(begin), tf.constant(end), totals)
-        elbo, reconstruction, kl, objective = (totals / self._count).numpy()
-        return float(elbo), float(reconstruction), float(kl), float(objective)
-
-    def _step(
-        self,
-        batch: tf.Tensor,
-        weight: tf.Tensor,
-        step: tf.Tensor,
-        seed: tf.Tensor,
-        beta: tf.Tensor,
-    ) -> tf.Tensor:
-        """Change the weights by a batch; sums of ELBO, reconstruction, KL and objective."""
-        gradients, sums = self._gradients(batch, weight, tf.reduce_sum(weight), step, seed, beta)
-        self._optimizer.apply(in_step(gradients), self._model.trainable_variables)
-        return sums
-
-    def _gradients(
-        self,
-        batch: tf.Tensor,
-        weight: tf.Tensor,
-        total: tf.Tensor,
-        step: tf.Tensor,
-        seed: tf.Tensor,
-        beta: tf.Tensor,
-    ) -> tuple[list[tf.Tensor], tf.Tensor]:
-        """The gradients of the loss, and the sums as `_step` has them.
-
-        Args:
-            batch: uint8 `[rows, pixels]`.
-            weight: Of each image in the loss, `[rows]`.
-            total: The weights' sum over the whole batch, which may have more rows than these.
-            step: Number of the step in the epoch.
-            seed: The epoch's, int32 `[2]`.
-            beta: The KL's weight.
-        """
-        config, model = self._config, self._model
-        # Seeds too are random numbers, which come out differently outside of what XLA compiles.
-        seed = tf.random.experimental.stateless_fold_in(seed, step)
-        pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-        floats = to_float(batch, self._binarize, pixel_seed, config.jit)
-        floats = tf.reshape(floats, (batch.shape[0], *self._image_shape))
-        weighting = Weighting(
-            beta, config.free_bits, config.importance_samples, config.doubly_reparameterized
-        )
-        estimator = registry.resolve(registry.ESTIMATORS, config.estimator)
-        with tf.GradientTape() as tape:
-            terms = estimator(model, floats, latent_seed, weighting)
-            share = batch.shape[0] / self._batch_size
-            loss = batch_loss(model, terms.objective, weight, total, share, config, self._count)
-        gradients = tape.gradient(loss, model.trainable_variables)
-        parts = tf.stack([terms.elbo, terms.reconstruction, terms.kl, terms.objective])
-        return gradients, tf.reduce_sum(weight * parts, axis=1)
-
-    def _chunks(self, order: np.ndarray) -> Iterable[tf.Tensor]:
-        """The images in the order of an epoch; the last chunk is filled up with any others."""
-        parts = -(-len(order) // self._rows)
-        order = np.resize(order, (parts, self._rows))
-        if isinstance(self._images, tf.Tensor):
-            # One gather an epoch outside of XLA, whose own copies byte by byte.
-            return [tf.gather(self._images, order[0])]
-        images, shape = self._images, (self._rows, self._images.shape[1])
-
-        def gather(index: tf.Tensor) -> tf.Tensor:
-            chunk = tf.numpy_function(lambda index: images[index], [index], tf.uint8)
-            return tf.ensure_shape(chunk, shape)
-
-        chunks = tf.data.Dataset.from_tensor_slices(order).map(gather).prefetch(1)
-        # One reader with a thread of its own. With tf.data's own tuning and in its shared threads
-        # XLA's were held up every now and then, and the whole epoch took half as long again.
-        options = tf.data.Options()
-        options.autotune.enabled = False
-        options.threading.private_threadpool_size = 1
-        return chunks.with_options(options)
-
-
-def epoch_order(seed: int, number: int, count: int) -> tuple[np.ndarray, tf.Tensor]:
-    """The order of `count` images in epoch `number`, and the seed of its other random numbers."""
-    order = np.random.RandomState([seed, STREAM, number]).permutation(count)
-    return order, tf.random.experimental.stateless_fold_in([seed, STREAM], number)
-
-
-def batch_loss(
-    model: VAE,
-    objective: tf.Tensor,
-    weight: tf.Tensor,
-    total: tf.Tensor,
-    share: float,
-    config: TrainingConfig,
-    count: int,
-) -> tf.Tensor:
-    """Minus the weighted mean of a batch's objective and the decoder's share of a weight prior.
-
-    Args:
-        model: Its decoder has the weights.
-        objective: What is maximised, in nats, of some rows of the batch, `[rows]`.
-        weight: Of each of these images, `[rows]`.
-        total: Sum of the weights of the whole batch.
-        share: Of the batch that these rows are.
-        config: `weight_prior` is its precision.
-        count: Training images, among which the prior's log density is divided.
-    """
-    loss = -tf.reduce_sum(weight * objective) / total
-    if config.weight_prior:
-        squares = [tf.reduce_sum(w**2) for w in model.decoder.trainable_variables]
-        loss += 0.5 * share * config.weight_prior * tf.add_n(squares) / count
-    return loss
-
-
-def _kernels(network: keras.Model) -> list[tf.Variable]:
-    return [weight for weight in network.trainable_variables if len(weight.shape) == 2]
-
-
-def in_step(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """The same gradients, none of which is to be had before the backward pass is over.
-
-    XLA copies a weight at every step if something might still read it when it is updated. Adding
-    nothing times the biases' gradients, which come after every such reading, tells it otherwise.
-    """
-    biases = [tf.reduce_sum(g) for g in gradients if g.shape.rank <= 1]
-    return [g + 0.0 * tf.add_n(biases) for g in gradients] if biases else list(gradients)

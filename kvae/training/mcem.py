@@ -9,7 +9,7 @@ from tensorflow_probability import distributions as tfd
 from kvae.config import TrainingConfig
 from kvae.data.pixels import to_float
 from kvae.models.vae import VAE
-from kvae.training.loop import batch_loss, build_optimizer, epoch_order, in_step
+from kvae.training.epochs import batch_loss, build_optimizer, epoch_order, in_step
 
 LEAPFROG_STEPS = 10
 UPDATES = 5
@@ -33,9 +33,10 @@ class MonteCarloEM:
     exp(0.5 (accepted share - 0.9)).
 
     Random numbers, the last batch of an epoch and compilation are as in
-    `kvae.training.loop.CompiledEpoch`, but the images are always kept on the device. The chains are
-    part of the state: epochs are to be run in order, from 1. With `binarize="dynamic"` pixels are
-    drawn anew in each epoch, and a chain has one transition to follow them.
+    `kvae.training.epochs.CompiledEpoch`, but the images are always kept on the device, and an epoch
+    is one call. The chains are part of the state: epochs are to be run in order, from 1. With
+    `binarize="dynamic"` pixels are drawn anew in each epoch, and a chain has one transition to
+    follow them.
 
     Args:
         model: The weights of its decoder and its prior are changed in place.

@@ -79,6 +79,11 @@ def mixture(
     held_out = draws(model, dataset.validation, max(1, DRAWS // len(dataset.validation)), seed)
     # A component needs more points than it has dimensions for its covariance to mean something.
     most = max(1, len(train) // (model.config.model.latent + 1))
+    if components and components > len(train):
+        raise UsageError(
+            f"components must be at most the {len(train):,} latents that a mixture is fitted to, "
+            f"got {components:,}"
+        )
     candidates = (components,) if components else [size for size in LADDER if size <= most]
     found: dict[int, float] = {}
     best: GaussianMixture | None = None

@@ -18,6 +18,7 @@ from kvae.config import Config
 from kvae.data import Dataset
 from kvae.evaluation import Evaluation
 from kvae.models.vae import VAE
+from kvae.training.events import rewind
 from kvae.training.history import Epoch
 
 TERMS = ("elbo", "reconstruction", "kl")
@@ -35,21 +36,27 @@ class Summaries:
 
     Args:
         folder: `runs/NAME`.
+        name: The run's.
         model: The model in training.
         dataset: Reconstructions are of its validation images, the Projector is of its test images.
         config: The run's configuration.
+        epochs: How many are done already; what is in the folder of later ones is dropped.
     """
 
-    def __init__(self, folder: Path, model: VAE, dataset: Dataset, config: Config) -> None:
+    def __init__(
+        self, folder: Path, name: str, model: VAE, dataset: Dataset, config: Config, epochs: int = 0
+    ) -> None:
         self._folder, self._model, self._dataset, self._config = folder, model, dataset, config
+        folders = {name: folder / name for name in ("train", "validation", ".")}
+        for part in folders.values():
+            rewind(part, epochs)
         self._writers = {
-            name: tf.summary.create_file_writer(str(folder / name))
-            for name in ("train", "validation", ".")
+            name: tf.summary.create_file_writer(str(part)) for name, part in folders.items()
         }
         with self._writers["."].as_default(step=0):
             text = json.dumps(config.to_json(), indent=2)
             tf.summary.text("configuration", f"```json\n{text}\n```")
-            hparams.hparams(_flat(config), trial_id=folder.name)
+            hparams.hparams(_flat(config), trial_id=name)
 
     def epoch(self, epoch: Epoch, validation: Evaluation) -> None:
         """Write an epoch's scalars; its KL histogram and images about ten times a run."""
@@ -74,6 +81,10 @@ class Summaries:
             tf.summary.image(
                 "samples", figures.tile(self._model.sample(SAMPLES, seed).numpy())[None]
             )
+        self.flush()
+
+    def flush(self) -> None:
+        """Write to disk what there is so far."""
         for writer in self._writers.values():
             writer.flush()
 

@@ -1,8 +1,10 @@
 """What makes commands start quickly changes nothing else."""
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,15 @@ assert not [finder for finder in sys.meta_path if "kvae_cli" in type(finder).__m
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+
+
+def test_what_killed_processes_left_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in "dead", "alive", "young":
+        (tmp_path / f"{compiled.PREFIX}{name}").mkdir()
+    for name in "dead", "alive":
+        os.utime(tmp_path / f"{compiled.PREFIX}{name}", (0, 0))
+    assert compiled._lock(tmp_path / f"{compiled.PREFIX}alive")
+    compiled._remove_what_others_left()
+    left = sorted(path.name.removeprefix(compiled.PREFIX) for path in tmp_path.iterdir())
+    assert left == ["alive", "young"]

@@ -74,10 +74,10 @@ def test_annealing_from_the_prior_asks_nothing_of_the_encoder(linear_gaussian):
 
 @pytest.mark.parametrize("prior", ["mixture", "flow"])
 def test_annealing_from_a_learned_prior_agrees_with_many_of_its_draws(few_digits, prior):
-    components = {"components": 3} if prior == "mixture" else {}
+    options = {"mixture": {"components": 3}, "flow": {"flow_layers": 2, "flow_units": 8}}[prior]
     config = kvae.configure(
         few_digits, prior=prior, binarize="threshold", latent=2, hidden=(8,), jit=False,
-        **components,
+        **options,
     )  # fmt: skip
     model, rng = kvae.build(config), np.random.default_rng(0)
     # A prior that is no N(0, I).

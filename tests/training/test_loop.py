@@ -14,7 +14,7 @@ from kvae.data import Dataset
 from kvae.errors import KvaeError, UsageError
 from kvae.evaluation import Evaluator
 from kvae.models.bounds import Terms, Weighting
-from kvae.training.loop import CompiledEpoch, new_optimizer
+from kvae.training.epochs import CompiledEpoch, new_optimizer
 
 
 class Counter:
@@ -84,6 +84,25 @@ def test_chunks_of_images_too_large_to_keep_give_the_same_weights(
     assert kept == chunked
     for left, right in zip(kept_weights, chunked_weights, strict=True):
         np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("how", ["shorter", "gone"])
+def test_a_mapped_file_that_changes_ends_training(few_digits, tmp_path, how):
+    config = config_of(few_digits, batch_size=20)
+    file = tmp_path / "images.npy"
+    np.save(file, few_digits.train.images)
+    mapped = np.load(file, mmap_mode="r")
+    optimizer = keras.optimizers.Adagrad(0.01)
+    limits = {"resident_bytes": 0, "chunk_bytes": 20 * 64}
+    run = CompiledEpoch(kvae.build(config), optimizer, mapped, config.training, "none", **limits)
+    run(1)
+    if how == "shorter":
+        with file.open("r+b") as opened:
+            opened.truncate(1000)
+    else:
+        file.unlink()
+    with pytest.raises(KvaeError, match="images.npy has changed or is gone"):
+        run(2)
 
 
 def config_of(dataset: Dataset, **options: object) -> Config:
@@ -230,7 +249,9 @@ def test_any_prior_trains_with_any_posterior(few_digits, number):
 
 def test_a_loss_that_is_not_finite_stops_training(few_digits):
     config = config_of(few_digits, optimizer="sgd", learning_rate=1e30)
-    with pytest.raises(KvaeError, match=r"epoch 1: the loss is not finite .* below 1e\+30"):
+    with pytest.raises(
+        KvaeError, match=r"epoch 1, step \d of 3: the loss is not finite; .* below 1e\+30"
+    ):
         kvae.train(kvae.build(config), few_digits)
 
 

@@ -10,7 +10,7 @@ from tensorflow_probability import distributions as tfd
 
 import kvae
 from kvae.config import TrainingConfig
-from kvae.training.loop import new_optimizer
+from kvae.training.epochs import new_optimizer
 from kvae.training.mcem import MonteCarloEM
 
 

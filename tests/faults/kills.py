@@ -1,0 +1,141 @@
+"""Training processes killed at random instants, and gone on with.
+
+    python -m tests.faults.kills --count 50
+
+kills `kvae train` again and again, at any time of its life, at any change to a file, while it
+writes a checkpoint and while it exports; goes on with `kvae train --resume` until it is done; and
+compares everything with a run that was left in peace. It prints a line a run, and fails if one of
+them differs in a bit.
+"""
+
+import argparse
+import contextlib
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .process import differences, leftovers, outcome, run
+
+SETTINGS = {
+    "plain": ("--hidden", "16", "--epochs", "12", "--checkpoint-every", "1"),
+    "patient": ("--hidden", "32", "--epochs", "40", "--learning-rate", "0.05", "--latent", "8",
+                "--patience", "4", "--checkpoint-every", "2"),
+    "flow": ("--hidden", "16", "--epochs", "8", "--prior", "flow", "--flow-units", "8",
+             "--bound", "iwae", "--importance-samples", "3", "--checkpoint-every", "3"),
+    "binary": ("--hidden", "16", "--epochs", "10", "--binarize", "dynamic", "--latent", "3",
+               "--batch-size", "7", "--checkpoint-every", "1"),
+}  # fmt: skip
+A_RUN = 5
+"""Kills at most, before it is left to end."""
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What became of a run.
+
+    Attributes:
+        setting: Its name in `SETTINGS`.
+        replaces: Whether it was to replace another run.
+        kills: What was counted, and the instant, of each time that it was killed.
+        wrong: What is not as it should be.
+    """
+
+    setting: str
+    replaces: bool
+    kills: list[str]
+    wrong: list[str]
+
+
+def instant(dice: random.Random, changes: int, seconds: float) -> tuple[str, float]:
+    """What to count, and up to where."""
+    what = dice.choice(["time", "files", "checkpoint", "export"])
+    # A checkpoint takes some ten milliseconds, an export about two seconds.
+    delay = {"checkpoint": 0.05, "export": 2.0}
+    if what == "time":
+        return what, dice.uniform(0.4, 1.1) * seconds
+    if what == "files":
+        return what, dice.randint(1, changes)
+    return what, dice.randint(1, 3 if what == "checkpoint" else 1) + min(
+        0.999, dice.uniform(0, delay[what])
+    )
+
+
+def trial(
+    folder: Path, whole: dict, setting: str, replaces: bool, dice: random.Random, measured: tuple
+) -> Killed:
+    """Kill a run up to `A_RUN` times, let it end, and look at what came of it."""
+    options = ("train", *SETTINGS[setting], "--name", "cut")
+    wrong, kills = [], []
+    if replaces:
+        shutil.copytree(folder / "whole/runs/old", folder / "runs/cut")
+        shutil.copytree(folder / "whole/saved_models/old", folder / "saved_models/cut")
+    for number in range(A_RUN + 1):
+        what, when = instant(dice, *measured) if number < A_RUN else ("nothing", 0.0)
+        going = ("--resume",) if (folder / "runs").exists() else ()
+        if replaces and not (folder / "runs/.cut.new").exists():
+            going = ("--overwrite",)
+        done = run(folder, what, when, "killed", *options, *going)
+        if done.returncode == 0:
+            break
+        if done.returncode != -9:
+            wrong.append(f"exit code {done.returncode}: {done.stderr.strip()[-300:]}")
+            break
+        kills.append(f"{what} {when:.3f}")
+    if not wrong:
+        wrong = differences(whole, outcome(folder, "cut")) + leftovers(folder)
+    return Killed(setting, replaces, kills, wrong)
+
+
+def trials(folder: Path, count: int, seed: int, settings: tuple[str, ...]) -> Iterator[Killed]:
+    """Runs until so many kills are done."""
+    dice = random.Random(seed)
+    whole, measured = {}, {}
+    peace = folder / "whole"
+    peace.mkdir()
+    run(peace, "nothing", 0, "", "train", "--hidden", "8", "--epochs", "1", "--name", "old")
+    killed = 0
+    while killed < count:
+        setting = dice.choice(settings)
+        if setting not in whole:
+            # The second time much is compiled already.
+            for name in "first", setting:
+                start = time.monotonic()
+                done = run(peace, "files", 1e9, "", "train", *SETTINGS[setting], "--name", name,
+                           "--overwrite")  # fmt: skip
+                assert done.returncode == 0, done.stderr
+            whole[setting] = outcome(peace, setting)
+            measured[setting] = int((peace / "files").read_text()), time.monotonic() - start
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            (Path(place) / "whole").symlink_to(peace)
+            found = trial(
+                Path(place), whole[setting], setting, dice.random() < 0.3, dice, measured[setting]
+            )
+        killed += len(found.kills)
+        yield found
+
+
+def main() -> None:
+    """Kill, compare, and say what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=50, help="kills at least")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    runs, kills, wrong = 0, 0, 0
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for found in trials(folder, given.count, given.seed, tuple(SETTINGS)):
+            runs, kills, wrong = runs + 1, kills + len(found.kills), wrong + bool(found.wrong)
+            replacing = ", replacing another" if found.replaces else ""
+            verdict = f"DIFFERS: {', '.join(found.wrong)}" if found.wrong else "identical"
+            print(f"{found.setting}{replacing}: {'; '.join(found.kills)}: {verdict}", flush=True)
+    print(f"{kills} kills in {runs} runs: {wrong} of them came out differently")
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()

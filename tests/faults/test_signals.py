@@ -1,0 +1,115 @@
+"""Signals, terminals that go away, closed pipes: the run is saved, and says how to go on."""
+
+import fcntl
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+
+from kvae.runs import read_history
+
+from .process import differences, leftovers, outcome, run
+
+TRAIN = ("train", "--hidden", "16", "--epochs", "400", "--name")
+KVAE = str(Path(sys.executable).with_name("kvae"))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Path:
+    """A folder with a run that was left in peace."""
+    folder = tmp_path_factory.mktemp("signals")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache_home))
+        done = run(folder, "nothing", 0, "", *TRAIN, "whole")
+        assert done.returncode == 0, done.stderr
+        yield folder
+
+
+def begin(folder: Path, name: str, **options: object) -> subprocess.Popen[str]:
+    """A training that has come to its tenth epoch."""
+    process = subprocess.Popen(
+        [KVAE, *TRAIN, name], cwd=folder, text=True,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+    )  # fmt: skip
+    history = folder / "runs" / name / "history.csv"
+    end = time.monotonic() + 100
+    while not (history.is_file() and history.read_bytes().count(b"\n") > 10):
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return process
+
+
+def goes_on(folder: Path, name: str) -> None:
+    """Go on with a run that was stopped, and compare."""
+    done = len(read_history(folder / "runs" / name)["epoch"])
+    assert 10 <= done < 400
+    resumed = run(folder, "nothing", 0, "", "train", "--resume", name)
+    assert resumed.returncode == 0, resumed.stderr
+    assert differences(outcome(folder, "whole"), outcome(folder, name)) == []
+    assert leftovers(folder) == []
+
+
+@pytest.mark.parametrize(("asked", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_saves_the_run(place, asked, code):
+    process = begin(place, asked.lower())
+    process.send_signal(getattr(signal, asked))
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    last = said.splitlines()[-1]
+    assert last.startswith("Error: stopped after epoch ")
+    assert last.endswith(f"kvae train --resume {asked.lower()} goes on")
+    assert f"{asked}: saving the run; SIGINT stops at once" in said
+    assert "Traceback" not in said
+    goes_on(place, asked.lower())
+
+
+def test_a_second_sigint_stops_at_once(place):
+    process = begin(place, "twice")
+    # The process is held while both come, so that it cannot end in between.
+    for what in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+        process.send_signal(what)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+
+
+def test_a_terminal_that_goes_away(place):
+    master, slave = pty.openpty()
+
+    def take_terminal() -> None:
+        os.setsid()
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
+    process = begin(
+        place, "terminal", stdin=slave, stdout=slave, stderr=slave, preexec_fn=take_terminal
+    )
+    os.close(slave)
+    os.close(master)
+    assert process.wait(timeout=60) == 129
+    goes_on(place, "terminal")
+
+
+def test_a_signal_while_nothing_is_to_be_saved(place):
+    process = subprocess.Popen(
+        [KVAE, "evaluate", "whole"], cwd=place, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(1.5)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert said.splitlines()[-1:] == ["Error: interrupted"]
+
+
+def test_a_closed_pipe(place):
+    process = subprocess.Popen(
+        [KVAE, "list", "--json"], cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    assert process.wait(timeout=60) != 0
+    assert process.stderr.read() == b""
