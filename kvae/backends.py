@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 import sys
 import warnings
@@ -37,11 +38,11 @@ def side_by_side(
         # One at a time is this process itself, with all its cores.
         return [task() for task in tasks]
     threads = max(1, _cores() // min(jobs, max(1, len(tasks))))
-    with registry.resolve(registry.BACKENDS, backend)(), warnings.catch_warnings():
+    with registry.resolve(registry.BACKENDS, backend)() as most, warnings.catch_warnings():
         # Loky starts a process anew once it holds on to much memory, as compiled programs do.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs")
         # Ray's backend has no results before all are there.
-        parallel = joblib.Parallel(n_jobs=jobs, batch_size=1, pre_dispatch="all")
+        parallel = joblib.Parallel(n_jobs=min(jobs, most), batch_size=1, pre_dispatch="all")
         return list(parallel(joblib.delayed(_elsewhere)(task, threads, prepare) for task in tasks))
 
 
@@ -58,16 +59,20 @@ def _cores() -> int:
 
 
 @contextlib.contextmanager
-def loky() -> Iterator[None]:
-    """Processes of this machine."""
+def loky() -> Iterator[float]:
+    """Processes of this machine.
+
+    Yields:
+        How many jobs there can be at a time; so do the others.
+    """
     import joblib
 
     with joblib.parallel_config("loky"):
-        yield
+        yield math.inf
 
 
 @contextlib.contextmanager
-def ray() -> Iterator[None]:
+def ray() -> Iterator[float]:
     """The Ray cluster that `RAY_ADDRESS` names, or that `ray start --head` started here.
 
     Raises:
@@ -91,13 +96,14 @@ def ray() -> Iterator[None]:
     try:
         register_ray()
         with joblib.parallel_config("ray"):
-            yield
+            # Ray refuses more than it has processors for.
+            yield max(1, int(cluster.cluster_resources().get("CPU", 1)))
     finally:
         cluster.shutdown()
 
 
 @contextlib.contextmanager
-def dask() -> Iterator[None]:
+def dask() -> Iterator[float]:
     """The Dask cluster whose scheduler `DASK_SCHEDULER_ADDRESS` names.
 
     Raises:
@@ -121,4 +127,4 @@ def dask() -> Iterator[None]:
     except OSError as error:
         raise KvaeError(f"no Dask scheduler answers at {address}: {error}") from error
     with client, joblib.parallel_config("dask"):
-        yield
+        yield math.inf

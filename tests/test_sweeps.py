@@ -223,7 +223,7 @@ def dask_cluster() -> Iterator[dict[str, str]]:
 def test_a_cluster_trains_the_same_runs(command, tmp_path, alone, backend, cluster):
     with cluster() as address:
         done = command(
-            "sweep", "--latent", "2,3", "--hidden", 16, "--epochs", 3, "--jobs", 2,
+            "sweep", "--latent", "2,3", "--hidden", 16, "--epochs", 3, "--jobs", 4,
             "--backend", backend, "--json", **address,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
