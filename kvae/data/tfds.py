@@ -104,6 +104,8 @@ def _decode(request: Request, name: str) -> _Decoded:
     cache = Path(builder.data_dir) / DECODED
     if request.image_size is None and cache.is_dir():
         return _read(cache)
+    if not builder.info.splits:
+        raise KvaeError(f"what TFDS prepared of {name} in {builder.data_dir} is empty: delete it")
     image_key, label_key = _find_features(builder.info.features, name)
     splits = {
         split: _decode_split(request, builder, split, image_key, label_key)
@@ -172,7 +174,8 @@ def _prepared_builder(request: Request, name: str) -> Any:
 def _refuse_pipes(request: Request, builder: Any) -> None:
     """TFDS would read without an end what is no regular file in place of a download."""
     manual = request.data_dir / "downloads" / "manual"
-    for info in builder.url_infos.values():
+    # A dataset whose code names no downloads has none.
+    for info in (builder.url_infos or {}).values():
         path = manual / info.filename
         if path.exists() and not path.is_file():
             raise KvaeError(f"{path} is not the published file: it is not a regular file")
@@ -188,7 +191,7 @@ def _is_network(error: BaseException | None) -> bool:
 
 def _put_files(request: Request, builder: Any, why: str) -> str:
     """What to do without a network: TFDS takes files it knows from `downloads/manual`."""
-    files = {info.filename: url for url, info in builder.url_infos.items()}
+    files = {info.filename: url for url, info in (builder.url_infos or {}).items()}
     manual = request.data_dir / "downloads" / "manual"
     if not 0 < len(files) <= 8:
         return f"could not download {request.name} ({why}): see TFDS's page on {builder.name}"
