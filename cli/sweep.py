@@ -12,7 +12,10 @@ from kvae_cli.train import train
 if TYPE_CHECKING:
     from kvae.sweeps import Row
 
-_OF_ONE_RUN = {"name", "overwrite", "runs", "models", "data_dir", "no_jit", "as_json"}
+_OF_ONE_RUN = {
+    "name", "overwrite", "runs", "models", "data_dir", "no_jit", "as_json", "strategy", "resume",
+    "checkpoint_every",
+}  # fmt: skip
 
 
 class Values(click.ParamType):

@@ -343,10 +343,10 @@ def _complete(
         name, folder, model = place.name, place.folder, state.model
         config = model.config
         evaluate = new_evaluator(model, dataset)
-        summaries = _summaries(place, state, dataset)
         film = Film(model, config.training.epochs)
         if state.history:
             film.resume(folder / FRAMES, len(state.history))
+        summaries = _summaries(place, state, dataset)
 
         def stop_if(signal: int | None) -> None:
             if signal is not None:

