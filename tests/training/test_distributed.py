@@ -68,8 +68,8 @@ make, epochs = output.bar, iter(range(int(sys.argv.pop(1)) - 1))
 def bar(*arguments):
     made = make(*arguments)
     update = made.update
-    def update_or_die():
-        update()
+    def update_or_die(count):
+        update(count)
         if next(epochs, None) is None:
             os.kill(os.getpid(), signal.SIGKILL)
     made.update = update_or_die
