@@ -108,8 +108,10 @@ class _Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Say it, unless the terminal has gone away: the exit code still counts."""
-        with contextlib.suppress(OSError):
+        try:
             super().show(file)
+        except OSError:
+            output.leave_terminals()
 
 
 def _line(text: str) -> str:

@@ -1,6 +1,9 @@
 """What subcommands show: tables and JSON on standard output, progress on standard error."""
 
+import contextlib
 import json
+import os
+import stat
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,21 @@ def printable(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
     )
+
+
+def leave_terminals() -> None:
+    """Have what is written to terminals that have gone away go nowhere.
+
+    What is still in buffers would fail to be written when Python ends, and decide the exit code.
+    """
+    for descriptor in 1, 2:
+        # One that was closed from the beginning is none.
+        with contextlib.suppress(OSError):
+            # One that is gone is a device still, but says that it is no terminal.
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
 
 
 def line(text: str) -> None:

@@ -15,6 +15,7 @@ from types import FrameType
 import click
 
 from kvae.errors import Interrupted
+from kvae_cli import output
 
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
 
@@ -88,11 +89,13 @@ def _listen(socket_of_signals: socket.socket) -> None:
         while numbers := socket_of_signals.recv(1):
             if numbers[0] not in STOPPING:
                 continue
+            if numbers[0] == signal.SIGHUP:
+                output.leave_terminals()
             if told and numbers[0] == signal.SIGINT:
                 os._exit(128 + signal.SIGINT)
             if _asked.deferred and not told:
                 name = signal.Signals(numbers[0]).name
-                # The terminal may be what went away.
+                # Nobody may be listening.
                 with contextlib.suppress(OSError):
                     click.echo(f"\n{name}: saving the run; SIGINT stops at once", err=True)
             told = True

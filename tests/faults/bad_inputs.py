@@ -27,6 +27,8 @@ USAGE, FAILED, LISTED = 2, 1, 0
 EARLIER = "earlier"
 """Name of the run and of the saved model that are there before."""
 
+_NEED_TENSORFLOW = ("Frey", "dataset_info", "weights", "frames", "history", "interrupted")
+
 Make = Callable[[Path], None]
 
 
@@ -51,6 +53,17 @@ class Case:
     make: Make = lambda folder: None
     environment: Mapping[str, str] = field(default_factory=dict)
     may: tuple[str, ...] = ()
+
+    @property
+    def needs_tensorflow(self) -> bool:
+        """Whether the command gets as far as importing TensorFlow or TFDS, which takes long."""
+        return (
+            bool(self.environment)
+            or self.arguments[:1] in (("compare",), ("export",), ("fit-prior",), ("reproduce",))
+            or self.name.startswith(_NEED_TENSORFLOW)
+            or any(word.startswith(("tfds:", "--start-from")) for word in self.arguments)
+            or self.says in ("components", "t-SNE", "two test images")
+        )
 
 
 # Files ------------------------------------------------------------------------------------------

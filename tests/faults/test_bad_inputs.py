@@ -56,22 +56,28 @@ class Watched:
                 ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"
             ),
         }
-        self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("watched.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | self.environment,
-        )
+        self._processes = {
+            tensorflow: subprocess.Popen(
+                [
+                    sys.executable,
+                    Path(__file__).with_name("watched.py"),
+                    *(["tensorflow"] if tensorflow else []),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=os.environ | self.environment,
+            )
+            for tensorflow in (False, True)
+        }
         train = ("train", "--epochs", "1", "--hidden", "8", "--no-jit", "--name", EARLIER)
-        trained = self.run(root / "template", train, seconds=300)
+        trained = self.run(root / "template", train, seconds=300, tensorflow=True)
         assert trained["code"] == 0, trained
 
     def close(self) -> None:
-        """End the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(60)
+        """End the processes."""
+        for process in self._processes.values():
+            process.communicate(timeout=60)
 
     def folder(self) -> Path:
         """A fresh folder, with what was there earlier."""
@@ -85,6 +91,7 @@ class Watched:
         folder: Path,
         arguments: tuple[str, ...] = (),
         seconds: float = SECONDS,
+        tensorflow: bool = False,
         **more: Any,
     ) -> Answer:
         """What a command did."""
@@ -97,11 +104,12 @@ class Watched:
             "seconds": seconds,
             **more,
         }
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        process = self._processes[tensorflow]
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+        return json.loads(process.stdout.readline())
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +142,10 @@ def changed(before: dict[str, Any], after: dict[str, Any], work: Path, may: Any)
     names = [name for name in {*before, *after} if before.get(name) != after.get(name)]
     allowed = tuple(f"{work / folder}/" for folder in may)
     # TFDS keeps a folder for as long as it is imported, and TensorFlow what AutoGraph made.
-    scratch = rf"{re.escape(str(work.parent / 'tmp'))}/(tmp.*tfds|__autograph_generated_file.*)"
+    scratch = (
+        rf"{re.escape(str(work.parent / 'tmp'))}/"
+        r"(tmp.*tfds|__pycache__|(__pycache__/)?__autograph_generated_file.*)"
+    )
     return [
         name
         for name in names
@@ -166,7 +177,12 @@ def test_bad_input_is_one_clear_line_and_touches_nothing(case: Case, watched: Wa
     work = watched.folder()
     case.make(work)
     before = everything(watched.root)
-    answer = watched.run(work, case.arguments, environment=dict(case.environment))
+    answer = watched.run(
+        work,
+        case.arguments,
+        tensorflow=case.needs_tensorflow,
+        environment=dict(case.environment),
+    )
     assert not answer["hung"], f"no answer within {SECONDS} seconds"
     check_words(case, answer["code"], answer["stdout"], answer["stderr"])
     assert answer["seen"] == []
