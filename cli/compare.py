@@ -34,11 +34,11 @@ def compare(
 
     The best value of a line has a star. Differences are taken image by image.
     """
-    from kvae import files, runs
+    from kvae import files, folders
 
     if len(names) < 2:
         raise click.UsageError("name two models or more, each once.")
-    paths = [runs.find(name, models, "saved model") for name in names]
+    paths = [folders.find(name, models, "saved model") for name in names]
     if len({path.resolve() for path in paths}) < len(paths):
         raise click.UsageError("name two models or more, each once.")
     if len({path.name for path in paths}) < len(paths):
@@ -49,7 +49,7 @@ def compare(
 
     loaded = {path.name: export.load(path) for path in paths}
     evaluation.check_comparable(loaded)
-    images = runs.dataset_of(paths[0], None, data_dir, output.progress)
+    images = folders.dataset_of(paths[0], None, data_dir, output.progress)
     quantities = evaluation.compare_models(loaded, images, seed)
     drawn = {
         quantity.name: list(zip(quantity.values, quantity.errors, strict=True))

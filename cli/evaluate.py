@@ -40,10 +40,10 @@ def evaluate(
 
     MODEL is the name or the path of a saved model, by default the newest.
     """
-    from kvae import runs
+    from kvae import folders
 
-    path = runs.find(model, models, "saved model")
-    images = runs.dataset_of(path, dataset, data_dir, output.progress)
+    path = folders.find(model, models, "saved model")
+    images = folders.dataset_of(path, dataset, data_dir, output.progress)
 
     from kvae import evaluation, export
 

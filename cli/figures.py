@@ -64,13 +64,13 @@ def figures(
     MODEL is the name or the path of a saved model, by default the newest. Curves and the animation
     are of the run of that name.
     """
-    from kvae import files
+    from kvae import files, folders
     from kvae import runs as all_runs
 
-    path = all_runs.find(model, models, "saved model")
+    path = folders.find(model, models, "saved model")
     folder = target or Path("figures") / path.name
     files.check_writable(folder)
-    images = all_runs.dataset_of(path, dataset, data_dir, output.progress)
+    images = folders.dataset_of(path, dataset, data_dir, output.progress)
 
     from kvae import gallery
 

@@ -15,11 +15,11 @@ from kvae_cli import options, output
 @options.as_json
 def listing(runs: Path, models: Path, as_json: bool) -> None:
     """List runs and saved models with their key figures, newest last."""
-    from kvae import runs as all_runs
+    from kvae import folders
 
     found = {
-        "runs": [_entry(path) for path in all_runs.listing(runs)],
-        "saved_models": [_entry(path) for path in all_runs.listing(models)],
+        "runs": [_entry(path) for path in folders.listing(runs)],
+        "saved_models": [_entry(path) for path in folders.listing(models)],
     }
     if as_json:
         output.as_json(found)
@@ -35,7 +35,7 @@ def listing(runs: Path, models: Path, as_json: bool) -> None:
 
 def _entry(path: Path) -> dict[str, Any]:
     from kvae.config import read_config
-    from kvae.runs import read_results
+    from kvae.folders import read_results
 
     entry: dict[str, Any] = {"name": path.name, "path": str(path)}
     try:

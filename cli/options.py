@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kvae.runs import MODELS, RUNS
+from kvae.folders import MODELS, RUNS
 
 
 class Folder(click.Path):

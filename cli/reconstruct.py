@@ -32,11 +32,11 @@ def reconstruct(
 
     MODEL is the name or the path of a saved model, by default the newest.
     """
-    from kvae import files, runs
+    from kvae import files, folders
 
-    path = runs.find(model, models, "saved model")
+    path = folders.find(model, models, "saved model")
     files.check_writable(target.parent)
-    images = runs.dataset_of(path, dataset, data_dir, output.progress)
+    images = folders.dataset_of(path, dataset, data_dir, output.progress)
     from kvae import export, figures
 
     loaded = export.load(path)

@@ -28,10 +28,10 @@ def sample(model: str | None, count: int, seed: int, target: Path, models: Path)
 
     MODEL is the name or the path of a saved model, by default the newest.
     """
-    from kvae import files, memory, runs
+    from kvae import files, folders, memory
     from kvae.config import read_config
 
-    path = runs.find(model, models, "saved model")
+    path = folders.find(model, models, "saved model")
     config = read_config(path).model
     height, width, channels = config.image_shape
     numbers = 2 * height * width * channels + 2 * sum(config.hidden) + config.latent

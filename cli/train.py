@@ -179,20 +179,20 @@ def train(
     kvae train --resume digits-z2
     """
     from kvae import config as configuration
-    from kvae import data
+    from kvae import data, folders
     from kvae import runs as all_runs
 
     resumed = _to_resume(resume, name, runs)
     if resumed:
         config = configuration.read_config(resumed)
         _refuse_contradictions(context, resumed, config)
-        if all_runs.is_complete(resumed):
+        if folders.is_complete(resumed):
             click.echo(f"{resumed} is complete: there is nothing to go on with.", err=True)
             _report(resumed, models / resumed.name, config, as_json)
             return
     shared, index = _share(strategy)
     if resumed:
-        images = all_runs.dataset_of(resumed, None, data_dir, output.progress)
+        images = folders.dataset_of(resumed, None, data_dir, output.progress)
     else:
         images = data.load(dataset, data_dir, image_size=image_size, progress=output.progress)
         config = configuration.configure(images, recipe, jit=not no_jit, **chosen)
@@ -225,7 +225,7 @@ def train(
         rest = (runs, models, overwrite, show, shared)
         further = {"checkpoint_every": checkpoint_every, "asked_to_stop": asked_to_stop}
         if resumed:
-            name = all_runs.name_of(resumed)
+            name = folders.name_of(resumed)
             introduce(name)
             run = all_runs.resume(images, str(resumed), *rest, **further)
         else:
@@ -236,7 +236,7 @@ def train(
 
 def _to_resume(resume: str | None, name: str | None, runs: Path) -> Path | None:
     """The folder of the run to go on with; None to start one."""
-    from kvae import runs as all_runs
+    from kvae import folders
 
     if resume is None:
         return None
@@ -244,9 +244,9 @@ def _to_resume(resume: str | None, name: str | None, runs: Path) -> Path | None:
         raise UsageError(f"--resume {resume} goes on with {resume}, which --name {name} is not")
     if not resume and name is None:
         raise UsageError("--resume needs the name of a run, or a --name")
-    if not resume and not all_runs.exists(str(name), runs):
+    if not resume and not folders.exists(str(name), runs):
         return None
-    return all_runs.to_resume(resume or str(name), runs)
+    return folders.to_resume(resume or str(name), runs)
 
 
 def _refuse_contradictions(context: click.Context, folder: Path, config: Any) -> None:
@@ -304,8 +304,8 @@ def _introduce(images: Any, config: Any, name: str | None, likelihood_given: boo
 
 
 def _report(folder: Path, saved_model: Path, config: Any, as_json: bool) -> None:
+    from kvae.folders import MODELS, RESULTS
     from kvae.reading import read_json
-    from kvae.runs import MODELS, RESULTS
 
     results = read_json(folder / RESULTS)
     if as_json:

@@ -22,8 +22,7 @@ from kvae.backends import side_by_side
 from kvae.config import Config, configure, read_config
 from kvae.errors import KvaeError, UsageError
 from kvae.files import check_writable, whole_folder, write_json
-from kvae.progress import Progress, silent
-from kvae.runs import (
+from kvae.folders import (
     HISTORY,
     MODELS,
     RESULTS,
@@ -32,10 +31,10 @@ from kvae.runs import (
     is_complete,
     read_history,
     read_results,
-    resume,
-    start,
     stem,
 )
+from kvae.progress import Progress, silent
+from kvae.runs import resume, start
 
 if TYPE_CHECKING:
     from kvae.data import Dataset

@@ -14,7 +14,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import kvae
-from kvae import runs
+from kvae import folders, runs
 from kvae.data.dataset import Split
 from kvae.errors import Interrupted, KvaeError, NotFiniteError, UsageError
 from kvae.training import COLUMNS, epochs
@@ -129,13 +129,13 @@ def test_names(few_digits, places):
         ("tfds:a/b", "tfds-a-b"),
         ("/a/c d.npz", "c-d"),
     ):
-        assert runs.choose_name(name, 5, None, **places, overwrite=False) == f"{stem}-z5"
+        assert folders.choose_name(name, 5, None, **places, overwrite=False) == f"{stem}-z5"
 
 
 def test_overwrite_replaces_run_and_model(few_digits, places):
     first = start(few_digits, places, "mine", epochs=1)
     second = start(few_digits, places, "mine", overwrite=True, epochs=2, seed=1)
-    assert len(runs.read_history(second.folder)["epoch"]) == 2
+    assert len(folders.read_history(second.folder)["epoch"]) == 2
     assert not np.array_equal(first.model.sample(2), kvae.load(second.saved_model).sample(2))
     assert sorted(p.name for p in places["runs"].iterdir()) == ["mine"]
     assert sorted(p.name for p in places["models"].iterdir()) == ["mine"]
@@ -182,7 +182,7 @@ def cut(few_digits, places, epoch, **options):
 def same_outcome(one, other):
     for left, right in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
-    histories = [runs.read_history(each.folder) for each in (one, other)]
+    histories = [folders.read_history(each.folder) for each in (one, other)]
     for history in histories:
         history.pop("seconds")
     assert histories[0] == histories[1]
@@ -198,7 +198,7 @@ def test_an_interrupted_run_goes_on(few_digits, places, patience):
     whole = start(few_digits, places, "whole", **options)
     # The last three epochs are in the history, but in no checkpoint.
     folder = cut(few_digits, places, 33, checkpoint_every=15, **options)
-    assert len(runs.read_history(folder)["epoch"]) == 33
+    assert len(folders.read_history(folder)["epoch"]) == 33
     seen = []
     run = runs.resume(few_digits, "cut", on_epoch=lambda epoch: seen.append(epoch.epoch), **places)
     assert seen[0] == 31
@@ -302,12 +302,12 @@ def test_a_run_that_is_to_replace_another_can_be_gone_on_with(few_digits, places
     weights = old.model.get_weights()
     cut(few_digits, places, 3, checkpoint_every=2, overwrite=True)
     # What is complete is there until the new one is.
-    assert len(runs.read_history(old.folder)["epoch"]) == 1
+    assert len(folders.read_history(old.folder)["epoch"]) == 1
     for left, right in zip(kvae.load(old.saved_model).get_weights(), weights, strict=True):
         np.testing.assert_array_equal(left, right)
     run = runs.resume(few_digits, "cut", **places)
     assert run.folder == old.folder
-    assert len(runs.read_history(old.folder)["epoch"]) == 4
+    assert len(folders.read_history(old.folder)["epoch"]) == 4
     assert [path.name for path in places["runs"].iterdir()] == ["cut"]
     assert same_outcome(run, start(few_digits, places, "whole"))
 
@@ -349,20 +349,20 @@ def test_export_of_a_run(few_digits, places):
 
 def test_find(few_digits, places, tmp_path):
     with pytest.raises(KvaeError, match="no saved model in .*models yet: kvae train makes one"):
-        runs.find(None, places["models"], "saved model")
+        folders.find(None, places["models"], "saved model")
     one = start(few_digits, places, "one", epochs=1)
     two = start(few_digits, places, "two", epochs=1)
-    assert runs.find(None, places["models"], "saved model") == two.saved_model
-    assert runs.find("one", places["models"], "saved model") == one.saved_model
-    assert runs.find(str(one.saved_model), tmp_path, "saved model") == one.saved_model
+    assert folders.find(None, places["models"], "saved model") == two.saved_model
+    assert folders.find("one", places["models"], "saved model") == one.saved_model
+    assert folders.find(str(one.saved_model), tmp_path, "saved model") == one.saved_model
     with pytest.raises(KvaeError, match="no saved model 'ones' .*did you mean 'one'"):
-        runs.find("ones", places["models"], "saved model")
-    assert [path.name for path in runs.listing(places["runs"])] == ["one", "two"]
+        folders.find("ones", places["models"], "saved model")
+    assert [path.name for path in folders.listing(places["runs"])] == ["one", "two"]
 
 
 def test_damaged_history(tmp_path):
     (tmp_path / "history.csv").write_text("epoch,seconds\n1,0.5\n2\n")
     with pytest.raises(KvaeError, match="history.csv is damaged"):
-        runs.read_history(tmp_path)
+        folders.read_history(tmp_path)
     with pytest.raises(KvaeError, match="cannot read"):
-        runs.read_history(tmp_path / "nothing")
+        folders.read_history(tmp_path / "nothing")

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import kvae
-from kvae import runs, sweeps
+from kvae import folders, runs, sweeps
 from kvae.errors import KvaeError, UsageError
 
 GRID = {
@@ -45,7 +45,7 @@ def swept(places, grid=GRID, **options):
 
 def columns(folder: Path):
     """A history without the seconds, which are never the same."""
-    return {k: v for k, v in runs.read_history(folder).items() if k != "seconds"}
+    return {k: v for k, v in folders.read_history(folder).items() if k != "seconds"}
 
 
 def test_every_combination_has_a_name(places):

@@ -7,8 +7,8 @@ from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any, Literal
 
 from kvae.errors import KvaeError
+from kvae.folders import read_history, read_results
 from kvae.reading import read_json
-from kvae.runs import read_history, read_results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

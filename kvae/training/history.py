@@ -38,7 +38,7 @@ class Epoch:
 
     @classmethod
     def from_columns(cls, row: Mapping[str, Any]) -> "Epoch":
-        """The epoch of a row, as `kvae.runs.read_history` reads it: all numbers are floats."""
+        """The epoch of a row, as `kvae.folders.read_history` reads it: all numbers are floats."""
         return cls(**{**row, "epoch": int(row["epoch"]), "active_units": int(row["active_units"])})
 
     def to_csv(self) -> str:

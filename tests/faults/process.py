@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import kvae
-from kvae.runs import read_history
+from kvae.folders import read_history
 
 PROGRAM = """
 import functools

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import kvae
-from kvae import registry, runs
+from kvae import folders, registry, runs
 from kvae.config import Config, read_config
 from kvae.data import Dataset, Split, folder
 from kvae.errors import KvaeError
@@ -288,7 +288,7 @@ def test_results(place: Path, data: st.DataObject) -> None:
     content = data.draw(st.one_of(st.just(text.encode()), anything_like(text.encode())))
 
     def read(path: Path) -> None:
-        results = runs.read_results(path.parent)
+        results = folders.read_results(path.parent)
         assert results is not None
         # What tables do with them.
         assert f"{results['elbo']:.2f} {results['kl']:.2f} {results['active_units']}"
@@ -312,7 +312,7 @@ def test_history(place: Path, content: bytes) -> None:
     from kvae.training.history import Epoch
 
     def read(path: Path) -> None:
-        columns = runs.read_history(path.parent)
+        columns = folders.read_history(path.parent)
         for row in zip(*columns.values(), strict=True):
             Epoch.from_columns(dict(zip(columns, row, strict=True)))
 

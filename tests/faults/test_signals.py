@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kvae.runs import read_history
+from kvae.folders import read_history
 
 from .process import PROGRAM, differences, leftovers, outcome, run
 
