@@ -4,6 +4,7 @@ import contextlib
 import logging
 import math
 import os
+import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -88,8 +89,9 @@ def ray() -> Iterator[float]:
     except ImportError as error:
         raise KvaeError("--backend ray needs Ray: pip install 'kvae[ray]'") from error
     try:
+        _check_answers(os.environ.get("RAY_ADDRESS", ""))
         cluster.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:
         raise KvaeError(
             "no Ray cluster answers: start one with ray start --head, or name one with RAY_ADDRESS"
         ) from error
@@ -100,6 +102,13 @@ def ray() -> Iterator[float]:
             yield max(1, int(cluster.cluster_resources().get("CPU", 1)))
     finally:
         cluster.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Fail at once where nothing answers at HOST:PORT; Ray itself takes long to."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "/" not in host:
+        socket.create_connection((host.strip("[]"), port), timeout=10).close()
 
 
 @contextlib.contextmanager

@@ -32,7 +32,9 @@ OF_START = ("overwrite", "on_epoch", "checkpoint_every", "asked_to_stop")
 
 def start(few_digits, places, name=None, **options):
     further = {key: options.pop(key) for key in OF_START if key in options}
-    config = kvae.configure(few_digits, **{"hidden": (16,), "epochs": 4, **options})
+    # Compiling takes most of the time, and does not matter to what becomes of most runs.
+    options = {"hidden": (16,), "epochs": 4, "jit": False, **options}
+    config = kvae.configure(few_digits, **options)
     return runs.start(few_digits, config, name, **places, **further)
 
 
@@ -192,9 +194,10 @@ def same_outcome(one, other):
     return True
 
 
-@pytest.mark.parametrize("patience", [None, 20])
-def test_an_interrupted_run_goes_on(few_digits, places, patience):
-    options = {"optimizer": "adam", "learning_rate": 0.03, "epochs": 60, "patience": patience}
+@pytest.mark.parametrize(("patience", "jit"), [(None, True), (20, False)])
+def test_an_interrupted_run_goes_on(few_digits, places, patience, jit):
+    options = {"optimizer": "adam", "learning_rate": 0.03, "epochs": 60}
+    options |= {"patience": patience, "jit": jit}
     whole = start(few_digits, places, "whole", **options)
     # The last three epochs are in the history, but in no checkpoint.
     folder = cut(few_digits, places, 33, checkpoint_every=15, **options)
@@ -214,7 +217,7 @@ def test_a_run_without_a_checkpoint_starts_again(few_digits, places):
 
 
 def test_a_run_that_is_interrupted_within_an_epoch_goes_on(few_digits, places, monkeypatch):
-    options = {"epochs": 3, "batch_size": 2}
+    options = {"epochs": 3, "batch_size": 2, "jit": True}
     whole = start(few_digits, places, "whole", **options)
     # Parts of one step.
     monkeypatch.setattr(epochs, "PART_SECONDS", 0.0)

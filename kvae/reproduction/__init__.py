@@ -92,7 +92,7 @@ def reproduce(
     planned: dict[str, Planned] = {}
     for claim in claims:
         for run in claim.wanted(budget):
-            options = dict(run.options)
+            options = {**run.options, "jit": budget.jit}
             dataset = datasets[options.pop("dataset")]
             config = configure(dataset, **options)
             planned[run.name] = Planned(run.name, options, config, dataset)

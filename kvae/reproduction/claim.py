@@ -40,6 +40,7 @@ class Budget:
         likelihood_sets: Sizes of the training sets there.
         annealed: Images whose marginal likelihood is measured there, temperatures, and how often.
         measured: Test images that classifiers, t-SNE and coverage are measured on, at most.
+        jit: Compile with XLA, which pays where there is something to train.
     """
 
     seeds: tuple[int, ...]
@@ -57,6 +58,7 @@ class Budget:
     likelihood_sets: tuple[int, int]
     annealed: tuple[int, int, int]
     measured: int
+    jit: bool
 
 
 FULL = Budget(
@@ -75,6 +77,7 @@ FULL = Budget(
     likelihood_sets=(1_000, 50_000),
     annealed=(300, 100, 6),
     measured=2000,
+    jit=True,
 )
 QUICK = Budget(
     seeds=(0,),
@@ -92,6 +95,7 @@ QUICK = Budget(
     likelihood_sets=(100, 1_000),
     annealed=(20, 10, 2),
     measured=300,
+    jit=False,
 )
 
 

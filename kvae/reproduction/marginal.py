@@ -20,6 +20,7 @@ def marginal_likelihoods(
     annealed: tuple[int, int, int],
     data_dir: Path | None = None,
     seed: int = 0,
+    jit: bool = True,
 ) -> dict[str, list[float]]:
     """The marginal likelihood in a training on some of MNIST, by annealed importance sampling.
 
@@ -32,6 +33,7 @@ def marginal_likelihoods(
         annealed: Images of each split that are measured, temperatures, and how often.
         data_dir: As `kvae.data.load` takes it.
         seed: Decides the weights and the random numbers.
+        jit: Compile with XLA.
 
     Returns:
         By name: `seen`, training images seen when it was measured, `seconds` of training until
@@ -51,6 +53,7 @@ def marginal_likelihoods(
         hidden=(HIDDEN,),
         epochs=epochs,
         seed=seed,
+        jit=jit,
         **({} if estimator == "mcem" else {"estimator": estimator}),
     )
     images = dataset.train.images

@@ -145,6 +145,7 @@ def _likelihood_tasks(budget: Budget, data_dir: Path | None) -> dict[str, Any]:
             math.ceil(budget.likelihood_images / size),
             budget.annealed,
             data_dir,
+            jit=budget.jit,
         )
         for size in budget.likelihood_sets
         for estimator in (*ESTIMATORS, "mcem")

@@ -5,9 +5,11 @@ import itertools
 from benchmarks import parts
 
 
+PLAIN = {"latent": 2, "hidden": (16,), "epochs": 3, "jit": False}
+
+
 def test_every_combination_is_measured(monkeypatch):
-    plain = {"latent": 2, "hidden": (16,), "optimizer": "adam", "epochs": 3}
-    monkeypatch.setattr(parts, "SETTINGS", {"digits": plain})
+    monkeypatch.setattr(parts, "SETTINGS", {"digits": PLAIN | {"optimizer": "adam"}})
     mixture = {"prior": "mixture", "components": 3}
     monkeypatch.setattr(parts, "PRIORS", {"mixture": mixture})
     monkeypatch.setattr(parts, "POSTERIORS", ("diagonal",))
@@ -26,7 +28,7 @@ def test_every_combination_is_measured(monkeypatch):
 
 
 def test_what_takes_too_long_is_left_out(monkeypatch):
-    monkeypatch.setattr(parts, "SETTINGS", {"digits": {"latent": 2, "hidden": (16,), "epochs": 3}})
+    monkeypatch.setattr(parts, "SETTINGS", {"digits": PLAIN})
     monkeypatch.setattr(parts, "PRIORS", {"standard": {}})
     monkeypatch.setattr(parts, "POSTERIORS", ("diagonal",))
     monkeypatch.setattr(parts, "TOO_SLOW", 0.0)

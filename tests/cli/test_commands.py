@@ -87,19 +87,16 @@ def test_sample(command, workplace):
     picture = np.asarray(Image.open(workplace / "samples.png"))
     assert picture.shape == (466, 466)
     assert picture.std() > 50
-    for name in "one", "two":
-        result = command(
-            "sample", "digits-z2", "--count", 5, "--seed", 3, "--output", f"{name}.npy"
-        )
-        assert result.stdout.strip() == f"5 samples of digits-z2 in {name}.npy"
-        assert result.stderr == ""
-    images = np.load(workplace / "one.npy")
+    result = command("sample", "digits-z2", "--count", 5, "--seed", 3, "--output", "a.npy")
+    assert result.stdout.strip() == "5 samples of digits-z2 in a.npy"
+    assert result.stderr == ""
+    images = np.load(workplace / "a.npy")
     assert images.dtype == np.float32
     assert images.shape == (5, 8, 8, 1)
     assert 0 <= images.min() < images.max() <= 1
-    assert (workplace / "one.npy").read_bytes() == (workplace / "two.npy").read_bytes()
-    command("sample", "--count", 5, "--seed", 4, "--output", "other.npy")
-    assert not np.array_equal(images, np.load(workplace / "other.npy"))
+    model = kvae.load(workplace / "saved_models/digits-z2")
+    np.testing.assert_array_equal(images, model.sample(5, 3))
+    assert not np.array_equal(images, model.sample(5, 4))
 
 
 def test_reconstruct(command, workplace, digits):
@@ -136,8 +133,6 @@ def test_fit_prior(command, workplace):
     same = command("fit-prior", "digits-z2", "--name", "digits-z2", "--overwrite")
     assert same.returncode == 2
     assert "is the model that the prior is fitted to" in same.stderr
-    shown = command("evaluate", "digits-z2-mixture", "--importance-samples", 2)
-    assert "mixture prior, fitted afterwards, trained on: elbo" in shown.stdout
 
 
 def test_evaluate(command, workplace):

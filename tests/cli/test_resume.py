@@ -14,9 +14,7 @@ def unfinished(command, tmp_path):
 
 
 def test_the_same_command_goes_on_and_ends(command, unfinished):
-    for again in (TRAIN, ("train", "--name", "mine"), ("train", "--resume", "mine")):
-        if again[1] != "--resume":
-            again = (*again, "--resume")
+    for again in (*TRAIN, "--resume"), ("train", "--resume", "mine"):
         (unfinished / "results.json").unlink(missing_ok=True)
         result = command(*again)
         assert result.returncode == 0, result.stderr

@@ -39,22 +39,17 @@ def test_compiled_code_is_kept_and_gives_the_same_bytes(train, tmp_path):
     assert len(kept) == 2  # The epoch, and the evaluation.
     assert train("second") == first
     assert entries(tmp_path / "cache") == kept
-
-
-def test_damaged_code_is_made_anew(train, tmp_path):
-    first = train("first")
+    # What is damaged is made anew.
     damaged = sorted(entries(tmp_path / "cache"))[0]
     whole = Path(damaged).read_bytes()
     Path(damaged).write_bytes(whole[:1000])
-    assert train("second") == first
-    kept = [Path(path) for path in entries(tmp_path / "cache")]
-    assert len(kept) == 2
-    assert min(path.stat().st_size for path in kept) > 1000
-
-
-def test_a_command_works_without_a_place_for_compiled_code(train, tmp_path):
+    assert train("third") == first
+    anew = [Path(path) for path in entries(tmp_path / "cache")]
+    assert len(anew) == 2
+    assert min(path.stat().st_size for path in anew) > 1000
+    # So is what there is no place for.
     (tmp_path / "file").touch()
-    assert train("first", cache=tmp_path / "file") == train("second")
+    assert train("fourth", cache=tmp_path / "file") == first
 
 
 @pytest.mark.parametrize("name", compiled.SETTINGS)

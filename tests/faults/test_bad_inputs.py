@@ -51,6 +51,7 @@ class Watched:
             "XDG_CACHE_HOME": str(root / "cache"),
             "TFDS_DATA_DIR": str(root / "home" / "tensorflow_datasets"),
             "KERAS_BACKEND": "tensorflow",
+            "PYTHONDONTWRITEBYTECODE": "1",
             # A proxy that refuses stands in for the network.
             **dict.fromkeys(
                 ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"

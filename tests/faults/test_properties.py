@@ -4,7 +4,7 @@ import json
 import math
 
 import numpy as np
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import kvae
@@ -62,33 +62,30 @@ def datasets(draw: st.DrawFn) -> Dataset:
     return partitioned("made", Split(images.astype(np.uint8)), 0, "made up")
 
 
-said, accepted = [], []
+def test_a_configuration_is_refused_or_whole():
+    said, accepted = [], []
 
+    @settings(max_examples=300, deadline=None, derandomize=True)
+    @given(datasets(), st.sampled_from(RECIPES), some())
+    def configured(dataset, recipe, options):
+        try:
+            config = kvae.configure(dataset, recipe, **options)
+        except UsageError as error:
+            said.append(str(error))
+            return
+        accepted.append(config)
+        assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
+        assert config.model.latent >= 1
+        assert all(units >= 1 for units in config.model.hidden)
+        assert config.training.learning_rate > 0
+        assert 0 <= config.training.beta < math.inf
+        assert 0 <= config.model.dropout < 1
+        assert config.training.seed >= 0
 
-def configured(dataset: Dataset, recipe: str, options: dict) -> Config | None:
-    """The configuration, or None where it is refused: nothing else may come of it."""
-    try:
-        config = kvae.configure(dataset, recipe, **options)
-    except UsageError as error:
-        said.append(str(error))
-        return None
-    return config
-
-
-@settings(max_examples=300, deadline=None, derandomize=True)
-@given(datasets(), st.sampled_from(RECIPES), some())
-def test_a_configuration_is_refused_or_whole(dataset, recipe, options):
-    config = configured(dataset, recipe, options)
-    if config is None:
-        return
-    accepted.append(config)
-    assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
-    assert config.model.latent >= 1
-    assert all(units >= 1 for units in config.model.hidden)
-    assert config.training.learning_rate > 0
-    assert 0 <= config.training.beta < math.inf
-    assert 0 <= config.model.dropout < 1
-    assert config.training.seed >= 0
+    configured()
+    assert len(accepted) > 50
+    assert len(said) > 50
+    assert all(len(message.splitlines()) == 1 for message in said)
 
 
 @st.composite
@@ -125,32 +122,31 @@ def coherent(draw: st.DrawFn) -> dict:
     return options
 
 
-tried = []
+def test_what_is_not_refused_trains_is_saved_and_comes_back(tmp_path):
+    tried = []
 
+    @settings(
+        max_examples=10, deadline=None, derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )  # fmt: skip
+    @given(datasets(), coherent())
+    def trains(dataset, options):
+        # Two steps.
+        steps = {"epochs": 1, "batch_size": -(-len(dataset.train) // 2), "jit": False}
+        try:
+            config = kvae.configure(dataset, **options | steps)
+        except UsageError:
+            return
+        model = kvae.build(config, dataset.train.images)
+        (epoch,) = kvae.train(model, dataset)
+        assert np.isfinite([epoch.train_objective, epoch.validation_elbo]).all()
+        saved = kvae.save(model, tmp_path / str(len(tried)))
+        tried.append(saved)
+        loaded = kvae.load(saved)
+        np.testing.assert_array_equal(loaded.sample(2, 1), model.sample(2, 1))
+        images = loaded.sample(3, 2).numpy()
+        assert images.shape == (3, *dataset.image_shape)
+        assert ((images >= 0) & (images <= 1)).all()
 
-@settings(
-    max_examples=10, deadline=None, derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)  # fmt: skip
-@given(datasets(), coherent())
-def test_what_is_not_refused_trains_is_saved_and_comes_back(tmp_path, dataset, options):
-    steps = {"epochs": 1, "batch_size": -(-len(dataset.train) // 2), "jit": False}
-    config = configured(dataset, "reference", options | steps)
-    assume(config is not None)
-    model = kvae.build(config, dataset.train.images)
-    (epoch,) = kvae.train(model, dataset)
-    assert np.isfinite([epoch.train_objective, epoch.validation_elbo]).all()
-    saved = kvae.save(model, tmp_path / str(len(tried)))
-    tried.append(saved)
-    loaded = kvae.load(saved)
-    np.testing.assert_array_equal(loaded.sample(2, 1), model.sample(2, 1))
-    images = loaded.sample(3, 2).numpy()
-    assert images.shape == (3, *dataset.image_shape)
-    assert ((images >= 0) & (images <= 1)).all()
-
-
-def test_there_were_many_of_each():
+    trains()
     assert len(tried) >= 8
-    assert len(accepted) > 50
-    assert len(said) > 50
-    assert all(len(message.splitlines()) == 1 for message in said)

@@ -112,7 +112,9 @@ def test_two_devices_train_as_one(digits, tmp_path):
             "likelihood": "bernoulli", "binarize": "dynamic", "dropout": 0.2, "input_noise": 0.1,
             "optimizer": "adam", "weight_decay": 0.1, "posterior": "full",
         },
-        OPTIONS | {"bound": "iwae", "importance_samples": 3, "prior": "vamp", "components": 5},
+        OPTIONS | {
+            "bound": "iwae", "importance_samples": 3, "prior": "vamp", "components": 5, "jit": False
+        },
         OPTIONS | {"estimator": "wake-sleep", "weight_prior": 1.0, "jit": False},
         OPTIONS | {"posterior": "iaf", "flow_layers": 1, "flow_units": 8, "jit": False},
     ]  # fmt: skip

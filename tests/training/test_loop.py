@@ -63,7 +63,7 @@ def test_every_epoch_has_an_order_of_its_own():
     assert len(set(alone)) > 4
 
 
-@pytest.mark.parametrize(("chunk_steps", "jit"), [(1, True), (3, True), (2, False)])
+@pytest.mark.parametrize(("chunk_steps", "jit"), [(1, False), (3, True)])
 def test_chunks_of_images_too_large_to_keep_give_the_same_weights(
     few_digits, tmp_path, chunk_steps, jit
 ):
@@ -88,7 +88,7 @@ def test_chunks_of_images_too_large_to_keep_give_the_same_weights(
 
 @pytest.mark.parametrize("how", ["shorter", "gone"])
 def test_a_mapped_file_that_changes_ends_training(few_digits, tmp_path, how):
-    config = config_of(few_digits, batch_size=20)
+    config = config_of(few_digits, batch_size=20, jit=False)
     file = tmp_path / "images.npy"
     np.save(file, few_digits.train.images)
     mapped = np.load(file, mmap_mode="r")
@@ -115,8 +115,9 @@ def weights_after_training(dataset: Dataset, **options: object) -> list[np.ndarr
     return model.get_weights()
 
 
-@pytest.mark.parametrize("jit", [True, False])
-@pytest.mark.parametrize("binarize", ["none", "dynamic"])
+@pytest.mark.parametrize(
+    ("binarize", "jit"), [("none", True), ("dynamic", True), ("dynamic", False)]
+)
 def test_a_seed_decides_the_weights(few_digits, jit, binarize):
     options = {"likelihood": "bernoulli", "jit": jit, "binarize": binarize}
     one, same, other = (weights_after_training(few_digits, seed=s, **options) for s in (1, 1, 2))
@@ -139,7 +140,9 @@ def test_training_figures_are_means_over_all_images(few_digits):
 
 
 def test_training_raises_the_elbo(few_digits):
-    model = kvae.build(config_of(few_digits, epochs=30, optimizer="adam", learning_rate=0.003))
+    model = kvae.build(
+        config_of(few_digits, epochs=30, optimizer="adam", learning_rate=0.003, jit=False)
+    )
     history = kvae.train(model, few_digits)
     assert [epoch.epoch for epoch in history] == list(range(1, 31))
     assert history[-1].train_elbo > history[0].train_elbo + 5
@@ -160,6 +163,7 @@ def test_weight_prior_pulls_the_decoder_to_zero():
 
 def test_weight_decay_is_of_the_networks_matrices_alone(few_digits):
     options = {"prior": "mixture", "components": 3, "optimizer": "sgd", "batch_size": 150}
+    options["jit"] = False
     models = [
         kvae.build(config_of(few_digits, epochs=1, weight_decay=decay, **options))
         for decay in (0.0, 7.0)
@@ -193,6 +197,7 @@ def test_schedules_end_with_the_last_step(schedule, half, last):
 def test_patience_stops_and_keeps_the_best_weights(few_digits):
     # A rate at which 150 digits are soon known by heart.
     options = {"optimizer": "adam", "learning_rate": 0.01, "hidden": (64,), "latent": 8}
+    options["jit"] = False
     config = config_of(few_digits, patience=10, epochs=200, **options)
     model = kvae.build(config)
     history = kvae.train(model, few_digits)
@@ -210,7 +215,7 @@ def test_patience_stops_and_keeps_the_best_weights(few_digits):
 
 
 def test_the_history_names_what_was_maximised(few_digits):
-    config = config_of(few_digits, kl_warmup=1, beta=2.0)
+    config = config_of(few_digits, kl_warmup=1, beta=2.0, jit=False)
     history = kvae.train(kvae.build(config), few_digits)
     assert [epoch.objective for epoch in history] == ["elbo", *["elbo beta=2"] * 2]
     for epoch, beta in zip(history, (1.0, 2.0, 2.0), strict=True):
