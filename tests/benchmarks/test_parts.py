@@ -4,7 +4,6 @@ import itertools
 
 from benchmarks import parts
 
-
 PLAIN = {"latent": 2, "hidden": (16,), "epochs": 3, "jit": False}
 
 
