@@ -52,7 +52,7 @@ PARTS = (
 def test_saved_models_need_tensorflow_alone(few_digits, tmp_path):
     models = []
     for number, options in enumerate(PARTS):
-        config = kvae.configure(few_digits, hidden=(9,), latent=3, epochs=2, **options)
+        config = kvae.configure(few_digits, hidden=(9,), latent=3, epochs=2, jit=False, **options)
         model = kvae.build(config, few_digits.train.images)
         kvae.train(model, few_digits)
         kvae.save(model, tmp_path / str(number))

@@ -9,7 +9,7 @@ from kvae import gallery, runs
 
 
 def start(few_digits, folder, latent):
-    config = kvae.configure(few_digits, latent=latent, hidden=(32,), epochs=40)
+    config = kvae.configure(few_digits, latent=latent, hidden=(32,), epochs=40, jit=False)
     run = runs.start(few_digits, config, runs=folder / "runs", models=folder / "models")
     return runs.subject(run.saved_model, few_digits, folder / "runs"), run
 

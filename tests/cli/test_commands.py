@@ -333,7 +333,6 @@ def test_train_on_frey_and_on_a_folder_of_its_frames(command, frey_dir, tmp_path
     # The same images, other splits; independent Gaussian pixels give about 150.
     assert builtin["results"]["elbo"] > 500
     assert folder["results"]["elbo"] == pytest.approx(builtin["results"]["elbo"], rel=0.15)
-    assert command("reconstruct", "frames-z3").returncode == 0
 
 
 def test_no_network_says_which_file_to_put_where(command):
