@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from kvae import registry
-from kvae_cli import options, output, startup
+from kvae_cli import options, output, signals, startup
 
 
 @click.command()
@@ -46,7 +46,7 @@ def reproduce(
     """
     from kvae import reproduction
 
-    with output.bar(None, 0, "training", "epoch") as bar:
+    with signals.repeatable(), output.bar(None, 0, "training", "epoch") as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total

@@ -76,6 +76,16 @@ def deferred() -> Iterator[Callable[[], int | None]]:
         _asked.deferred = False
 
 
+@contextlib.contextmanager
+def repeatable() -> Iterator[None]:
+    """Say of an interruption of the block that the same command goes on."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
+        raise Interrupted(number, "interrupted: the same command again goes on") from error
+
+
 def _handle(number: int, frame: FrameType | None) -> None:
     _asked.by = _asked.by or number
     if not _asked.deferred:

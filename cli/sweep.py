@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kvae import registry
-from kvae_cli import options, output, startup
+from kvae_cli import options, output, signals, startup
 from kvae_cli.train import train
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def sweep(
     name, planned = all_sweeps.plan(grid, name, runs, data_dir, output.progress)
     epochs = sum(run.config.training.epochs for run in planned)
     click.echo(f"{name}: {len(planned)} runs, {epochs:,} epochs.", err=True)
-    with output.bar(None, epochs, "training", "epoch") as bar:
+    with signals.repeatable(), output.bar(None, epochs, "training", "epoch") as bar:
 
         def show(done: int) -> None:
             bar.update(done - bar.n)

@@ -143,40 +143,43 @@ def test_a_run_that_fails_does_not_stop_the_others(places):
         swept(places, grid | {"learning_rate": (1e30, 1e31)})
 
 
-def test_a_sweep_that_was_killed_goes_on(tmp_path, cache_home):
+def test_a_sweep_that_is_interrupted_goes_on(tmp_path):
     command = [
-        Path(sys.executable).with_name("kvae"), "sweep", "--seed", "0,1", "--hidden", "16",
-        "--epochs", "40", "--json",
+        Path(sys.executable).with_name("kvae"), "sweep", "--seed", "0,1,2", "--hidden", "16",
+        "--epochs", "40", "--no-jit", "--json",
     ]  # fmt: skip
-    environment = os.environ | {"XDG_CACHE_HOME": str(cache_home)}
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
-    for folder in killed, whole:
+    broken, whole = tmp_path / "broken", tmp_path / "whole"
+    written = {}
+    for folder in broken, whole:
         folder.mkdir()
-    process = subprocess.Popen(
-        command, cwd=killed, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    first = killed / "saved_models" / "digits-sweep-seed0" / "results.json"
-    second = killed / "runs" / "digits-sweep-seed1" / "history.csv"
-    end = time.monotonic() + 300
-    while not (first.exists() and second.exists()) and time.monotonic() < end:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert not (killed / "saved_models" / "digits-sweep-seed1").exists()
-    written = first.stat().st_mtime_ns
+    for seed, how in ((1, signal.SIGTERM), (2, signal.SIGKILL)):
+        process = subprocess.Popen(
+            command, cwd=broken, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        done = broken / f"saved_models/digits-sweep-seed{seed - 1}/results.json"
+        begun = broken / f"runs/digits-sweep-seed{seed}/history.csv"
+        end = time.monotonic() + 300
+        while not (done.exists() and begun.exists()) and time.monotonic() < end:
+            time.sleep(0.05)
+        process.send_signal(how)
+        _, said = process.communicate()
+        assert process.returncode == (143 if how == signal.SIGTERM else -9)
+        if how == signal.SIGTERM:
+            assert said.splitlines()[-1] == "Error: interrupted: the same command again goes on"
+        assert not (broken / f"saved_models/digits-sweep-seed{seed}").exists()
+        written[done] = done.stat().st_mtime_ns
     tables = []
-    for folder in killed, whole:
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600,
-            check=True,
-        )  # fmt: skip
-        rows = json.loads(done.stdout)["rows"]
+    for folder in broken, whole:
+        result = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=600, check=True
+        )
+        rows = json.loads(result.stdout)["rows"]
         for row in rows:
             for values in row["mean"], row["stddev"]:
                 del values["training_seconds"]
         tables.append(rows)
     assert tables[0] == tables[1]
-    assert first.stat().st_mtime_ns == written
+    assert {done: done.stat().st_mtime_ns for done in written} == written
 
 
 @contextlib.contextmanager
