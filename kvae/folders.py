@@ -34,7 +34,7 @@ OBJECTIVE = "objective"
 """The one column of a history that is no number."""
 
 REPLACES = ".replaces"
-"""Marks a run that is to take another's place once it is complete."""
+"""Marks a run that is to take another's place, until there is nothing left of the other."""
 
 
 def choose_name(
@@ -102,12 +102,14 @@ def to_resume(name: str, runs: Path) -> Path:
         KvaeError: there is no such run.
     """
     replacing = attempt(runs / name)
-    return replacing if (replacing / REPLACES).is_file() else find(name, runs, "run")
+    # Where the run itself has the mark, the two have changed places already.
+    waits = (replacing / REPLACES).is_file() and not (runs / name / REPLACES).is_file()
+    return replacing if waits else find(name, runs, "run")
 
 
 def is_complete(folder: Path) -> bool:
     """Whether the run in a folder is done, and in its place."""
-    return (folder / RESULTS).is_file() and folder.name == name_of(folder)
+    return (folder / RESULTS).is_file() and not (folder / REPLACES).exists()
 
 
 def name_of(folder: Path) -> str:

@@ -223,6 +223,7 @@ def _new_run(
                     # What a process left that was to replace the run, and was killed.
                     with locked(folder):
                         shutil.rmtree(folder)
+                (final / REPLACES).unlink(missing_ok=True)
                 with whole_folder(folder) as scratch:
                     write_json(scratch / CONFIG, config.to_json())
                     if folder != final:
@@ -364,11 +365,12 @@ def _complete(
 
 
 def _publish(place: _Place) -> None:
-    """Give a run that is complete its name."""
+    """Give a run that is complete its name, and remove the run that had it."""
     if place.folder != place.final:
         put(place.folder, place.final, replace=True)
+    if (place.final / REPLACES).exists():
+        shutil.rmtree(attempt(place.final), ignore_errors=True)
         (place.final / REPLACES).unlink()
-        shutil.rmtree(place.folder, ignore_errors=True)
 
 
 def _summaries(place: _Place, state: "State", dataset: "Dataset") -> "Summaries | None":

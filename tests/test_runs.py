@@ -6,6 +6,7 @@ import json
 import logging
 import signal
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import kvae
-from kvae import folders, runs
+from kvae import files, folders, runs
 from kvae.data.dataset import Split
 from kvae.errors import Interrupted, KvaeError, NotFiniteError, UsageError
 from kvae.training import COLUMNS, epochs
@@ -169,7 +170,7 @@ class Killed(BaseException):
     """What nothing handles, as nothing does SIGKILL."""
 
 
-def cut(few_digits, places, epoch, **options):
+def cut(few_digits, places, epoch, name="cut", **options):
     """A run that is killed after an epoch that no checkpoint has."""
 
     def kill(done):
@@ -177,8 +178,8 @@ def cut(few_digits, places, epoch, **options):
             raise Killed
 
     with pytest.raises(Killed):
-        start(few_digits, places, "cut", on_epoch=kill, **options)
-    return places["runs"] / "cut"
+        start(few_digits, places, name, on_epoch=kill, **options)
+    return places["runs"] / name
 
 
 def same_outcome(one, other):
@@ -313,6 +314,34 @@ def test_a_run_that_is_to_replace_another_can_be_gone_on_with(few_digits, places
     assert len(folders.read_history(old.folder)["epoch"]) == 4
     assert [path.name for path in places["runs"].iterdir()] == ["cut"]
     assert same_outcome(run, start(few_digits, places, "whole"))
+
+
+@pytest.mark.parametrize("then", ["resume", "overwrite"])
+def test_a_run_that_was_killed_as_it_replaced_another(few_digits, places, then, monkeypatch):
+    start(few_digits, places, "mine", epochs=1)
+    whole = start(few_digits, places, "whole")
+
+    def put(*arguments, **options):
+        files.put(*arguments, **options)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        # The two have changed places, and the old one is not gone yet.
+        patch.setattr(runs, "put", put)
+        with pytest.raises(Killed):
+            start(few_digits, places, "mine", overwrite=True)
+    assert same_outcome(SimpleNamespace(folder=places["runs"] / "mine", model=whole.model), whole)
+    if then == "resume":
+        run = runs.resume(few_digits, "mine", **places)
+        assert same_outcome(run, whole)
+    else:
+        cut(few_digits, places, 3, name="mine", checkpoint_every=2, overwrite=True, seed=1)
+        run = runs.resume(few_digits, "mine", **places)
+        assert run.model.config.training.seed == 1
+    assert sorted(path.name for path in places["runs"].iterdir()) == ["mine", "whole"]
+    assert not (run.folder / ".replaces").exists()
+    with pytest.raises(KvaeError, match="runs/mine is complete"):
+        runs.resume(few_digits, "mine", **places)
 
 
 def test_a_run_in_use(few_digits, places):
