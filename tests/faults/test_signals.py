@@ -16,7 +16,7 @@ from kvae.folders import read_history
 
 from .process import PROGRAM, differences, leftovers, outcome, run
 
-EPOCHS = 1000
+EPOCHS = 600
 TRAIN = ("train", "--hidden", "16", "--epochs", str(EPOCHS), "--name")
 KVAE = str(Path(sys.executable).with_name("kvae"))
 
@@ -32,11 +32,17 @@ def place(tmp_path_factory: pytest.TempPathFactory, cache_home: Path) -> Path:
         yield folder
 
 
+def hear() -> None:
+    """Ignore no signal, as a command in the background of a script does SIGINT."""
+    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def begin(folder: Path, name: str, **options: object) -> subprocess.Popen[str]:
     """A training that has come to its tenth epoch."""
     process = subprocess.Popen(
         [KVAE, *TRAIN, name], cwd=folder, text=True,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": hear, **options},
     )  # fmt: skip
     wait_for(folder / "runs" / name / "history.csv", process)
     return process
@@ -81,7 +87,7 @@ def test_a_second_sigint_stops_at_once(place):
     # Saving takes half a minute.
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, "checkpoint", "1", "sleep 30", *TRAIN, "twice"],
-        cwd=place, stderr=subprocess.PIPE, text=True,
+        cwd=place, stderr=subprocess.PIPE, text=True, preexec_fn=hear,
     )  # fmt: skip
     wait_for(place / "runs/twice/history.csv", process)
     process.send_signal(signal.SIGINT)
@@ -97,6 +103,7 @@ def test_a_terminal_that_goes_away(place):
     master, slave = pty.openpty()
 
     def take_terminal() -> None:
+        hear()
         os.setsid()
         fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
 
@@ -111,7 +118,7 @@ def test_a_terminal_that_goes_away(place):
 
 def test_a_signal_while_nothing_is_to_be_saved(place):
     process = subprocess.Popen(
-        [KVAE, "evaluate", "whole"], cwd=place, stderr=subprocess.PIPE, text=True
+        [KVAE, "evaluate", "whole"], cwd=place, stderr=subprocess.PIPE, text=True, preexec_fn=hear
     )
     time.sleep(1.5)
     process.send_signal(signal.SIGTERM)
