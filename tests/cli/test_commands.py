@@ -195,8 +195,9 @@ def test_the_figures_that_can_be_named_are_those_there_are():
     assert set(figures_command.NAMES) == set(kvae.gallery.PICTURES)
 
 
-def test_compare(command, workplace):
-    assert command("train", "--epochs", 3, "--hidden", 8, "--name", "short").returncode == 0
+def test_compare(command, workplace, digits):
+    untrained = kvae.build(kvae.configure(digits, hidden=(8,)))
+    kvae.save(untrained, workplace / "saved_models/short")
     result = command("compare", "digits-z2", "short")
     assert result.returncode == 0, result.stderr
     (elbo,) = re.findall(r"\nELBO  .*", result.stdout)

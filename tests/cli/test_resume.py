@@ -1,14 +1,31 @@
 """`kvae train --resume`: the same command again goes on, and other options are named."""
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 TRAIN = ("train", "--hidden", "16", "--epochs", "3", "--name", "mine")
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, cache_home):
+    """A folder with a run."""
+    folder = tmp_path_factory.mktemp("trained")
+    subprocess.run(
+        [Path(sys.executable).with_name("kvae"), *TRAIN, "--resume"],
+        cwd=folder, env=os.environ | {"XDG_CACHE_HOME": str(cache_home)}, timeout=300, check=True,
+    )  # fmt: skip
+    return folder
+
+
 @pytest.fixture
-def unfinished(command, tmp_path):
-    """A run that has lost what it ended with."""
-    assert command(*TRAIN, "--resume").returncode == 0
+def unfinished(trained, tmp_path):
+    """A run that has lost what it ended with, where `command` runs."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     (tmp_path / "runs/mine/results.json").unlink()
     return tmp_path / "runs/mine"
 
