@@ -216,6 +216,7 @@ class DistributedEpoch(CompiledEpoch):
                 own = type(optimizer).from_config(optimizer.get_config())
                 build_optimizer(own, replicated)
             super().__init__(replicated, own, images, config, binarize)
+            self._pace = self._steps
             pull, self._push = (
                 tf.function(lambda pairs=pairs: _assign(pairs), autograph=False)
                 for pairs in _pairs(model, optimizer, replicated, own)
@@ -236,6 +237,12 @@ class DistributedEpoch(CompiledEpoch):
             sums = self._total(tf.constant(of_worker)).numpy()
             self._push()
         yield end, sums if totals is None else sums + totals
+
+    def _set_pace(self, steps: int, seconds: float) -> None:
+        """Take all steps at a time: workers that cut epochs by their own clocks never meet.
+
+        TensorFlow tells the exchanges of a loop apart by their number since it was entered.
+        """
 
     @tf.function(autograph=False)
     def _total(self, of_worker: tf.Tensor) -> tf.Tensor:
