@@ -2,20 +2,27 @@
 
 Python's own handlers wait until TensorFlow has done what it is at, which may take minutes. A thread
 hears of signals as they come: it says what will happen, and ends the process when asked again.
+
+TensorFlow calls Python back from C++, and an exception there that it does not expect may be lost,
+turn into another one, or end the process. So none is raised before its outermost call has returned.
 """
 
 import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 import click
 
 from kvae.errors import Interrupted
 from kvae_cli import output
+
+_TENSORFLOWS = {"tensorflow", "tensorflow_probability", "keras"}
 
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
 
@@ -88,8 +95,32 @@ def repeatable() -> Iterator[None]:
 
 def _handle(number: int, frame: FrameType | None) -> None:
     _asked.by = _asked.by or number
-    if not _asked.deferred:
+    if _asked.deferred:
+        return
+    caller = _caller_of_tensorflow(frame)
+    if caller is None:
         raise Interrupted(_asked.by)
+    # Frames are traced only while there is a function for new ones, too.
+    sys.settrace(lambda *_: None)
+    caller.f_trace = _raise
+
+
+def _caller_of_tensorflow(frame: FrameType | None) -> FrameType | None:
+    """The frame from which TensorFlow was entered, if it is at work."""
+    caller = None
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).split(".")[0] in _TENSORFLOWS:
+            caller = frame.f_back
+        frame = frame.f_back
+    return caller
+
+
+def _raise(frame: FrameType, event: str, argument: Any) -> None:
+    """Raise `Interrupted` at a frame's next line, or where it ends."""
+    sys.settrace(None)
+    frame.f_trace = None
+    if not _asked.deferred:
+        raise Interrupted(_asked.by or signal.SIGINT)
 
 
 def _listen(socket_of_signals: socket.socket) -> None:

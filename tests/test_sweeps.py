@@ -160,7 +160,7 @@ def test_a_sweep_that_is_interrupted_goes_on(tmp_path, alone):
             time.sleep(0.05)
         process.send_signal(how)
         _, said = process.communicate()
-        assert process.returncode == (143 if how == signal.SIGTERM else -9)
+        assert process.returncode == (143 if how == signal.SIGTERM else -9), said
         if how == signal.SIGTERM:
             assert said.splitlines()[-1] == "Error: interrupted: the same command again goes on"
         assert not (tmp_path / f"saved_models/digits-sweep-seed{seed}").exists()

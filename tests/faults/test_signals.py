@@ -11,8 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
+from kvae.errors import Interrupted
 from kvae.folders import read_history
+from kvae_cli import signals
 
 from .process import PROGRAM, differences, leftovers, outcome, run
 
@@ -125,6 +128,22 @@ def test_a_signal_while_nothing_is_to_be_saved(place):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 143
     assert said.splitlines()[-1:] == ["Error: interrupted"]
+
+
+def test_a_signal_within_tensorflow_waits_for_its_end():
+    done = []
+
+    @tf.function
+    def traced() -> tf.Tensor:
+        signal.raise_signal(signal.SIGTERM)
+        done.append("traced")
+        return tf.constant(1)
+
+    with pytest.raises(Interrupted) as raised, signals.handled():
+        done.append(int(traced()))
+        done.append("went on")
+    assert raised.value.signal == signal.SIGTERM
+    assert done == ["traced", 1]
 
 
 def test_a_closed_pipe(place):
