@@ -1,5 +1,6 @@
 """Files and folders that appear whole or not at all."""
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -8,7 +9,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ _SCRATCH = r"\.{}\.[a-z0-9_]{{8}}(\.\w+)?"
 """What `tempfile` makes of our prefix: eight characters of its own, and our suffix."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A scratch file that takes the place of `path` when the block ends without an error."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
@@ -35,9 +35,18 @@ def whole_file(path: Path) -> Iterator[Path]:
         scratch.unlink(missing_ok=True)
 
 
-@contextmanager
-def whole_folder(path: Path, replace: bool = False) -> Iterator[Path]:
+@contextlib.contextmanager
+def whole_folder(
+    path: Path, replace: bool = False, locks: contextlib.ExitStack | None = None
+) -> Iterator[Path]:
     """A scratch folder that becomes `path` when the block ends without an error.
+
+    What killed processes left of making the same folder is removed.
+
+    Args:
+        path: Its parents are made where there are none.
+        replace: What is there.
+        locks: Keeps the folder locked to this process beyond the block, until it is closed.
 
     Raises:
         FileExistsError: `path` is there already, and not to be replaced; it may have come to be
@@ -46,14 +55,17 @@ def whole_folder(path: Path, replace: bool = False) -> Iterator[Path]:
     if path.exists() and not replace:
         raise FileExistsError(f"{path} exists already")
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_scratch(path.parent, path.name)
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        yield scratch
-        scratch.chmod(0o777 & ~_umask())
-        for inner in scratch.rglob("*"):
-            flush(inner)
-        flush(scratch)
-        put(scratch, path, replace)
+        with contextlib.ExitStack() as block:
+            (locks or block).enter_context(locked(scratch))
+            yield scratch
+            scratch.chmod(0o777 & ~_umask())
+            for inner in scratch.rglob("*"):
+                flush(inner)
+            flush(scratch)
+            put(scratch, path, replace)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -89,17 +101,18 @@ def _exchange(one: Path, other: Path) -> None:
 
 
 def remove_scratch(folder: Path, name: str | None = None) -> None:
-    """Remove what a killed process left of making files and folders.
+    """Remove what killed processes left of making files and folders.
 
     Args:
-        folder: No other process may be making anything in it.
+        folder: No other process may be making files in it; folders in the making are locked.
         name: Only what was to have this name, and only in the folder itself.
     """
     pattern = re.compile(_SCRATCH.format(re.escape(name) if name else ".+"))
     for left in list(folder.iterdir() if name else folder.rglob("*")):
         if pattern.fullmatch(left.name):
             if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
+                with contextlib.suppress(OSError, KvaeError), locked(left):
+                    shutil.rmtree(left, ignore_errors=True)
             else:
                 left.unlink(missing_ok=True)
 
@@ -113,7 +126,7 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-@contextmanager
+@contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep a folder, whatever becomes of its name, to this process for the block.
 

@@ -170,7 +170,6 @@ def resume(
             raise KvaeError(f"{models / name} exists already: --overwrite it")
         remove_scratch(folder)
         remove_scratch(runs, name)
-        remove_scratch(models, name)
         state = _new_state(dataset, config, models)
         checkpoints = _checkpoints(place, state, dataset, checkpoint_every)
         checkpoints.restore()
@@ -224,11 +223,10 @@ def _new_run(
                     with locked(folder):
                         shutil.rmtree(folder)
                 (final / REPLACES).unlink(missing_ok=True)
-                with whole_folder(folder) as scratch:
+                with whole_folder(folder, locks=stack) as scratch:
                     write_json(scratch / CONFIG, config.to_json())
                     if folder != final:
                         (scratch / REPLACES).touch()
-                    stack.enter_context(locked(scratch))
                 break
             except FileExistsError as error:
                 # Another process was faster.

@@ -108,6 +108,28 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     assert names(tmp_path / "saved") == []
 
 
+def test_what_a_killed_process_left_of_a_folder_is_removed_by_the_next(tmp_path):
+    (tmp_path / ".a.abcdefgh" / "deep").mkdir(parents=True)
+    with pytest.raises(FileExistsError), whole_folder(tmp_path / "a") as slow:
+        assert names(tmp_path) == [slow.name]
+        # Nothing is taken from a process that is alive.
+        with whole_folder(tmp_path / "a") as fast:
+            assert names(tmp_path) == sorted([slow.name, fast.name])
+            (fast / "first").touch()
+    assert names(tmp_path) == ["a"]
+    assert names(tmp_path / "a") == ["first"]
+
+
+def test_a_folder_stays_locked(tmp_path):
+    with contextlib.ExitStack() as stack:
+        with whole_folder(tmp_path / "a", locks=stack):
+            pass
+        with pytest.raises(KvaeError, match="in use"), files.locked(tmp_path / "a"):
+            pass
+    with files.locked(tmp_path / "a"):
+        pass
+
+
 def test_a_folder_in_use(tmp_path):
     with files.locked(tmp_path):
         with pytest.raises(KvaeError, match="in use by another process"), files.locked(tmp_path):

@@ -31,8 +31,9 @@ def history(columns: Mapping[str, Sequence[float]], images: int, title: str) -> 
             (axes[0, column], epochs, 1 / 20),
             (axes[1, column], epochs * images, 1 / 100),
         ):
-            panel.plot(places, train, color=style.BLUE, label="train")
-            panel.plot(places, validation, color=style.VERMILION, label="validation")
+            mark = _marker(places)
+            panel.plot(places, train, color=style.BLUE, label="train", marker=mark)
+            panel.plot(places, validation, color=style.VERMILION, label="validation", marker=mark)
             _limit(panel, [train, validation], left_out)
         axes[0, column].set(title=name, xlabel="epochs")
         axes[1, column].set(xscale="log", xlabel="images seen")
@@ -40,6 +41,11 @@ def history(columns: Mapping[str, Sequence[float]], images: int, title: str) -> 
         panel.set_ylabel("nats an image")
     axes[0, 0].legend(frameon=False)
     return figure
+
+
+def _marker(places: np.ndarray) -> str | None:
+    # A single point is no line.
+    return "o" if len(places) == 1 else None
 
 
 def _limit(axes: Any, curves: Sequence[Sequence[float] | np.ndarray], left_out: float) -> None:
@@ -109,7 +115,7 @@ def histories(
             epochs = min(len(run["epoch"]) for run in runs)
             values = np.asarray([run[f"validation_{term}"][:epochs] for run in runs])
             places = np.arange(1, epochs + 1)
-            panel.plot(places, values.mean(0), color=color, label=label)
+            panel.plot(places, values.mean(0), color=color, label=label, marker=_marker(places))
             if len(runs) > 1:
                 panel.fill_between(
                     places, values.min(0), values.max(0), color=color, alpha=0.2, linewidth=0
@@ -158,8 +164,7 @@ def lines(
     for panel, (name, curves) in zip(axes.flat, panels.items(), strict=False):
         for line in curves:
             color, dashes = style.COLORS[line.color], "--" if line.dashed else "-"
-            # A single point is no line.
-            mark = "o" if len(line.x) == 1 else None
+            mark = _marker(line.x)
             panel.plot(line.x, line.y, dashes, color=color, label=line.label, marker=mark)
         _limit(panel, [line.y for line in curves], 1 / 20)
         panel.set_xscale("log")

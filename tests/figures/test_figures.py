@@ -85,6 +85,8 @@ def test_history_draws_every_epoch(epochs):
             np.testing.assert_array_equal(train.get_xdata(), unit * np.arange(1, epochs + 1))
             assert axes.get_xlabel() == ("images seen" if row else "epochs")
             assert axes.get_xscale() == ("log" if row else "linear")
+            # A line of one point would show nothing.
+            assert (train.get_marker() != "None") == (epochs == 1)
     assert figure.axes[0].get_ylabel() == "nats an image"
 
 
