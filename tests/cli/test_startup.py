@@ -18,8 +18,8 @@ TRAIN = ("train", "--epochs", 2, "--hidden", 8, "--json", "--name")
 def train(command, tmp_path):
     """Trains with a cache of its own, and gives the test results and the saved weights."""
 
-    def run(name, cache=tmp_path / "cache"):
-        done = command(*TRAIN, name, XDG_CACHE_HOME=str(cache))
+    def run(name):
+        done = command(*TRAIN, name, XDG_CACHE_HOME=str(tmp_path / "cache"))
         assert done.returncode == 0, done.stderr
         results = json.loads(done.stdout)["results"]
         del results["training_seconds"]
@@ -47,9 +47,15 @@ def test_compiled_code_is_kept_and_gives_the_same_bytes(train, tmp_path):
     anew = [Path(path) for path in entries(tmp_path / "cache")]
     assert len(anew) == 2
     assert min(path.stat().st_size for path in anew) > 1000
-    # So is what there is no place for.
+
+
+def test_nothing_is_kept_where_there_is_no_place(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    assert train("fourth", cache=tmp_path / "file") == first
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with compiled.kept():
+        assert "persistent_cache" not in os.environ.get(compiled.FLAGS, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("name", compiled.SETTINGS)
@@ -74,7 +80,7 @@ def test_old_code_is_removed(tmp_path):
     assert paths[-1] in kept
 
 
-def test_keras_is_imported_without_scikit_learn_which_can_still_be_had():
+def test_keras_is_imported_without_scikit_learn_which_can_still_be_had(tmp_path):
     program = """
 import sys
 from kvae_cli import startup
@@ -85,7 +91,9 @@ from sklearn.datasets import load_digits
 assert load_digits().images.shape == (1797, 8, 8)
 assert not [finder for finder in sys.meta_path if "kvae_cli" in type(finder).__module__]
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
 

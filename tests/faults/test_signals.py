@@ -19,7 +19,7 @@ from kvae_cli import signals
 
 from .process import PROGRAM, differences, leftovers, outcome, run
 
-EPOCHS = 600
+EPOCHS = 300
 TRAIN = ("train", "--hidden", "16", "--epochs", str(EPOCHS), "--name")
 KVAE = str(Path(sys.executable).with_name("kvae"))
 
