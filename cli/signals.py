@@ -85,9 +85,15 @@ def deferred() -> Iterator[Callable[[], int | None]]:
 
 @contextlib.contextmanager
 def repeatable() -> Iterator[None]:
-    """Say of an interruption of the block that the same command goes on."""
+    """Say of an interruption of the block that the same command goes on.
+
+    What becomes of other threads once there was one is not said: it ends the process.
+    """
+    hook = threading.excepthook
+    threading.excepthook = lambda failed: None if _asked.by else hook(failed)
     try:
         yield
+        threading.excepthook = hook
     except KeyboardInterrupt as error:
         number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
         raise Interrupted(number, "interrupted: the same command again goes on") from error

@@ -68,8 +68,18 @@ def loky() -> Iterator[float]:
     """
     import joblib
 
-    with joblib.parallel_config("loky"):
-        yield math.inf
+    # A process that cleans up after others tells the terminal so, once those were interrupted.
+    given = os.environ.get("PYTHONWARNINGS")
+    quiet = "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker"
+    os.environ["PYTHONWARNINGS"] = f"{given},{quiet}" if given else quiet
+    try:
+        with joblib.parallel_config("loky"):
+            yield math.inf
+    finally:
+        if given is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = given
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from kvae import data
 from kvae.backends import side_by_side
 from kvae.config import Config, configure, read_config
+from kvae.data.loading import canonical
 from kvae.errors import KvaeError, UsageError
 from kvae.files import check_writable, whole_folder, write_json
 from kvae.folders import (
@@ -157,7 +158,8 @@ def plan(
     size = math.prod(len(values) for values in grid.values())
     if size > MOST:
         raise UsageError(f"these options make {size:,} runs, more than {MOST:,}: vary fewer")
-    name = check_name(f"{stem(grid['dataset'][0])}-sweep" if name is None else name)
+    default = f"{stem(canonical(grid['dataset'][0]))}-sweep"
+    name = check_name(default if name is None else name)
     datasets = {
         key: data.load(key[0], data_dir, image_size=key[1], progress=progress)
         for key in itertools.product(grid["dataset"], grid["image_size"])
@@ -185,6 +187,8 @@ def is_another(folder: Path, config: Config) -> bool:
 
 
 def _label(option: str, value: Any) -> str:
+    if option == "dataset":
+        value = canonical(value)
     text = "-".join(map(str, value)) if isinstance(value, tuple) else stem(str(value))
     return {"latent": "z", "hidden": "h"}.get(option, option.replace("_", "-")) + text
 

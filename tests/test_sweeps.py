@@ -175,6 +175,25 @@ def test_a_sweep_that_is_interrupted_goes_on(tmp_path, alone):
     assert {done: done.stat().st_mtime_ns for done in written} == written
 
 
+def test_an_interruption_of_several_at_a_time_is_one_line(tmp_path):
+    # Images that are shared by way of files.
+    np.save(tmp_path / "some.npy", np.random.default_rng(0).integers(0, 256, (3000, 20, 20), "u1"))
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("kvae"), "sweep", "--dataset", "some.npy", "--seed",
+         "0,1,2,3,4,5,6,7", "--hidden", "16", "--epochs", "1000", "--no-jit", "--jobs", "2"],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    end = time.monotonic() + 300
+    while not list(tmp_path.glob("runs/*/history.csv")) and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate()
+    assert process.returncode == 143, said
+    first, last = said.splitlines()
+    assert first == "some-sweep: 8 runs, 8,000 epochs."
+    assert last == "Error: interrupted: the same command again goes on"
+
+
 @contextlib.contextmanager
 def running(*command: str, ready: str) -> Iterator[None]:
     """A command in the background, from when it has said that it is ready."""
