@@ -36,7 +36,7 @@ def install() -> None:
     gc.set_threshold(100_000, 50, 100)
     atexit.register(gc.freeze)
     sys.meta_path.insert(0, _During("tensorflow", _quiet_stderr, compiled.kept))
-    sys.meta_path.insert(0, _During("keras", _without_scikit_learn))
+    sys.meta_path.insert(0, _During("keras", _without_extras))
 
 
 class _OneLine(logging.Formatter):
@@ -102,16 +102,16 @@ def _quiet_stderr() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _without_scikit_learn() -> Iterator[None]:
-    """Keep Keras from importing scikit-learn: it takes a second, for wrappers kvae does not use.
+def _without_extras() -> Iterator[None]:
+    """Keep Keras from importing what it can do without, and what takes a second.
 
-    Keras does without where it is not installed. Others may import it, before and after.
+    That is for wrappers and galleries that kvae does not use. Others may import it, before and
+    after.
     """
-    if "sklearn" in sys.modules:
-        yield
-        return
-    sys.modules["sklearn"] = None  # type: ignore[assignment]
+    extras = [name for name in ("sklearn", "matplotlib") if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(extras))  # type: ignore[arg-type]
     try:
         yield
     finally:
-        del sys.modules["sklearn"]
+        for name in extras:
+            del sys.modules[name]

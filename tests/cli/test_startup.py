@@ -80,15 +80,18 @@ def test_old_code_is_removed(tmp_path):
     assert paths[-1] in kept
 
 
-def test_keras_is_imported_without_scikit_learn_which_can_still_be_had(tmp_path):
+def test_keras_is_imported_without_what_it_can_do_without(tmp_path):
     program = """
 import sys
 from kvae_cli import startup
 startup.install()
 import tensorflow, keras, tensorflow_probability
-assert "sklearn" not in sys.modules
+assert not {"sklearn", "matplotlib"} & set(sys.modules)
+# They can still be had.
 from sklearn.datasets import load_digits
 assert load_digits().images.shape == (1797, 8, 8)
+from matplotlib import patches, pyplot
+assert isinstance(pyplot.figure(), pyplot.Figure)
 assert not [finder for finder in sys.meta_path if "kvae_cli" in type(finder).__module__]
 """
     done = subprocess.run(
