@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kvae.config import CONFIG, read_config
 from kvae.errors import KvaeError, UsageError
 from kvae.files import check_writable
+from kvae.history import COLUMNS
 from kvae.progress import Progress, silent
 from kvae.reading import read_json, read_text
 
@@ -205,8 +206,6 @@ def read_history(folder: Path) -> dict[str, list[Any]]:
     Raises:
         KvaeError: it is missing or damaged.
     """
-    from kvae.training.history import COLUMNS
-
     path = folder / HISTORY
     try:
         # What a process that was killed was about to write ends without a line's end.

@@ -40,6 +40,7 @@ from kvae.folders import (
     read_results,
     to_resume,
 )
+from kvae.history import COLUMNS
 from kvae.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -303,7 +304,6 @@ def _complete(
     with _explained(place, state):
         from kvae import export, gallery
         from kvae.training.film import Film
-        from kvae.training.history import COLUMNS
         from kvae.training.loop import new_evaluator, train
 
         name, folder, model = place.name, place.folder, state.model
@@ -436,8 +436,6 @@ def _to_start_from(config: Config, models: Path) -> "VAE":
 @contextlib.contextmanager
 def _history_file(path: Path, past: list["Epoch"]) -> Iterator[Callable[["Epoch"], None]]:
     """Write a history anew, with the epochs that are past, and let others be appended."""
-    from kvae.training.history import COLUMNS
-
     lines = [",".join(COLUMNS), *(epoch.to_csv() for epoch in past)]
     with whole_file(path) as scratch:
         scratch.write_text("\n".join(lines) + "\n", encoding="utf-8")

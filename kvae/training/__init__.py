@@ -1,7 +1,7 @@
 """From a new model to a trained one."""
 
+from kvae.history import COLUMNS, Epoch
 from kvae.training.distributed import new_strategy
-from kvae.training.history import COLUMNS, Epoch
 from kvae.training.loop import train
 from kvae.training.prior_fit import PriorFit, fit_prior
 

@@ -14,9 +14,9 @@ import tensorflow as tf
 from kvae.data.dataset import Dataset, checksum
 from kvae.errors import KvaeError, NotFiniteError, first_line
 from kvae.files import flush
+from kvae.history import Epoch
 from kvae.models.vae import VAE
 from kvae.models.weights import check_files, check_list, restore, variables
-from kvae.training.history import Epoch
 from kvae.training.loop import State
 
 logger = logging.getLogger(__name__)

@@ -17,9 +17,9 @@ from kvae import figures
 from kvae.config import Config
 from kvae.data import Dataset
 from kvae.evaluation import Evaluation
+from kvae.history import Epoch
 from kvae.models.vae import VAE
 from kvae.training.events import rewind
-from kvae.training.history import Epoch
 
 TERMS = ("elbo", "reconstruction", "kl")
 IMAGES = 10

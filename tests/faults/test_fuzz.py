@@ -23,9 +23,9 @@ from kvae import folders, registry, runs
 from kvae.config import Config, read_config
 from kvae.data import Dataset, Split, folder
 from kvae.errors import KvaeError
+from kvae.history import COLUMNS
 from kvae.models.weights import restore
 from kvae.training.film import read_frames
-from kvae.training.history import COLUMNS
 from kvae_cli import main as command_line
 from kvae_cli.main import COMMANDS, cli
 from kvae_cli.train import train
@@ -309,7 +309,7 @@ def history() -> bytes:
 @fuzzed(200)
 @given(content=anything_like(history()))
 def test_history(place: Path, content: bytes) -> None:
-    from kvae.training.history import Epoch
+    from kvae.history import Epoch
 
     def read(path: Path) -> None:
         columns = folders.read_history(path.parent)
