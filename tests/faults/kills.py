@@ -10,12 +10,13 @@ them differs in a bit.
 
 import argparse
 import contextlib
+import itertools
 import random
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,16 +67,15 @@ def instant(dice: random.Random, changes: int, seconds: float) -> tuple[str, flo
 
 
 def trial(
-    folder: Path, whole: dict, setting: str, replaces: bool, dice: random.Random, measured: tuple
+    folder: Path, whole: dict, setting: str, replaces: bool, instants: Iterable[tuple[str, float]]
 ) -> Killed:
-    """Kill a run up to `A_RUN` times, let it end, and look at what came of it."""
+    """Kill a run at some instants, let it end, and look at what came of it."""
     options = ("train", *SETTINGS[setting], "--name", "cut")
     wrong, kills = [], []
     if replaces:
         shutil.copytree(folder / "whole/runs/old", folder / "runs/cut")
         shutil.copytree(folder / "whole/saved_models/old", folder / "saved_models/cut")
-    for number in range(A_RUN + 1):
-        what, when = instant(dice, *measured) if number < A_RUN else ("nothing", 0.0)
+    for what, when in itertools.chain(instants, [("nothing", 0.0)]):
         going = ("--resume",) if (folder / "runs").exists() else ()
         if replaces and not (folder / "runs/.cut.new").exists():
             going = ("--overwrite",)
@@ -91,30 +91,42 @@ def trial(
     return Killed(setting, replaces, kills, wrong)
 
 
-def trials(folder: Path, count: int, seed: int, settings: tuple[str, ...]) -> Iterator[Killed]:
-    """Runs until so many kills are done."""
-    dice = random.Random(seed)
-    whole, measured = {}, {}
+def begin(folder: Path) -> Path:
+    """A folder for runs that are left in peace, with one that others may replace."""
     peace = folder / "whole"
     peace.mkdir()
     run(peace, "nothing", 0, "", "train", "--hidden", "8", "--epochs", "1", "--name", "old")
+    return peace
+
+
+def leave_in_peace(peace: Path, setting: str) -> tuple[dict, tuple[int, float]]:
+    """What a setting gives, how many changes to files it makes, and the seconds that it takes."""
+    # The second time much is compiled already.
+    for name in "first", setting:
+        start = time.monotonic()
+        done = run(peace, "files", 1e9, "", "train", *SETTINGS[setting], "--name", name,
+                   "--overwrite")  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    changes, seconds = int((peace / "files").read_text()), time.monotonic() - start
+    return outcome(peace, setting), (changes, seconds)
+
+
+def trials(folder: Path, count: int, seed: int, settings: tuple[str, ...]) -> Iterator[Killed]:
+    """Runs until so many kills are done."""
+    dice = random.Random(seed)
+    known = {}
+    peace = begin(folder)
     killed = 0
     while killed < count:
         setting = dice.choice(settings)
-        if setting not in whole:
-            # The second time much is compiled already.
-            for name in "first", setting:
-                start = time.monotonic()
-                done = run(peace, "files", 1e9, "", "train", *SETTINGS[setting], "--name", name,
-                           "--overwrite")  # fmt: skip
-                assert done.returncode == 0, done.stderr
-            whole[setting] = outcome(peace, setting)
-            measured[setting] = int((peace / "files").read_text()), time.monotonic() - start
+        if setting not in known:
+            known[setting] = leave_in_peace(peace, setting)
+        whole, measured = known[setting]
         with tempfile.TemporaryDirectory(dir=folder) as place:
             (Path(place) / "whole").symlink_to(peace)
-            found = trial(
-                Path(place), whole[setting], setting, dice.random() < 0.3, dice, measured[setting]
-            )
+            replaces = dice.random() < 0.3
+            instants = (instant(dice, *measured) for _ in range(A_RUN))
+            found = trial(Path(place), whole, setting, replaces, instants)
         killed += len(found.kills)
         yield found
 
