@@ -12,7 +12,7 @@ from kvae.errors import UsageError
 from kvae_cli import options, output, signals
 
 if TYPE_CHECKING:
-    from kvae.training import Epoch
+    from kvae.history import Epoch
 
 COUNT = click.IntRange(min=1)
 NOT_NEGATIVE = click.FloatRange(min=0, max=float("inf"), max_open=True)

@@ -40,7 +40,7 @@ from kvae.folders import (
     read_results,
     to_resume,
 )
-from kvae.history import COLUMNS
+from kvae.history import COLUMNS, Epoch
 from kvae.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from kvae.evaluation import Evaluation, Quantity
     from kvae.gallery import Subject
     from kvae.models.vae import VAE
-    from kvae.training import Epoch
     from kvae.training.checkpoints import Checkpoints
     from kvae.training.loop import State
     from kvae.training.summaries import Summaries
@@ -78,7 +77,7 @@ class Run:
     folder: Path
     saved_model: Path
     model: "VAE"
-    history: list["Epoch"]
+    history: list[Epoch]
     results: dict[str, Any]
 
 
@@ -89,7 +88,7 @@ def start(
     runs: Path = RUNS,
     models: Path = MODELS,
     overwrite: bool = False,
-    on_epoch: Callable[["Epoch"], None] | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
     strategy: "tf.distribute.Strategy | None" = None,
     on_name: Callable[[str], None] = lambda name: None,
     checkpoint_every: int | None = None,
@@ -135,7 +134,7 @@ def resume(
     runs: Path = RUNS,
     models: Path = MODELS,
     overwrite: bool = False,
-    on_epoch: Callable[["Epoch"], None] | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
     strategy: "tf.distribute.Strategy | None" = None,
     checkpoint_every: int | None = None,
     asked_to_stop: Callable[[], int | None] = lambda: None,
@@ -252,7 +251,7 @@ def assist(
     strategy: "tf.distribute.Strategy",
     resumed: Path | None = None,
     models: Path = MODELS,
-    on_epoch: Callable[["Epoch"], None] | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
 ) -> None:
     """Train along as a worker that is not the chief, and write nothing.
 
@@ -296,7 +295,7 @@ def _complete(
     dataset: "Dataset",
     place: _Place,
     checkpoints: "Checkpoints",
-    on_epoch: Callable[["Epoch"], None] | None,
+    on_epoch: Callable[[Epoch], None] | None,
     strategy: "tf.distribute.Strategy | None",
     asked_to_stop: Callable[[], int | None],
 ) -> Run:
@@ -434,7 +433,7 @@ def _to_start_from(config: Config, models: Path) -> "VAE":
 
 
 @contextlib.contextmanager
-def _history_file(path: Path, past: list["Epoch"]) -> Iterator[Callable[["Epoch"], None]]:
+def _history_file(path: Path, past: list[Epoch]) -> Iterator[Callable[[Epoch], None]]:
     """Write a history anew, with the epochs that are past, and let others be appended."""
     lines = [",".join(COLUMNS), *(epoch.to_csv() for epoch in past)]
     with whole_file(path) as scratch:
@@ -448,7 +447,7 @@ def _history_file(path: Path, past: list["Epoch"]) -> Iterator[Callable[["Epoch"
         yield append
 
 
-def _results(test: "Evaluation", history: list["Epoch"], config: Config) -> dict[str, Any]:
+def _results(test: "Evaluation", history: list[Epoch], config: Config) -> dict[str, Any]:
     patient = config.training.patience is not None
     kept = max(history, key=lambda epoch: epoch.validation_elbo) if patient else history[-1]
     return {

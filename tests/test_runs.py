@@ -18,7 +18,8 @@ import kvae
 from kvae import files, folders, runs
 from kvae.data.dataset import Split
 from kvae.errors import Interrupted, KvaeError, NotFiniteError, UsageError
-from kvae.training import COLUMNS, epochs
+from kvae.history import COLUMNS
+from kvae.training import epochs
 from kvae.training.checkpoints import Checkpoints
 from kvae.training.loop import State
 
