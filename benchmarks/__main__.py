@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
-from benchmarks import checkpoints, commands, growth, parts, profile, sweeps, training
+from benchmarks import (
+    checkpoints,
+    commands,
+    fingerprints,
+    growth,
+    parts,
+    profile,
+    sweeps,
+    training,
+)
 from benchmarks.problems import PROBLEMS
 from kvae.files import write_json
 
@@ -95,6 +104,14 @@ def sweep_command(jobs: int, output: Path) -> None:
     result = sweeps.measure(jobs)
     write_json(output, {"machine": machine(), "sweep": result})
     click.echo(sweeps.table(result))
+
+
+@main.command(name="fingerprints")
+@click.option("--data-dir", type=click.Path(path_type=Path), envvar="TFDS_DATA_DIR")
+def fingerprints_command(data_dir: Path | None) -> None:
+    """Hashes of short trainings, to compare two commits by."""
+    for name, weights, history in fingerprints.fingerprints(data_dir):
+        click.echo(f"{name:30} {weights}  {history}")
 
 
 @main.command(name="profile")
