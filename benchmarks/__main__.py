@@ -17,7 +17,7 @@ from benchmarks import (
     training,
 )
 from benchmarks.problems import PROBLEMS
-from kvae.files import write_json
+from kvae.io.files import write_json
 
 
 @click.group()

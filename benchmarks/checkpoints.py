@@ -21,7 +21,7 @@ def measure(name: str, data_dir: Path | None, **options: Any) -> dict[str, float
         seconds.
     """
     from kvae import configure, data, runs
-    from kvae.training.checkpoints import Checkpoints
+    from kvae.runs.checkpoints import Checkpoints
 
     save, spent = Checkpoints.save, []
 

@@ -30,22 +30,22 @@ HEAVY = {
 
 STAGES = {
     "kvae.data:load": "data",
-    "kvae.models.vae:build": "build",
+    "kvae.models.vae.model:build": "build",
     "kvae.training.epochs:CompiledEpoch.__init__": "compile training",
     "kvae.training.epochs:CompiledEpoch._take": "train",
     "kvae.evaluation:Evaluator.__call__": "evaluate",
-    "kvae.training.checkpoints:Checkpoints.save": "checkpoints",
-    "kvae.training.summaries:Summaries.__init__": "summaries",
-    "kvae.training.summaries:Summaries.epoch": "summaries",
-    "kvae.training.summaries:Summaries.project": "summaries",
-    "kvae.training.summaries:Summaries.close": "summaries",
+    "kvae.runs.checkpoints:Checkpoints.save": "checkpoints",
+    "kvae.runs.summaries:Summaries.__init__": "summaries",
+    "kvae.runs.summaries:Summaries.epoch": "summaries",
+    "kvae.runs.summaries:Summaries.project": "summaries",
+    "kvae.runs.summaries:Summaries.close": "summaries",
     "kvae.gallery:draw": "figures",
-    "kvae.training.film:Film.shoot": "figures",
-    "kvae.export:save": "export",
-    "kvae.export:load": "load model",
+    "kvae.runs.film:Film.shoot": "figures",
+    "kvae.runs.export:save": "export",
+    "kvae.runs.export:load": "load model",
 }
 # What a command would import anyway.
-MODULES = {"train": tuple(STAGES), "sample": ("kvae.export:load",)}
+MODULES = {"train": tuple(STAGES), "sample": ("kvae.runs.export:load",)}
 
 
 class Stopwatch:

@@ -34,7 +34,8 @@ def compare(
 
     The best value of a line has a star. Differences are taken image by image.
     """
-    from kvae import files, folders
+    from kvae.io import files
+    from kvae.runs import folders
 
     if len(names) < 2:
         raise click.UsageError("name two models or more, each once.")
@@ -45,7 +46,8 @@ def compare(
         raise click.UsageError("two of the models have the same name: copy one to another name.")
     files.check_writable(target.parent)
 
-    from kvae import evaluation, export, figures
+    from kvae import evaluation, figures
+    from kvae.runs import export
 
     loaded = {path.name: export.load(path) for path in paths}
     evaluation.check_comparable(loaded)

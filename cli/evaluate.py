@@ -40,12 +40,13 @@ def evaluate(
 
     MODEL is the name or the path of a saved model, by default the newest.
     """
-    from kvae import folders
+    from kvae.runs import folders
 
     path = folders.find(model, models, "saved model")
     images = folders.dataset_of(path, dataset, data_dir, output.progress)
 
-    from kvae import evaluation, export
+    from kvae import evaluation
+    from kvae.runs import export
 
     report = evaluation.evaluate(
         export.load(path), images, split, importance_samples, seed, output.steps

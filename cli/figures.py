@@ -64,8 +64,9 @@ def figures(
     MODEL is the name or the path of a saved model, by default the newest. Curves and the animation
     are of the run of that name.
     """
-    from kvae import files, folders
     from kvae import runs as all_runs
+    from kvae.io import files
+    from kvae.runs import folders
 
     path = folders.find(model, models, "saved model")
     folder = target or Path("figures") / path.name

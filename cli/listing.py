@@ -15,7 +15,7 @@ from kvae_cli import options, output
 @options.as_json
 def listing(runs: Path, models: Path, as_json: bool) -> None:
     """List runs and saved models with their key figures, newest last."""
-    from kvae import folders
+    from kvae.runs import folders
 
     found = {
         "runs": [_entry(path) for path in folders.listing(runs)],
@@ -35,7 +35,7 @@ def listing(runs: Path, models: Path, as_json: bool) -> None:
 
 def _entry(path: Path) -> dict[str, Any]:
     from kvae.config import read_config
-    from kvae.folders import read_results
+    from kvae.runs.folders import read_results
 
     entry: dict[str, Any] = {"name": path.name, "path": str(path)}
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kvae.folders import MODELS, RUNS
+from kvae.runs.folders import MODELS, RUNS
 
 
 class Folder(click.Path):

@@ -32,12 +32,14 @@ def reconstruct(
 
     MODEL is the name or the path of a saved model, by default the newest.
     """
-    from kvae import files, folders
+    from kvae.io import files
+    from kvae.runs import folders
 
     path = folders.find(model, models, "saved model")
     files.check_writable(target.parent)
     images = folders.dataset_of(path, dataset, data_dir, output.progress)
-    from kvae import export, figures
+    from kvae import figures
+    from kvae.runs import export
 
     loaded = export.load(path)
     inputs = loaded.inputs(images.test.spread(count).images).numpy()

@@ -28,8 +28,9 @@ def sample(model: str | None, count: int, seed: int, target: Path, models: Path)
 
     MODEL is the name or the path of a saved model, by default the newest.
     """
-    from kvae import files, folders, memory
     from kvae.config import read_config
+    from kvae.io import files, memory
+    from kvae.runs import folders
 
     path = folders.find(model, models, "saved model")
     config = read_config(path).model
@@ -43,7 +44,8 @@ def sample(model: str | None, count: int, seed: int, target: Path, models: Path)
 
     import numpy as np
 
-    from kvae import export, figures
+    from kvae import figures
+    from kvae.runs import export
 
     images = export.load(path).sample(count, seed).numpy()
     if target.suffix.lower() == ".npy":

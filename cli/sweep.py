@@ -10,7 +10,7 @@ from kvae_cli import options, output, signals, startup
 from kvae_cli.train import train
 
 if TYPE_CHECKING:
-    from kvae.sweeps import Row
+    from kvae.experiments.sweeps import Row
 
 _OF_ONE_RUN = {
     "name", "overwrite", "runs", "models", "data_dir", "no_jit", "as_json", "strategy", "resume",
@@ -100,7 +100,7 @@ def sweep(
     \b
     kvae sweep --dataset frey --latent 2,5,10,20 --seed 0,1,2
     """
-    from kvae import sweeps as all_sweeps
+    from kvae.experiments import sweeps as all_sweeps
 
     grid: dict[str, tuple[Any, ...]] = {"jit": (not no_jit,)}
     for option, given in chosen.items():
@@ -134,7 +134,7 @@ def sweep(
 
 
 def _report(rows: "list[Row]") -> None:
-    from kvae.sweeps import QUANTITIES, title
+    from kvae.experiments.sweeps import QUANTITIES, title
 
     units = {"training_seconds": "training, s", "active_units": "active units"}
     head = ["", "runs", *(units.get(q, {"kl": "KL", "elbo": "ELBO"}.get(q, q)) for q in QUANTITIES)]

@@ -12,7 +12,7 @@ from kvae.errors import UsageError
 from kvae_cli import options, output, signals
 
 if TYPE_CHECKING:
-    from kvae.history import Epoch
+    from kvae.runs.history import Epoch
 
 COUNT = click.IntRange(min=1)
 NOT_NEGATIVE = click.FloatRange(min=0, max=float("inf"), max_open=True)
@@ -179,8 +179,9 @@ def train(
     kvae train --resume digits-z2
     """
     from kvae import config as configuration
-    from kvae import data, folders
+    from kvae import data
     from kvae import runs as all_runs
+    from kvae.runs import folders
 
     resumed = _to_resume(resume, name, runs)
     if resumed:
@@ -236,7 +237,7 @@ def train(
 
 def _to_resume(resume: str | None, name: str | None, runs: Path) -> Path | None:
     """The folder of the run to go on with; None to start one."""
-    from kvae import folders
+    from kvae.runs import folders
 
     if resume is None:
         return None
@@ -251,7 +252,7 @@ def _to_resume(resume: str | None, name: str | None, runs: Path) -> Path | None:
 
 def _refuse_contradictions(context: click.Context, folder: Path, config: Any) -> None:
     """Refuse options that a run was not started with."""
-    from kvae.data.loading import canonical
+    from kvae.data.request import canonical
 
     own = {"recipe": config.recipe, "no_jit": not config.training.jit}
     for part in config.data, config.model, config.training:
@@ -304,8 +305,8 @@ def _introduce(images: Any, config: Any, name: str | None, likelihood_given: boo
 
 
 def _report(folder: Path, saved_model: Path, config: Any, as_json: bool) -> None:
-    from kvae.folders import MODELS, RESULTS
-    from kvae.reading import read_json
+    from kvae.io.reading import read_json
+    from kvae.runs.folders import MODELS, RESULTS
 
     results = read_json(folder / RESULTS)
     if as_json:

@@ -29,9 +29,9 @@ LIKELIHOODS = {
 """p(x|z): Keras layers from the decoder's last hidden layer to a distribution over images."""
 
 POSTERIORS = {
-    "diagonal": "kvae.models.posteriors:DiagonalNormal",
-    "full": "kvae.models.posteriors:FullNormal",
-    "iaf": "kvae.models.posteriors:InverseAutoregressive",
+    "diagonal": "kvae.models.vae.posteriors:DiagonalNormal",
+    "full": "kvae.models.vae.posteriors:FullNormal",
+    "iaf": "kvae.models.vae.posteriors:InverseAutoregressive",
 }
 """q(z|x): Keras layers from the encoder's last hidden layer to a distribution over latents."""
 
@@ -50,21 +50,21 @@ PRIOR_FITS = {
 """Functions that fit a prior of that name to a trained model's aggregated posterior."""
 
 BOUNDS = {
-    "elbo": "kvae.models.bounds:elbo",
-    "iwae": "kvae.models.bounds:iwae",
+    "elbo": "kvae.models.vae.bounds:elbo",
+    "iwae": "kvae.models.vae.bounds:iwae",
 }
 """Functions of posterior, decoder, prior, images, seed and weighting to `Terms`."""
 
 ESTIMATORS = {
-    "aevb": "kvae.training.estimators:aevb",
-    "wake-sleep": "kvae.training.estimators:wake_sleep",
+    "aevb": "kvae.models.vae.estimators:aevb",
+    "wake-sleep": "kvae.models.vae.estimators:wake_sleep",
 }
 """What training follows the gradient of; functions of model, images, seed and weighting."""
 
 BACKENDS = {
-    "loky": "kvae.backends:loky",
-    "ray": "kvae.backends:ray",
-    "dask": "kvae.backends:dask",
+    "loky": "kvae.experiments.backends:loky",
+    "ray": "kvae.experiments.backends:ray",
+    "dask": "kvae.experiments.backends:dask",
 }
 """Where the runs of a sweep are trained; contexts in which `joblib.Parallel` sends them there."""
 

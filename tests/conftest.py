@@ -13,7 +13,7 @@ from scipy.stats import multivariate_normal
 import kvae
 from kvae.config import Config, DataConfig, ModelConfig, TrainingConfig
 from kvae.data import Dataset, Split
-from kvae.data.loading import default_data_dir
+from kvae.data.request import default_data_dir
 from kvae.models.likelihoods import MIN_LOG_VARIANCE
 
 MANUAL = Path("downloads/manual")

@@ -1,6 +1,7 @@
 """Images to train on: built-in datasets, TFDS datasets, folders, `.npy` and `.npz` files."""
 
 from kvae.data.dataset import Dataset, Split
-from kvae.data.loading import Request, load
+from kvae.data.loading import load
+from kvae.data.request import Request
 
 __all__ = ["Dataset", "Request", "Split", "load"]

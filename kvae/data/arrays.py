@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from kvae.data.dataset import Dataset, Split, check_images, partitioned
-from kvae.data.loading import Request, absolute, refuse_resizing
+from kvae.data.request import Request, absolute, refuse_resizing
 from kvae.errors import KvaeError
-from kvae.reading import read_arrays
+from kvae.io.reading import read_arrays
 
 SPLITS = ("train", "validation", "test")
 LEAST = 10

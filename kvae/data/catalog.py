@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from kvae.data import digits, tfds
-from kvae.data.loading import default_data_dir
+from kvae.data.request import default_data_dir
 
 
 def catalog(data_dir: Path | None = None) -> list[dict[str, Any]]:

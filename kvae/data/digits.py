@@ -3,7 +3,7 @@
 import numpy as np
 
 from kvae.data.dataset import Dataset, Split, partitioned
-from kvae.data.loading import Request, refuse_resizing
+from kvae.data.request import Request, refuse_resizing
 
 DESCRIPTION = "1,797 handwritten digits of 8 x 8, embedded in scikit-learn"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from kvae import memory
 from kvae.data.dataset import Dataset, Split, partitioned
-from kvae.data.loading import Request, absolute
+from kvae.data.request import Request, absolute
 from kvae.errors import KvaeError
+from kvae.io import memory
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kvae import draws
+from kvae.data import random_numbers
 
 
 def algorithm(jit: bool) -> str:
@@ -30,6 +30,6 @@ def to_float(images: tf.Tensor, binarize: str, seed: tf.Tensor, jit: bool = Fals
     if binarize == "threshold":
         return tf.cast(grey >= 0.5, tf.float32)
     if binarize == "dynamic":
-        uniform = draws.uniform(tf.shape(grey), seed, algorithm(jit))
+        uniform = random_numbers.uniform(tf.shape(grey), seed, algorithm(jit))
         return tf.cast(uniform < grey, tf.float32)
     return grey

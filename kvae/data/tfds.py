@@ -12,10 +12,10 @@ import numpy as np
 
 from kvae.data import folder
 from kvae.data.dataset import Dataset, Split, check_images
-from kvae.data.loading import Request, refuse_resizing
+from kvae.data.request import Request, refuse_resizing
 from kvae.errors import KvaeError, UsageError
-from kvae.files import whole_folder, write_json
-from kvae.reading import check_npy, read_json
+from kvae.io.files import whole_folder, write_json
+from kvae.io.reading import check_npy, read_json
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from kvae.evaluation.elbo import CHUNK, Evaluator
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.evaluation.samples import fidelity
 from kvae.evaluation.statistics import standard_error
-from kvae.models.vae import VAE
+from kvae.models.vae.model import VAE
 from kvae.progress import Progress, silent
 
 COMPARED = 2000

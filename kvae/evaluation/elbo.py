@@ -8,7 +8,7 @@ import tensorflow as tf
 from kvae.data.pixels import to_float
 from kvae.evaluation import latents
 from kvae.evaluation.statistics import standard_error
-from kvae.models.vae import VAE
+from kvae.models.vae.model import VAE
 
 CHUNK = 1000
 # Separates the random numbers of evaluation from those of training under the same seed.

@@ -11,9 +11,8 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from kvae.data.pixels import to_float
-from kvae.models import bounds
 from kvae.models.flows import unflowed
-from kvae.models.vae import VAE
+from kvae.models.vae.model import VAE, bounds
 from kvae.progress import Progress, silent
 
 ROWS_BYTES = 2**26

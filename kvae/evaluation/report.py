@@ -14,9 +14,8 @@ from kvae.errors import UsageError
 from kvae.evaluation import classical, labels, latents, likelihood, reconstruction, samples
 from kvae.evaluation.elbo import CHUNK, Evaluation, Evaluator
 from kvae.evaluation.statistics import standard_error
-from kvae.models import bounds
 from kvae.models.flows import Flowed
-from kvae.models.vae import VAE, seed_pair
+from kvae.models.vae.model import VAE, bounds, seed_pair
 from kvae.progress import Progress, silent
 
 COMPARED = 5000

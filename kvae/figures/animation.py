@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kvae.figures.grids import tile
-from kvae.files import whole_file
+from kvae.io.files import whole_file
 
 if TYPE_CHECKING:
     from PIL import Image

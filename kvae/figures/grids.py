@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kvae.files import whole_file
+from kvae.io.files import whole_file
 
 TILE = 56
 GAP = 2

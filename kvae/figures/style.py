@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kvae.files import whole_file
+from kvae.io.files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from kvae.errors import KvaeError, first_line
-from kvae.models.vae import VAE
-from kvae.reading import open_regular, read_text
+from kvae.io.reading import open_regular, read_text
+from kvae.models.vae.model import VAE
 
 
 def variables(model: VAE) -> list[tf.Variable]:

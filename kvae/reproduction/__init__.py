@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from kvae import data, registry
-from kvae.backends import side_by_side
 from kvae.config import configure
 from kvae.errors import KvaeError
-from kvae.files import check_writable, write_json
+from kvae.experiments.backends import side_by_side
+from kvae.experiments.sweeps import Planned, is_another, train_missing
+from kvae.io.files import check_writable, write_json
 from kvae.progress import Progress, silent
 from kvae.reproduction import page
 from kvae.reproduction.claim import FULL, QUICK, Bench, Claim, Finding, kept_in
-from kvae.sweeps import Planned, is_another, train_missing
 
 FINDINGS = "findings.json"
 
@@ -73,7 +73,7 @@ def reproduce(
         progress: Likewise.
         on_progress: Called about once a second with the epochs of all runs that are done, and how
             many there are.
-        prepare: As `kvae.sweeps.sweep` takes it.
+        prepare: As `kvae.experiments.sweeps.sweep` takes it.
 
     Raises:
         UsageError: there is no such claim.

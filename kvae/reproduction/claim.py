@@ -7,14 +7,14 @@ from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any, Literal
 
 from kvae.errors import KvaeError
-from kvae.folders import read_history, read_results
-from kvae.reading import read_json
+from kvae.io.reading import read_json
+from kvae.runs.folders import read_history, read_results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kvae.data import Dataset
-    from kvae.models.vae import VAE
+    from kvae.models.vae.model import VAE
 
 Verdict = Literal["reproduced", "refined", "not reproduced", "not measured"]
 Options = Mapping[str, Any]
@@ -191,7 +191,7 @@ class Bench:
 
     def model(self, name: str) -> "VAE":
         """A run's saved model."""
-        from kvae import export
+        from kvae.runs import export
 
         return export.load(self._models / name)
 

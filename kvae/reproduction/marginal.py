@@ -40,9 +40,9 @@ def marginal_likelihoods(
         then, and `train` and `test`, mean log p(x) in nats of images trained on and of test images.
     """
     from kvae.evaluation import annealed_importance_sampling
-    from kvae.models.vae import build
+    from kvae.models.vae.model import build
+    from kvae.reproduction.mcem import MonteCarloEM
     from kvae.training.epochs import CompiledEpoch, new_optimizer
-    from kvae.training.mcem import MonteCarloEM
 
     mnist = data.load("mnist", data_dir)
     dataset = dataclasses.replace(mnist, train=mnist.train.take(slice(size)))

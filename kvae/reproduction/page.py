@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kvae import figures
-from kvae.files import whole_file
+from kvae.io.files import whole_file
 from kvae.reproduction.claim import Claim, Finding, Part, Table
 
 PICTURES = Path("pictures")

@@ -16,7 +16,7 @@ from kvae.reproduction.claim import Bench, Budget, Claim, Finding, Part, Table, 
 from kvae.reproduction.marginal import marginal_likelihoods
 
 if TYPE_CHECKING:
-    from kvae.models.vae import VAE
+    from kvae.models.vae.model import VAE
 
 ESTIMATORS = {"aevb": "AEVB", "wake-sleep": "wake-sleep"}
 TRAINED_ON = {"mnist": 50_000, "frey": 1_565}

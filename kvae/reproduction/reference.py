@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kvae.data import Split
-    from kvae.models.vae import VAE
+    from kvae.models.vae.model import VAE
 
 READ = 10_000
 """Training images that digits are read by."""

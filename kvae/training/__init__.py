@@ -1,6 +1,6 @@
 """From a new model to a trained one."""
 
-from kvae.history import Epoch
+from kvae.runs.history import Epoch
 from kvae.training.distributed import new_strategy
 from kvae.training.loop import train
 from kvae.training.prior_fit import PriorFit, fit_prior

@@ -16,11 +16,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kvae import draws, registry
+from kvae import registry
 from kvae.config import TrainingConfig
+from kvae.data import random_numbers
 from kvae.data.dataset import checksum
 from kvae.errors import KvaeError, UsageError
-from kvae.models.vae import VAE, build
+from kvae.models.vae.model import VAE, build
 from kvae.models.weights import variables
 from kvae.training.epochs import CompiledEpoch, build_optimizer
 
@@ -260,7 +261,7 @@ class DistributedEpoch(CompiledEpoch):
         beta: tf.Tensor,
     ) -> tf.Tensor:
         def on_replica() -> tf.Tensor:
-            own = draws.own_rows(batch), draws.own_rows(weight)
+            own = random_numbers.own_rows(batch), random_numbers.own_rows(weight)
             gradients, sums = self._local(*own, tf.reduce_sum(weight), step, seed, beta)
             # Keras adds up the gradients of all replicas.
             self._optimizer.apply(gradients, self._model.trainable_variables)

@@ -13,8 +13,8 @@ from kvae import registry
 from kvae.config import TrainingConfig
 from kvae.data.pixels import to_float
 from kvae.errors import KvaeError, NotFiniteError
-from kvae.models.bounds import Weighting
-from kvae.models.vae import VAE
+from kvae.models.vae.bounds import Weighting
+from kvae.models.vae.model import VAE
 
 RESIDENT_BYTES = 2**30
 """Images of up to this size are kept on the device, where their order takes as much again."""

@@ -10,9 +10,9 @@ from kvae.data import Dataset
 from kvae.errors import NotFiniteError, UsageError
 from kvae.evaluation import Evaluation, Evaluator
 from kvae.evaluation.elbo import CHUNK
-from kvae.history import Epoch
-from kvae.models.vae import VAE
+from kvae.models.vae.model import VAE
 from kvae.models.weights import variables
+from kvae.runs.history import Epoch
 from kvae.training.distributed import DistributedEpoch
 from kvae.training.epochs import CompiledEpoch, build_optimizer, new_optimizer
 

@@ -20,7 +20,7 @@ from kvae.config import Config, TrainingConfig
 from kvae.data import Dataset
 from kvae.data.dataset import Split
 from kvae.errors import UsageError
-from kvae.models.vae import VAE, build
+from kvae.models.vae.model import VAE, build
 from kvae.progress import Progress, silent
 from kvae.training.loop import train
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import kvae
-from kvae.folders import read_history
+from kvae.runs.folders import read_history
 
 PROGRAM = """
 import functools
@@ -89,9 +89,9 @@ def at(module, name, action):
 
 
 CALLS = {
-    "checkpoint": ("kvae.training.checkpoints", "Checkpoints.save"),
-    "export": ("kvae.export", "save"),
-    "events": ("kvae.training.summaries", "Summaries.epoch"),
+    "checkpoint": ("kvae.runs.checkpoints", "Checkpoints.save"),
+    "export": ("kvae.runs.export", "save"),
+    "events": ("kvae.runs.summaries", "Summaries.epoch"),
 }
 if what == "time":
     later(when)

@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import kvae
-from kvae import folders, registry, runs
+from kvae import registry, runs
 from kvae.config import Config, read_config
 from kvae.data import Dataset, Split, folder
 from kvae.errors import KvaeError
-from kvae.history import COLUMNS
 from kvae.models.weights import restore
-from kvae.training.film import read_frames
+from kvae.runs import folders
+from kvae.runs.film import read_frames
+from kvae.runs.history import COLUMNS
 from kvae_cli import main as command_line
 from kvae_cli.main import COMMANDS, cli
 from kvae_cli.train import train
@@ -138,7 +139,7 @@ def test_any_command_line_ends_with_a_result_or_one_line(
         contextlib.chdir(place),
         mock.patch.object(command_line.startup, "install"),
         mock.patch.object(runs, "start", stop),
-        mock.patch("kvae.sweeps.sweep", stop),
+        mock.patch("kvae.experiments.sweeps.sweep", stop),
         mock.patch("kvae.reproduction.reproduce", stop),
         mock.patch("kvae.data.tfds.load_any", stop),
         mock.patch("kvae.data.tfds.load_built_in", stop),
@@ -309,7 +310,7 @@ def history() -> bytes:
 @fuzzed(200)
 @given(content=anything_like(history()))
 def test_history(place: Path, content: bytes) -> None:
-    from kvae.history import Epoch
+    from kvae.runs.history import Epoch
 
     def read(path: Path) -> None:
         columns = folders.read_history(path.parent)

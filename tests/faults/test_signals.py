@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from kvae.errors import Interrupted
-from kvae.folders import read_history
+from kvae.runs.folders import read_history
 from kvae_cli import signals
 
 from .process import PROGRAM, differences, leftovers, outcome, run

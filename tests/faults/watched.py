@@ -30,10 +30,16 @@ LIGHT = (
     "kvae.data.arrays",
     "kvae.data.folder",
     "kvae.data.tfds",
-    "kvae.sweeps",
+    "kvae.experiments.sweeps",
     "sklearn.datasets",
 )
-HEAVY = ("tensorflow_datasets", "kvae.evaluation", "kvae.export", "kvae.gallery", "kvae.training")
+HEAVY = (
+    "tensorflow_datasets",
+    "kvae.evaluation",
+    "kvae.runs.export",
+    "kvae.gallery",
+    "kvae.training",
+)
 TICK = 0.25
 """Seconds from one look at the clock to the next."""
 

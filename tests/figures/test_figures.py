@@ -7,7 +7,7 @@ from scipy.stats import norm
 from sklearn.neighbors import KNeighborsClassifier
 
 from kvae import figures
-from kvae.history import COLUMNS
+from kvae.runs.history import COLUMNS
 
 
 def images_of(count, height=8, width=6, channels=1):

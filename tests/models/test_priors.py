@@ -8,7 +8,7 @@ from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture
 
 from kvae import UsageError
-from kvae.models import bounds
+from kvae.models.vae import bounds
 
 
 @pytest.mark.parametrize(

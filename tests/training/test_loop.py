@@ -13,7 +13,7 @@ from kvae.config import Config, DataConfig, ModelConfig, TrainingConfig
 from kvae.data import Dataset
 from kvae.errors import KvaeError, UsageError
 from kvae.evaluation import Evaluator
-from kvae.models.bounds import Terms, Weighting
+from kvae.models.vae.bounds import Terms, Weighting
 from kvae.training.epochs import CompiledEpoch, new_optimizer
 
 

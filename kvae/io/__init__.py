@@ -1,0 +1,1 @@
+"""Atomic files, files that may be damaged, and memory."""

@@ -1,0 +1,1 @@
+"""Variational autoencoders with one level of latents."""

@@ -1,0 +1,160 @@
+"""Files and folders appear whole or not at all."""
+
+import contextlib
+import os
+import stat
+
+import pytest
+
+from kvae.errors import KvaeError
+from kvae.io import files
+from kvae.io.files import check_writable, whole_file, whole_folder, write_json
+from kvae.io.reading import read_json
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_whole_file(tmp_path):
+    with whole_file(tmp_path / "a.txt") as scratch:
+        scratch.write_text("new")
+        assert not (tmp_path / "a.txt").exists()
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert names(tmp_path) == ["a.txt"]
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o666 & ~mask
+
+
+def test_whole_file_that_fails_leaves_the_old_one(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(ZeroDivisionError), whole_file(tmp_path / "a.txt") as scratch:
+        scratch.write_text("half")
+        raise ZeroDivisionError
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_whole_folder(tmp_path):
+    with whole_folder(tmp_path / "deep" / "a") as scratch:
+        (scratch / "file").write_text("new")
+    assert names(tmp_path / "deep") == ["a"]
+    with pytest.raises(FileExistsError), whole_folder(tmp_path / "deep" / "a"):
+        pass
+    with whole_folder(tmp_path / "deep" / "a", replace=True) as scratch:
+        (scratch / "other").write_text("newer")
+    assert names(tmp_path / "deep" / "a") == ["other"]
+    assert names(tmp_path / "deep") == ["a"]
+
+
+def test_whole_folder_that_fails_leaves_the_old_one(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "old").touch()
+    with (
+        pytest.raises(ZeroDivisionError),
+        whole_folder(tmp_path / "a", replace=True) as scratch,
+    ):
+        (scratch / "half").touch()
+        raise ZeroDivisionError
+    assert names(tmp_path / "a") == ["old"]
+    assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_folder_takes_the_place_of_another(tmp_path, monkeypatch, at_once):
+    if not at_once:
+        monkeypatch.setattr(files.ctypes, "CDLL", lambda *_, **__: None)
+    for name in "old", "new":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    with pytest.raises(FileExistsError):
+        files.put(tmp_path / "new", tmp_path / "old", replace=False)
+    files.put(tmp_path / "new", tmp_path / "old", replace=True)
+    assert names(tmp_path / "old") == ["new"]
+    assert names(tmp_path / "new") == ["old"]
+    files.put(tmp_path / "new", tmp_path / "free", replace=True)
+    assert names(tmp_path) == ["free", "old"]
+
+
+def test_a_folder_that_came_to_be_meanwhile_is_left(tmp_path):
+    with pytest.raises(FileExistsError), whole_folder(tmp_path / "a") as scratch:
+        (scratch / "late").touch()
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / "first").touch()
+    assert names(tmp_path / "a") == ["first"]
+    assert names(tmp_path) == ["a"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    kept = [".replaces", ".gitignore", "a", ".b.txt.abcdefgh.bak.txt", ".a.short.txt"]
+    left = [".a.abcdefgh", ".a.txt.ab_d3fgh.txt", ".b.01234567"]
+    for name in kept + left:
+        (tmp_path / name).touch()
+    files.remove_scratch(tmp_path, "b")
+    assert names(tmp_path) == sorted(kept + left[:2])
+    with (
+        contextlib.suppress(ZeroDivisionError),
+        whole_file(tmp_path / "a.txt") as scratch,
+        whole_folder(tmp_path / "c") as folder,
+    ):
+        (tmp_path / "saved").mkdir()
+        for path in scratch, folder:
+            (tmp_path / "saved" / path.name).touch()
+        raise ZeroDivisionError
+    assert len(names(tmp_path / "saved")) == 2
+    files.remove_scratch(tmp_path)
+    assert names(tmp_path) == sorted([*kept, "saved"])
+    assert names(tmp_path / "saved") == []
+
+
+def test_what_a_killed_process_left_of_a_folder_is_removed_by_the_next(tmp_path):
+    (tmp_path / ".a.abcdefgh" / "deep").mkdir(parents=True)
+    with pytest.raises(FileExistsError), whole_folder(tmp_path / "a") as slow:
+        assert names(tmp_path) == [slow.name]
+        # Nothing is taken from a process that is alive.
+        with whole_folder(tmp_path / "a") as fast:
+            assert names(tmp_path) == sorted([slow.name, fast.name])
+            (fast / "first").touch()
+    assert names(tmp_path) == ["a"]
+    assert names(tmp_path / "a") == ["first"]
+
+
+def test_a_folder_stays_locked(tmp_path):
+    with contextlib.ExitStack() as stack:
+        with whole_folder(tmp_path / "a", locks=stack):
+            pass
+        with pytest.raises(KvaeError, match="in use"), files.locked(tmp_path / "a"):
+            pass
+    with files.locked(tmp_path / "a"):
+        pass
+
+
+def test_a_folder_in_use(tmp_path):
+    with files.locked(tmp_path):
+        with pytest.raises(KvaeError, match="in use by another process"), files.locked(tmp_path):
+            pass
+        assert names(tmp_path) == []
+    with files.locked(tmp_path):
+        pass
+
+
+def test_json(tmp_path):
+    write_json(tmp_path / "a.json", {"a": [1, 2.5, None]})
+    assert read_json(tmp_path / "a.json") == {"a": [1, 2.5, None]}
+    with pytest.raises(KvaeError, match="cannot read .*missing.json: No such file"):
+        read_json(tmp_path / "missing.json")
+    (tmp_path / "b.json").write_bytes(b'{"a": \xff')
+    with pytest.raises(KvaeError, match="b.json is damaged: 'utf-8'"):
+        read_json(tmp_path / "b.json")
+    (tmp_path / "b.json").write_text('{"a": ')
+    with pytest.raises(KvaeError, match="b.json is not a JSON file"):
+        read_json(tmp_path / "b.json")
+
+
+def test_check_writable(tmp_path):
+    check_writable(tmp_path / "new" / "folder")
+    assert (tmp_path / "new" / "folder").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(KvaeError, match="cannot write to the folder .*file"):
+        check_writable(tmp_path / "file")
