@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kvae import registry
+from kvae.reproduction.claims import CLAIMS
 from kvae_cli import options, output, signals, startup
 
 
@@ -12,7 +12,7 @@ from kvae_cli import options, output, signals, startup
 @click.option(
     "--only",
     multiple=True,
-    type=click.Choice(list(registry.CLAIMS)),
+    type=click.Choice(list(CLAIMS)),
     help="Measure this claim alone; may be given again.  [default: all]",
 )
 @click.option(
@@ -44,7 +44,7 @@ def reproduce(
     \b
     kvae reproduce --only frey-sigmoid
     """
-    from kvae import reproduction
+    from kvae.reproduction.reproduce import reproduce as measure
 
     with signals.repeatable(), output.bar(None, 0, "training", "epoch") as bar:
 
@@ -52,9 +52,7 @@ def reproduce(
             bar.total = total
             bar.update(done - bar.n)
 
-        found = reproduction.reproduce(
-            folder, only, quick, jobs, data_dir, output.steps, show, startup.install
-        )
+        found = measure(folder, only, quick, jobs, data_dir, output.steps, show, startup.install)
     if as_json:
         output.as_json(found.to_json())
         return

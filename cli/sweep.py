@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kvae import registry
+from kvae.experiments.backends import BACKENDS
 from kvae_cli import options, output, signals, startup
 from kvae_cli.train import train
 
@@ -62,7 +62,7 @@ def _varied(command: click.Command) -> click.Command:
 @options.jobs(1)
 @click.option(
     "--backend",
-    type=click.Choice(list(registry.BACKENDS)),
+    type=click.Choice(list(BACKENDS)),
     default="loky",
     show_default=True,
     help="Where: in processes of this machine, or on a Ray or Dask cluster.",

@@ -61,28 +61,6 @@ ESTIMATORS = {
 }
 """What training follows the gradient of; functions of model, images, seed and weighting."""
 
-BACKENDS = {
-    "loky": "kvae.experiments.backends:loky",
-    "ray": "kvae.experiments.backends:ray",
-    "dask": "kvae.experiments.backends:dask",
-}
-"""Where the runs of a sweep are trained; contexts in which `joblib.Parallel` sends them there."""
-
-CLAIMS = {
-    "mnist-reconstructions": "kvae.reproduction.reference:MNIST_RECONSTRUCTIONS",
-    "frey-sigmoid": "kvae.reproduction.reference:FREY_SIGMOID",
-    "mnist-latents": "kvae.reproduction.reference:MNIST_LATENTS",
-    "mnist-best-latent": "kvae.reproduction.reference:MNIST_BEST_LATENT",
-    "mnist-tsne": "kvae.reproduction.reference:MNIST_TSNE",
-    "samples": "kvae.reproduction.reference:SAMPLES",
-    "frey-collapse": "kvae.reproduction.reference:FREY_COLLAPSE",
-    "mnist-converges-faster": "kvae.reproduction.reference:MNIST_CONVERGES_FASTER",
-    "paper-figure-2": "kvae.reproduction.paper:PAPER_FIGURE_2",
-    "paper-figure-3": "kvae.reproduction.paper:PAPER_FIGURE_3",
-    "paper-figures-4-5": "kvae.reproduction.paper:PAPER_FIGURES_4_5",
-}
-"""What `kvae reproduce` measures, in the order of its report."""
-
 STRATEGIES = {
     "mirrored": "kvae.training.distributed:mirrored",
     "multiworker": "kvae.training.distributed:multiworker",

@@ -15,6 +15,16 @@ from kvae.errors import KvaeError
 
 T = TypeVar("T")
 
+BACKENDS = {
+    "loky": "kvae.experiments.backends:loky",
+    "ray": "kvae.experiments.backends:ray",
+    "dask": "kvae.experiments.backends:dask",
+}
+"""Where the runs of a sweep are trained: contexts that tell `joblib.Parallel` where to send them.
+
+They import joblib, Ray and Dask only when they are entered.
+"""
+
 
 def side_by_side(
     tasks: Sequence[Callable[[], T]],
@@ -28,7 +38,7 @@ def side_by_side(
         tasks: Functions without arguments, which can be pickled.
         jobs: How many at a time.
         prepare: Called in every other process before TensorFlow is imported there.
-        backend: A name in `kvae.registry.BACKENDS`.
+        backend: A name in `BACKENDS`.
 
     Raises:
         KvaeError: the backend is not to be had.
@@ -39,7 +49,7 @@ def side_by_side(
         # One at a time is this process itself, with all its cores.
         return [task() for task in tasks]
     threads = max(1, _cores() // min(jobs, max(1, len(tasks))))
-    with registry.resolve(registry.BACKENDS, backend)() as most, warnings.catch_warnings():
+    with registry.resolve(BACKENDS, backend)() as most, warnings.catch_warnings():
         # Loky starts a process anew once it holds on to much memory, as compiled programs do.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs")
         # Ray's backend has no results before all are there.

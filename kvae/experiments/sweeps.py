@@ -213,7 +213,8 @@ def sweep(
         models: Folder of saved models.
         sweeps: Folder of sweeps.
         jobs: Runs that are trained at the same time.
-        backend: A name in `kvae.registry.BACKENDS`; they need folders that all machines see.
+        backend: A name in `kvae.experiments.backends.BACKENDS`. A cluster needs folders that all
+            of its machines see.
         on_progress: Called about once a second with the epochs that are done, of all runs together.
         prepare: Called in every other process before TensorFlow is imported there.
 

@@ -140,7 +140,7 @@ def test_any_command_line_ends_with_a_result_or_one_line(
         mock.patch.object(command_line.startup, "install"),
         mock.patch.object(runs, "start", stop),
         mock.patch("kvae.experiments.sweeps.sweep", stop),
-        mock.patch("kvae.reproduction.reproduce", stop),
+        mock.patch("kvae.reproduction.reproduce.reproduce", stop),
         mock.patch("kvae.data.tfds.load_any", stop),
         mock.patch("kvae.data.tfds.load_built_in", stop),
     ):

@@ -1,0 +1,16 @@
+"""The claims by name. `kvae reproduce --help` lists them, so nothing heavy is imported here."""
+
+CLAIMS = {
+    "mnist-reconstructions": "kvae.reproduction.reference:MNIST_RECONSTRUCTIONS",
+    "frey-sigmoid": "kvae.reproduction.reference:FREY_SIGMOID",
+    "mnist-latents": "kvae.reproduction.reference:MNIST_LATENTS",
+    "mnist-best-latent": "kvae.reproduction.reference:MNIST_BEST_LATENT",
+    "mnist-tsne": "kvae.reproduction.reference:MNIST_TSNE",
+    "samples": "kvae.reproduction.reference:SAMPLES",
+    "frey-collapse": "kvae.reproduction.reference:FREY_COLLAPSE",
+    "mnist-converges-faster": "kvae.reproduction.reference:MNIST_CONVERGES_FASTER",
+    "paper-figure-2": "kvae.reproduction.paper:PAPER_FIGURE_2",
+    "paper-figure-3": "kvae.reproduction.paper:PAPER_FIGURE_3",
+    "paper-figures-4-5": "kvae.reproduction.paper:PAPER_FIGURES_4_5",
+}
+"""`module:attribute` of each `Claim`, in the order of the report."""
