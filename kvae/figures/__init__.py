@@ -1,4 +1,4 @@
-"""Pictures: functions from arrays to figures and image grids. They know no model."""
+"""Functions that turn arrays into matplotlib figures and grids of images. They know no model."""
 
 from kvae.figures.animation import animation, save_gif
 from kvae.figures.curves import Line, by_latent, compared, histories, history, kl_bars, lines

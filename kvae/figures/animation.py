@@ -1,4 +1,4 @@
-"""What fixed latents decode to in the course of a training."""
+"""Animations of how the images decoded from fixed latents change during training."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +17,14 @@ _STRIP = 18
 
 
 def animation(frames: np.ndarray, epochs: np.ndarray) -> "list[Image.Image]":
-    """A picture an epoch: a grid of images, and the epoch above.
+    """One picture for each epoch: a grid of images, with the number of the epoch above it.
 
     Args:
-        frames: uint8 `[epochs, count, height, width, channels]`.
-        epochs: `[epochs]`.
+        frames: The images of each epoch, uint8 `[epochs, count, height, width, channels]`.
+        epochs: The number of each epoch, `[epochs]`.
+
+    Returns:
+        The pictures, in the order of the epochs.
     """
     from PIL import Image, ImageDraw
 
@@ -38,7 +41,12 @@ def animation(frames: np.ndarray, epochs: np.ndarray) -> "list[Image.Image]":
 
 
 def save_gif(pictures: "list[Image.Image]", path: Path) -> None:
-    """Write an animation that runs for ever, whole or not at all."""
+    """Write pictures as an animated GIF that repeats for ever. The write is atomic.
+
+    Args:
+        pictures: The frames, in order. The last one is shown for longer than the others.
+        path: The file to write.
+    """
     durations = [FRAME_MILLISECONDS] * (len(pictures) - 1) + [LAST_MILLISECONDS]
     with whole_file(path) as scratch:
         pictures[0].save(

@@ -1,4 +1,4 @@
-"""Curves over a training, and bars over latent dimensions."""
+"""Plots of curves over training and over latent sizes, and bar charts of latent dimensions."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,14 +14,15 @@ TERMS = {"elbo": "ELBO", "reconstruction": "reconstruction", "kl": "KL"}
 
 
 def history(columns: Mapping[str, Sequence[float]], images: int, title: str) -> "Figure":
-    """ELBO, reconstruction and KL of training and validation images, against epochs and images.
+    """Plot a run's ELBO, reconstruction term and KL on training and validation images.
 
-    Against images seen, on a logarithmic scale, as in Kingma & Welling (2014), Figure 2.
+    The upper row has the epochs on the x-axis. The lower row has the number of training images
+    seen, on a logarithmic scale, as in Kingma & Welling (2014), Figure 2.
 
     Args:
         columns: The columns of `history.csv` by name.
-        images: Seen in an epoch.
-        title: Stands above.
+        images: How many training images an epoch has.
+        title: The title of the figure.
     """
     figure, axes = style.panels(10, 5.6, title, rows=2, columns=3)
     epochs = np.asarray(columns["epoch"])
@@ -44,12 +45,12 @@ def history(columns: Mapping[str, Sequence[float]], images: int, title: str) -> 
 
 
 def _marker(places: np.ndarray) -> str | None:
-    # A single point is no line.
+    # A line through a single point would be invisible.
     return "o" if len(places) == 1 else None
 
 
 def _limit(axes: Any, curves: Sequence[Sequence[float] | np.ndarray], left_out: float) -> None:
-    # The first epochs are far from the rest and would flatten what matters.
+    # The first epochs have values far from the rest, which would flatten the later curve.
     late = [value for curve in curves for value in curve[int(len(curve) * left_out) :]]
     low, high = min(late), max(late)
     margin = 0.05 * (high - low) or 1.0
@@ -57,11 +58,11 @@ def _limit(axes: Any, curves: Sequence[Sequence[float] | np.ndarray], left_out: 
 
 
 def kl_bars(kl: np.ndarray, title: str) -> "Figure":
-    """KL of each latent dimension, the largest first.
+    """Plot the KL of each latent dimension as a bar, the largest first.
 
     Args:
-        kl: Nats, `[latent]`.
-        title: Stands above.
+        kl: KL of each dimension in nats, `[latent]`.
+        title: The title of the figure.
     """
     order = np.argsort(kl)[::-1]
     figure, axes = style.panels(max(4.0, min(14.0, 1.6 + 0.28 * len(kl))), 3.4, title)
@@ -77,12 +78,15 @@ def kl_bars(kl: np.ndarray, title: str) -> "Figure":
 def compared(
     names: Sequence[str], values: Mapping[str, Sequence[tuple[float, float]]], title: str
 ) -> "Figure":
-    """Several runs side by side: a panel a quantity, a point a run with two standard errors.
+    """Plot several runs side by side.
+
+    Each quantity has a panel, in which each run is a point with a bar of two standard errors to
+    either side.
 
     Args:
-        names: Of the runs.
-        values: By quantity, a mean and its standard error for each run.
-        title: Stands above.
+        names: The names of the runs.
+        values: For each quantity, by its name, the mean and the standard error of each run.
+        title: The title of the figure.
     """
     height = 1.5 + 0.34 * len(names)
     figure, axes = style.panels(3.6 * len(values) + 1, height, title, columns=len(values))
@@ -99,19 +103,21 @@ def compared(
 def histories(
     curves: Mapping[str, Sequence[Mapping[str, Sequence[float]]]], title: str
 ) -> "Figure":
-    """ELBO, reconstruction and KL of validation images against epochs, for several settings.
+    """Plot ELBO, reconstruction term and KL on validation images by epoch, for several settings.
+
+    The line of a setting is the mean over its runs. The shaded band reaches from the lowest run to
+    the highest.
 
     Args:
-        curves: By setting, the columns of the `history.csv` of each of its runs: lines are their
-            means, shades reach from the lowest to the highest.
-        title: Stands above.
+        curves: The runs of each setting, by its name: the columns of the `history.csv` of each run.
+        title: The title of the figure.
     """
     figure, axes = style.panels(12, 3.9, title, columns=3)
     colors = style.sequence(len(curves))
     for panel, (term, name) in zip(axes[0], TERMS.items(), strict=True):
         shown = []
         for color, (label, runs) in zip(colors, curves.items(), strict=True):
-            # Those that stopped early count as far as all of them went.
+            # Some runs may have stopped early: only the epochs that all runs have are averaged.
             epochs = min(len(run["epoch"]) for run in runs)
             values = np.asarray([run[f"validation_{term}"][:epochs] for run in runs])
             places = np.arange(1, epochs + 1)
@@ -129,14 +135,15 @@ def histories(
 
 
 class Line(NamedTuple):
-    """One of several curves.
+    """One curve of a plot.
 
     Attributes:
-        label: Lines of one label are of one kind in all panels.
-        x: `[count]`.
-        y: Likewise.
-        color: Number of the colour.
-        dashed: Rather than solid.
+        label: The curve's name in the legend. A label must have the same colour and dashes in all
+            panels.
+        x: Where the points are on the x-axis, `[count]`.
+        y: The value at each point, `[count]`.
+        color: Index of the colour in `kvae.figures.style.COLORS`.
+        dashed: Whether the line is dashed; it is solid otherwise.
     """
 
     label: str
@@ -149,14 +156,14 @@ class Line(NamedTuple):
 def lines(
     panels: Mapping[str, Sequence[Line]], title: str, xlabel: str, ylabel: str, columns: int = 2
 ) -> "Figure":
-    """Curves over a logarithmic axis, in a panel each, with one legend.
+    """Plot curves in several panels with logarithmic x-axes and one legend.
 
     Args:
-        panels: Curves by the panel's title.
-        title: Stands above.
-        xlabel: What x is.
-        ylabel: What y is.
-        columns: Panels a row.
+        panels: The curves of each panel, by the panel's title.
+        title: The title of the figure.
+        xlabel: The label of all x-axes.
+        ylabel: The label of all y-axes.
+        columns: How many panels stand side by side.
     """
     rows, columns = -(-len(panels) // columns), min(columns, len(panels))
     width = max(2.4 * columns + 1.6, 7.0)
@@ -179,11 +186,12 @@ def lines(
 
 
 def by_latent(lines: Mapping[str, Sequence[tuple[int, float, float]]], title: str) -> "Figure":
-    """Final test ELBO against the number of latent dimensions.
+    """Plot the final test ELBO against the number of latent dimensions.
 
     Args:
-        lines: By setting, latent dimensions, mean ELBO and its standard deviation over seeds.
-        title: Stands above.
+        lines: The points of each setting, by its name: the number of latent dimensions, the mean
+            ELBO, and the standard deviation of the ELBO over seeds.
+        title: The title of the figure.
     """
     figure, axes = style.panels(5.6, 4, title)
     panel = axes[0, 0]

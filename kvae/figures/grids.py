@@ -1,4 +1,4 @@
-"""Grids of images, pixel for pixel."""
+"""Grids of images, as arrays in which no pixel is blurred."""
 
 import math
 from pathlib import Path
@@ -14,20 +14,22 @@ BACKGROUND = 255
 
 
 def tile(images: np.ndarray, columns: int | None = None) -> np.ndarray:
-    """Images side by side, row by row, each enlarged to about 56 pixels, on white.
+    """Arrange images in a grid on a white background, row by row.
+
+    Each image is enlarged so that its longer side has about 56 pixels.
 
     Args:
         images: Floats in [0, 1], `[count, height, width, channels]` with 1 or 3 channels.
-        columns: Images a row; by default as many as make the grid square.
+        columns: How many images a row has; by default as many as make the grid square.
 
     Returns:
-        uint8 `[height, width, channels]`.
+        The grid as uint8, `[height, width, channels]`.
     """
     count, height, width, channels = images.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = -(-count // columns)
     scale = max(1, round(TILE / max(height, width)))
-    # Whole multiples, so that no pixel is blurred.
+    # The scale is a whole number, so that no pixel is blurred.
     enlarged = to_uint8(images).repeat(scale, axis=1).repeat(scale, axis=2)
     high, wide = height * scale + GAP, width * scale + GAP
     grid = np.full((rows * high + GAP, columns * wide + GAP, channels), BACKGROUND, np.uint8)
@@ -38,12 +40,15 @@ def tile(images: np.ndarray, columns: int | None = None) -> np.ndarray:
 
 
 def pairs(above: np.ndarray, below: np.ndarray, columns: int = 10) -> np.ndarray:
-    """Images with others below them, such as inputs and their reconstructions.
+    """Arrange pairs of images in a grid, such as inputs with their reconstructions below them.
 
     Args:
-        above: Floats in [0, 1], `[count, height, width, channels]`.
-        below: Likewise.
-        columns: Pairs a row.
+        above: The upper image of each pair, floats in [0, 1], `[count, height, width, channels]`.
+        below: The lower image of each pair, in the same shape.
+        columns: How many pairs stand side by side.
+
+    Returns:
+        The grid as uint8, `[height, width, channels]`.
     """
     blank = np.ones((-len(above) % columns, *above.shape[1:]), above.dtype)
     columns = min(columns, len(above))
@@ -57,10 +62,13 @@ def pairs(above: np.ndarray, below: np.ndarray, columns: int = 10) -> np.ndarray
 
 
 def sprite(images: np.ndarray) -> np.ndarray:
-    """A square sheet of images without gaps, as TensorBoard's Projector wants its thumbnails.
+    """Arrange images in a square without gaps, the format of thumbnails in TensorBoard's Projector.
 
     Args:
         images: Floats in [0, 1], `[count, height, width, channels]`.
+
+    Returns:
+        The square as uint8, `[height, width, channels]`; places without an image are black.
     """
     count, height, width, channels = images.shape
     side = math.ceil(math.sqrt(count))
@@ -71,13 +79,17 @@ def sprite(images: np.ndarray) -> np.ndarray:
 
 
 def manifold_latents(side: int) -> np.ndarray:
-    """Two-dimensional latents on a grid that holds equal shares of N(0, I) between its lines.
+    """A grid of two-dimensional latents that covers N(0, I) evenly.
 
-    Kingma & Welling (2014), Figure 4: the inverse normal CDF of an even grid in the unit square.
+    The grid is even in the unit square, and the inverse normal CDF maps it to latents, as in
+    Kingma & Welling (2014), Figure 4.
+
+    Args:
+        side: How many latents a row and a column have.
 
     Returns:
-        float32 `[side * side, 2]`, row by row: the first dimension grows to the right, the second
-        upwards.
+        The latents as float32, `[side * side, 2]`, row by row. The first dimension grows to the
+        right, the second upwards.
     """
     from scipy.special import ndtri
 
@@ -87,11 +99,20 @@ def manifold_latents(side: int) -> np.ndarray:
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
-    """Floats in [0, 1] as uint8, rounded to the nearest grey level."""
+    """Convert floats in [0, 1] to uint8, rounded to the nearest grey level.
+
+    Args:
+        images: An array of any shape; values outside [0, 1] are clipped.
+    """
     return np.round(np.clip(images, 0, 1) * 255).astype(np.uint8)
 
 
 def save_png(image: np.ndarray, path: Path) -> None:
-    """Write uint8 `[height, width, 1 or 3]` as PNG, whole or not at all."""
+    """Write an image as a PNG file. The write is atomic.
+
+    Args:
+        image: uint8, `[height, width, channels]` with 1 or 3 channels.
+        path: The file to write.
+    """
     with whole_file(path) as scratch:
         Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).save(scratch, "PNG")

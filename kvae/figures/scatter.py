@@ -1,4 +1,4 @@
-"""Latents in the plane."""
+"""Scatter plots of latents, and the methods that bring them into two dimensions."""
 
 import contextlib
 import io
@@ -20,12 +20,15 @@ _REPORTED = 50
 
 
 def tsne(latents: np.ndarray, seed: int = 0, progress: Progress = silent) -> np.ndarray:
-    """t-SNE (van der Maaten & Hinton, 2008) of latents, by scikit-learn: `[count, 2]`.
+    """Map latents to two dimensions with scikit-learn's t-SNE (van der Maaten & Hinton, 2008).
 
     Args:
-        latents: `[count, latent]`.
-        seed: Decides the random numbers.
-        progress: Shows how far along it is.
+        latents: One latent vector for each point, `[count, latent]`.
+        seed: The seed of the random numbers.
+        progress: Wraps the iterations to show how many are done.
+
+    Returns:
+        The points in the plane, `[count, 2]`.
     """
     from sklearn.manifold import TSNE
 
@@ -33,7 +36,7 @@ def tsne(latents: np.ndarray, seed: int = 0, progress: Progress = silent) -> np.
     ticks = iter(progress(steps, len(steps), "t-SNE"))
 
     class Watcher(io.StringIO):
-        """scikit-learn tells how far it got by printing."""
+        """Advances the progress when scikit-learn prints how many iterations it has done."""
 
         def write(self, text: str) -> int:
             if re.match(r"\[t-SNE\] Iteration \d+:", text):
@@ -48,17 +51,21 @@ def tsne(latents: np.ndarray, seed: int = 0, progress: Progress = silent) -> np.
     )
     with contextlib.redirect_stdout(Watcher()):
         plane = model.fit_transform(latents)
-    # Whatever is left: it may have stopped early.
+    # t-SNE may stop early: the progress is then completed here.
     for _ in ticks:
         pass
     return plane
 
 
 def pca(latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The first two principal components of latents, `[count, 2]`, and their shares of variance.
+    """Map latents to their first two principal components.
 
     Args:
-        latents: `[count, latent]`, of at least two dimensions.
+        latents: One latent vector for each point, `[count, latent]`, with at least two dimensions.
+
+    Returns:
+        The points in the plane, `[count, 2]`, and the share of the variance that each of the two
+        components explains, `[2]`.
     """
     from sklearn.decomposition import PCA
 
@@ -67,7 +74,7 @@ def pca(latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _densest(points: np.ndarray) -> np.ndarray:
-    """The point whose neighbours are nearest: a name there is among its own."""
+    """The point with the nearest neighbours: the name of a class stands there, among its points."""
     distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
     near = min(len(points) - 1, 20)
     return points[np.argmin(np.partition(distances, near, axis=1)[:, near])]
@@ -82,16 +89,18 @@ def scatter(
     order: np.ndarray | None = None,
     order_name: str = "",
 ) -> "Figure":
-    """Points in the plane, coloured by label, or by a number such as a frame's.
+    """Plot points in the plane, coloured by their label or by a number such as that of a frame.
 
     Args:
-        points: `[count, 2]`.
-        title: Stands above.
-        axes_names: Of the two directions; empty where they have no meaning.
-        labels: Integers, `[count]`, or None.
-        label_names: What they stand for.
-        order: Numbers, `[count]`, used where there are no labels, or None.
-        order_name: What they are.
+        points: Where the points are, `[count, 2]`.
+        title: The title of the figure.
+        axes_names: The labels of the x-axis and of the y-axis; two empty strings if the axes have
+            no meaning.
+        labels: The label of each point as an integer, `[count]`; None if there are no labels.
+        label_names: The name of each label, by its integer; if empty, the integers are shown.
+        order: A number for each point, `[count]`, which decides its colour if `labels` is None.
+            If both are None, all points have the same colour.
+        order_name: What the numbers in `order` are.
     """
     figure, axes = style.panels(6.6 if labels is not None else 6.2, 5.4, title)
     panel = axes[0, 0]
@@ -101,7 +110,7 @@ def scatter(
         for index, value in enumerate(values):
             some = points[labels == value]
             name = label_names[value] if label_names else str(value)
-            # Few colours can be told apart by everyone: more classes have other shapes.
+            # Everyone can tell these few colours apart: further classes get other marker shapes.
             shape, shade = divmod(index, len(style.COLORS))
             panel.scatter(
                 *some.T,

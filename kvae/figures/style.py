@@ -1,4 +1,4 @@
-"""One look for all figures: colours that everyone can tell apart, and no more ink than needed."""
+"""The common style of all figures: colours that everyone can tell apart, and plain axes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from kvae.io.files import whole_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe & Ito (2008): told apart with every kind of colour vision.
+# From Okabe & Ito (2008): people with any kind of colour vision can tell them apart.
 BLUE, ORANGE, GREEN, PURPLE, YELLOW, SKY, VERMILION, BLACK = COLORS = (
     "#0072B2",
     "#E69F00",
@@ -23,20 +23,23 @@ BLUE, ORANGE, GREEN, PURPLE, YELLOW, SKY, VERMILION, BLACK = COLORS = (
 )
 DPI = 110
 MARGIN, STRIP = 12, 34
-"""Pixels around an image, and for a line of text."""
+"""Pixels of white around an image, and the height of a line of text in pixels."""
 
 
 def panels(width: float, height: float, title: str, rows: int = 1, columns: int = 1) -> Any:
-    """A figure and its axes, `[rows, columns]`.
+    """Create a figure with a grid of axes.
 
     Args:
-        width: In inches.
-        height: In inches.
-        title: Stands above.
-        rows: Of axes.
-        columns: Of axes.
+        width: The figure's width in inches.
+        height: The figure's height in inches.
+        title: The title of the figure.
+        rows: How many rows of axes there are.
+        columns: How many columns of axes there are.
+
+    Returns:
+        The figure, and an array of its axes, `[rows, columns]`.
     """
-    # Not pyplot, which keeps every figure and may want a screen.
+    # pyplot is not used, since it keeps every figure in memory and may need a display.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
@@ -48,7 +51,11 @@ def panels(width: float, height: float, title: str, rows: int = 1, columns: int 
 
 
 def sequence(count: int) -> list[Any]:
-    """Colours for settings: those told apart best, or, for more of them, from dark to light."""
+    """Colours for settings: the distinct ones if they suffice, else a sequence from dark to light.
+
+    Args:
+        count: How many colours are needed.
+    """
     if count < len(COLORS):
         return [color for color in COLORS if color != YELLOW][:count]
     from matplotlib import colormaps
@@ -59,29 +66,30 @@ def sequence(count: int) -> list[Any]:
 def picture(
     grid: np.ndarray, title: str, below: str = "", left: tuple[str, ...] = (), side: str = ""
 ) -> "Figure":
-    """A grid of images, pixel for pixel, with words around it.
+    """A figure of a grid of images, with text around it. No pixel of the grid is blurred.
 
     Args:
-        grid: uint8 `[height, width, 1 or 3]`, as `kvae.figures.tile` gives it.
-        title: Stands above.
-        below: Names the horizontal direction.
-        left: A label for each row of the grid.
-        side: Names the vertical direction.
+        grid: uint8, `[height, width, channels]` with 1 or 3 channels, as `kvae.figures.tile`
+            returns it.
+        title: The title above the grid.
+        below: The name of the horizontal direction, below the grid; none if empty.
+        left: A label for each row of the grid, to its left; none if empty.
+        side: The name of the vertical direction, to the left of the grid; none if empty.
     """
     from matplotlib.figure import Figure
 
     height, width = grid.shape[:2]
-    # About seven pixels a letter.
+    # A letter of a label is about seven pixels wide.
     labels = 7 * max(map(len, left)) + MARGIN if left else STRIP if side else 0
     words = 8 * max(len(title), len(below))
     across = max(width + labels, words) + 2 * MARGIN
     bottom = STRIP if below else MARGIN
     down = height + STRIP + bottom
     figure = Figure(figsize=(across / 100, down / 100), dpi=100)
-    # Whole pixels, or they would be blurred.
+    # The grid starts at a whole pixel: matplotlib would blur it otherwise.
     start = MARGIN + labels + (across - 2 * MARGIN - labels - width) // 2
     axes = figure.add_axes((start / across, bottom / down, width / across, height / down))
-    # In colour even where it is grey: a map of colours would change some shades by one.
+    # Grey images are drawn in RGB too: a colour map would change some grey levels by one.
     axes.imshow(np.broadcast_to(grid, (height, width, 3)), interpolation="nearest")
     axes.spines[:].set_visible(False)
     axes.set_xticks([])
@@ -99,6 +107,11 @@ def picture(
 
 
 def save(figure: "Figure", path: Path) -> None:
-    """Write a figure, whole or not at all, in the format that the suffix names."""
+    """Write a figure to a file. The write is atomic.
+
+    Args:
+        figure: The figure to write.
+        path: The file to write; its suffix decides the format.
+    """
     with whole_file(path) as scratch:
         figure.savefig(scratch, format=path.suffix[1:], dpi=figure.dpi)

@@ -1,4 +1,4 @@
-"""Pictures show what they are given."""
+"""Figures and grids of images show the arrays that they were made from."""
 
 import numpy as np
 import pytest
@@ -85,7 +85,7 @@ def test_history_draws_every_epoch(epochs):
             np.testing.assert_array_equal(train.get_xdata(), unit * np.arange(1, epochs + 1))
             assert axes.get_xlabel() == ("images seen" if row else "epochs")
             assert axes.get_xscale() == ("log" if row else "linear")
-            # A line of one point would show nothing.
+            # A line through one point is invisible, so a marker is drawn.
             assert (train.get_marker() != "None") == (epochs == 1)
     assert figure.axes[0].get_ylabel() == "nats an image"
 
@@ -107,7 +107,7 @@ def test_picture_keeps_every_pixel(tmp_path, channels):
     opened = np.asarray(Image.open(tmp_path / "picture.png").convert("RGB"))
     height, width = grid.shape[:2]
     expected = np.broadcast_to(grid, (height, width, 3))
-    # The grid is in there somewhere, pixel for pixel; words are around it.
+    # Every pixel of the grid is somewhere in the figure, with the text around it.
     found = [
         (top, left)
         for top in range(opened.shape[0] - height + 1)
@@ -170,7 +170,7 @@ def test_scatter_colours_and_names_labels(classes):
         for group in axes.collections
     }
     assert len(looks) == classes
-    # A name is at one of its own points.
+    # The name of a class stands at one of its points.
     for value, text in enumerate(axes.texts):
         assert text.get_text() == names[value]
         assert text.get_position() in {tuple(point) for point in points[labels == value]}
