@@ -1,1 +1,1 @@
-"""Many runs: grids of them, and the processes and clusters that train them."""
+"""Sweeps over grids of options, and the processes and clusters that train their runs."""

@@ -1,4 +1,4 @@
-"""Work side by side: in joblib's own processes, or on a cluster."""
+"""Run several tasks at the same time: in processes of this machine, or on a cluster."""
 
 import contextlib
 import logging
@@ -20,9 +20,10 @@ BACKENDS = {
     "ray": "kvae.experiments.backends:ray",
     "dask": "kvae.experiments.backends:dask",
 }
-"""Where the runs of a sweep are trained: contexts that tell `joblib.Parallel` where to send them.
+"""Where the runs of a sweep can be trained: context managers that configure `joblib.Parallel`.
 
-They import joblib, Ray and Dask only when they are entered.
+Each yields how many tasks it can run at the same time. joblib, Ray and Dask are imported only when
+a context manager is entered.
 """
 
 
@@ -32,33 +33,36 @@ def side_by_side(
     prepare: Callable[[], None] = lambda: None,
     backend: str = "loky",
 ) -> list[T]:
-    """What each task gives, with several of them at work at the same time.
+    """Run tasks, several of them at the same time, and collect their results.
 
     Args:
-        tasks: Functions without arguments, which can be pickled.
-        jobs: How many at a time.
-        prepare: Called in every other process before TensorFlow is imported there.
-        backend: A name in `BACKENDS`.
+        tasks: Functions without arguments. They are pickled to be sent to other processes.
+        jobs: How many tasks run at the same time.
+        prepare: Called in every new process before TensorFlow is imported there.
+        backend: Where the tasks run; a name in `BACKENDS`.
+
+    Returns:
+        What each task returned, in the order of the tasks.
 
     Raises:
-        KvaeError: the backend is not to be had.
+        KvaeError: the backend is not installed, or its cluster does not answer.
     """
     import joblib
 
     if jobs == 1 and backend == "loky":
-        # One at a time is this process itself, with all its cores.
+        # A single task at a time runs in this process and uses all its cores.
         return [task() for task in tasks]
     threads = max(1, _cores() // min(jobs, max(1, len(tasks))))
     with registry.resolve(BACKENDS, backend)() as most, warnings.catch_warnings():
-        # Loky starts a process anew once it holds on to much memory, as compiled programs do.
+        # joblib restarts processes that use much memory, as those with compiled programs do.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs")
-        # Ray's backend has no results before all are there.
+        # All tasks are sent at once: Ray returns no result before it has all of them.
         parallel = joblib.Parallel(n_jobs=min(jobs, most), batch_size=1, pre_dispatch="all")
         return list(parallel(joblib.delayed(_elsewhere)(task, threads, prepare) for task in tasks))
 
 
 def _elsewhere(task: Callable[[], T], threads: int, prepare: Callable[[], None]) -> T:
-    """Do a task in a process that may be new, and that shares its cores with others."""
+    """Run a task in a process that shares its cores with others and may have just started."""
     if "tensorflow" not in sys.modules:
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
         prepare()
@@ -71,14 +75,14 @@ def _cores() -> int:
 
 @contextlib.contextmanager
 def loky() -> Iterator[float]:
-    """Processes of this machine.
+    """Run tasks in processes of this machine.
 
     Yields:
-        How many jobs there can be at a time; so do the others.
+        How many tasks can run at the same time: any number.
     """
     import joblib
 
-    # A process that cleans up after others tells the terminal so, once those were interrupted.
+    # After an interruption, joblib's clean-up process would print warnings to the terminal.
     given = os.environ.get("PYTHONWARNINGS")
     quiet = "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker"
     os.environ["PYTHONWARNINGS"] = f"{given},{quiet}" if given else quiet
@@ -94,38 +98,42 @@ def loky() -> Iterator[float]:
 
 @contextlib.contextmanager
 def ray() -> Iterator[float]:
-    """The Ray cluster that `RAY_ADDRESS` names, or that `ray start --head` started here.
+    """Run tasks on the Ray cluster at `RAY_ADDRESS`, or else on one that runs on this machine.
+
+    Yields:
+        How many tasks can run at the same time: as many as the cluster has processors.
 
     Raises:
-        KvaeError: Ray is not installed, or there is no such cluster.
+        KvaeError: Ray is not installed, or no cluster answers.
     """
     import joblib
 
-    # One attempt takes 40 seconds to fail; Ray would make twenty.
+    # A failed attempt to connect takes 40 seconds, and Ray would make twenty of them.
     os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
     try:
         import ray as cluster
         from ray.util.joblib import register_ray
     except ImportError as error:
-        raise KvaeError("--backend ray needs Ray: pip install 'kvae[ray]'") from error
+        raise KvaeError("`backend=ray` needs Ray: pip install 'kvae[ray]'") from error
     try:
         _check_answers(os.environ.get("RAY_ADDRESS", ""))
         cluster.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError) as error:
         raise KvaeError(
-            "no Ray cluster answers: start one with ray start --head, or name one with RAY_ADDRESS"
+            "no Ray cluster answers: start one with Ray's command ray start, or set RAY_ADDRESS to "
+            "the address of a running one"
         ) from error
     try:
         register_ray()
         with joblib.parallel_config("ray"):
-            # Ray refuses more than it has processors for.
+            # Ray accepts no more tasks at the same time than it has processors.
             yield max(1, int(cluster.cluster_resources().get("CPU", 1)))
     finally:
         cluster.shutdown()
 
 
 def _check_answers(address: str) -> None:
-    """Fail at once where nothing answers at HOST:PORT; Ray itself takes long to."""
+    """Fail at once if nothing answers at an address `HOST:PORT`, which Ray takes long to notice."""
     host, _, port = address.rpartition(":")
     if port.isdecimal() and "/" not in host:
         socket.create_connection((host.strip("[]"), port), timeout=10).close()
@@ -133,10 +141,13 @@ def _check_answers(address: str) -> None:
 
 @contextlib.contextmanager
 def dask() -> Iterator[float]:
-    """The Dask cluster whose scheduler `DASK_SCHEDULER_ADDRESS` names.
+    """Run tasks on the Dask cluster whose scheduler is at `DASK_SCHEDULER_ADDRESS`.
+
+    Yields:
+        How many tasks can run at the same time: any number, since Dask queues them.
 
     Raises:
-        KvaeError: Dask is not installed, or there is no such cluster.
+        KvaeError: Dask is not installed, or no scheduler answers.
     """
     import joblib
 
@@ -144,12 +155,12 @@ def dask() -> Iterator[float]:
         import dask as settings
         from distributed import Client
     except ImportError as error:
-        raise KvaeError("--backend dask needs Dask: pip install 'kvae[dask]'") from error
+        raise KvaeError("`backend=dask` needs Dask: pip install 'kvae[dask]'") from error
     address = settings.config.get("scheduler-address", None)
     if not address:
         raise KvaeError(
-            "there is no Dask cluster named: start one with dask scheduler and dask worker, and "
-            "set DASK_SCHEDULER_ADDRESS, such as tcp://127.0.0.1:8786"
+            "no Dask cluster is given: start one with dask scheduler and dask worker, and set "
+            "DASK_SCHEDULER_ADDRESS to its address, such as tcp://127.0.0.1:8786"
         )
     try:
         client = Client(address, timeout=10)

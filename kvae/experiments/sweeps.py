@@ -1,8 +1,8 @@
-"""Grids of runs: every combination of some options, trained side by side, in one table.
+"""Sweeps: train every combination of some options, and compare the runs in one table.
 
-A sweep keeps no books of its own. Its runs are ordinary ones, and those that are there already,
-with the same configuration and their results, are not trained again: a sweep that was interrupted,
-or that has grown, goes on with what is missing.
+A sweep stores no state besides its runs, which are ordinary ones. A run that exists already with
+the same configuration and its results is not trained again, so a sweep that was interrupted or
+extended trains only the runs that are missing.
 """
 
 import contextlib
@@ -43,19 +43,20 @@ if TYPE_CHECKING:
 SWEEPS = Path("sweeps")
 SWEEP = "sweep.json"
 MOST = 10_000
-"""Runs of a sweep."""
+"""How many runs a sweep can have."""
 QUANTITIES = ("reconstruction", "kl", "elbo", "active_units", "training_seconds")
+"""Names of the test results that the table shows."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A run of a sweep.
+    """A run that is to be trained.
 
     Attributes:
-        name: Of the run and its saved model.
-        options: Those that the sweep varies, by name.
+        name: The name of the run and of its saved model.
+        options: The options that the sweep varies and their values for this run, by name.
         config: The whole configuration.
-        dataset: What it is trained on.
+        dataset: The dataset that it is trained on.
     """
 
     name: str
@@ -66,13 +67,13 @@ class Planned:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run.
+    """The results of a run, or the reason why it failed.
 
     Attributes:
-        name: Of the run.
-        options: Those that the sweep varies, by name.
-        results: What its `results.json` holds; None if it failed.
-        error: Why it failed.
+        name: The name of the run.
+        options: The options that the sweep varies and their values for this run, by name.
+        results: The content of its `results.json`; None if it failed.
+        error: Why it failed; None if it did not.
     """
 
     name: str
@@ -83,13 +84,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Row:
-    """The runs that differ by nothing but their seed.
+    """A row of the table: the runs that differ only in their seed.
 
     Attributes:
-        options: What they have in common of that which the sweep varies.
-        runs: Names of those that succeeded.
-        mean: Of each of `QUANTITIES`, on the test images.
-        stddev: Likewise, over seeds; None of a single run.
+        options: The options that the sweep varies, without the seed, and their values for these
+            runs, by name.
+        runs: Names of the runs that succeeded.
+        mean: The mean of each of `QUANTITIES` over the runs, by its name.
+        stddev: The standard deviation of each of them; None if there is a single run.
     """
 
     options: dict[str, Any]
@@ -100,14 +102,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A grid of runs that is done.
+    """A sweep whose runs are trained.
 
     Attributes:
-        name: Its name.
-        folder: `sweeps/NAME`, with `sweep.json` and figures.
-        outcomes: Of every run, in the order of the grid.
-        trained: Names of the runs that were not there before.
-        rows: The table.
+        name: The name of the sweep.
+        folder: The folder `sweeps/NAME`, which holds `sweep.json` and the figures.
+        outcomes: The outcome of every run, in the order of the grid.
+        trained: Names of the runs that were trained now and did not exist before.
+        rows: The rows of the table.
     """
 
     name: str
@@ -117,7 +119,7 @@ class Sweep:
     rows: list[Row]
 
     def to_json(self) -> dict[str, Any]:
-        """Its name, table and outcomes as plain dictionaries, lists, strings and numbers."""
+        """The name, table and outcomes as plain dictionaries, lists, strings and numbers."""
         return {
             "name": self.name,
             "rows": [dataclasses.asdict(row) for row in self.rows],
@@ -132,29 +134,31 @@ def plan(
     data_dir: Path | None = None,
     progress: Progress = silent,
 ) -> tuple[str, list[Planned]]:
-    """Every combination of a grid as a run with a name.
+    """Name and configure a run for every combination of a grid's values.
 
     Args:
-        grid: Values by option: `dataset`, `recipe`, `image_size`, and what `kvae.configure` takes.
-            Options with more than one value are those that the sweep varies.
-        name: Of the sweep, with which its runs' names begin; by default made from the dataset.
-        runs: Folder of runs, in which those that are there must be of this sweep.
-        data_dir: As `kvae.data.load` takes it.
-        progress: Likewise.
+        grid: The values of each option, by its name: `dataset`, `recipe`, `image_size`, and the
+            options of `kvae.configure`. The sweep varies the options with more than one value.
+        name: The name of the sweep, with which the names of its runs begin; by default made from
+            the name of the dataset.
+        runs: Folder of runs. A run that has the name of one of this sweep's runs must have its
+            configuration, too.
+        data_dir: Folder of the datasets that `kvae.data.load` prepares.
+        progress: Wraps the steps of loading a dataset to show how many are done.
 
     Returns:
         The sweep's name and its runs.
 
     Raises:
-        UsageError: a combination cannot be, or the name cannot.
-        KvaeError: a dataset is not to be had, or a run of one of the names was made with other
+        UsageError: the name or a combination of values is not valid.
+        KvaeError: a dataset cannot be loaded, or a run of the same name was made with other
             options.
     """
     grid = {"dataset": ("digits",), "recipe": ("reference",), "image_size": (None,), **grid}
     varied = [option for option, values in grid.items() if len(values) > 1]
     for option in varied:
         if len(set(grid[option])) < len(grid[option]):
-            raise UsageError(f"--{option.replace('_', '-')} has a value twice")
+            raise UsageError(f"`{option}` has a value twice")
     size = math.prod(len(values) for values in grid.values())
     if size > MOST:
         raise UsageError(f"these options make {size:,} runs, more than {MOST:,}: vary fewer")
@@ -171,18 +175,26 @@ def plan(
         dataset = datasets[options.pop("dataset"), options.pop("image_size")]
         run = check_name("-".join([name, *(_label(option, mine[option]) for option in varied)]))
         if any(run == other.name for other in planned):
-            raise UsageError(f"two runs would be called {run}: vary what names tell apart")
+            raise UsageError(
+                f"two runs would be called {run}: choose values whose names differ, such as files "
+                "with different names"
+            )
         config = configure(dataset, **options)
         if is_another(runs / run, config):
             raise KvaeError(
-                f"{runs / run} was trained with other options: choose another --name for the sweep"
+                f"{runs / run} was trained with other options: choose another `name` for the sweep"
             )
         planned.append(Planned(run, mine, config, dataset))
     return name, planned
 
 
 def is_another(folder: Path, config: Config) -> bool:
-    """Whether there is a run in the folder that has another configuration."""
+    """Whether a folder holds a run with another configuration.
+
+    Args:
+        folder: The folder of the run, which need not exist.
+        config: The configuration that the run should have.
+    """
     return folder.exists() and read_config(folder) != config
 
 
@@ -204,22 +216,27 @@ def sweep(
     on_progress: Callable[[int], None] = lambda epochs: None,
     prepare: Callable[[], None] = lambda: None,
 ) -> Sweep:
-    """Train what is missing of a sweep, and draw up its table and figures.
+    """Train the runs of a sweep that are missing, and write the table and the figures.
 
     Args:
-        name: What `plan` gave.
-        planned: Likewise.
+        name: The name of the sweep, from `plan`.
+        planned: The runs of the sweep, from `plan`.
         runs: Folder of runs.
         models: Folder of saved models.
         sweeps: Folder of sweeps.
-        jobs: Runs that are trained at the same time.
-        backend: A name in `kvae.experiments.backends.BACKENDS`. A cluster needs folders that all
-            of its machines see.
-        on_progress: Called about once a second with the epochs that are done, of all runs together.
-        prepare: Called in every other process before TensorFlow is imported there.
+        jobs: How many runs are trained at the same time.
+        backend: Where the runs are trained; a name in `kvae.experiments.backends.BACKENDS`. All
+            machines of a cluster must have access to the folders.
+        on_progress: Called about once a second with the number of epochs that are done in all runs
+            together.
+        prepare: Called in every new process before TensorFlow is imported there.
+
+    Returns:
+        The table, and the outcome of every run.
 
     Raises:
-        KvaeError: a folder cannot be written, the backend is not to be had, or every run failed.
+        KvaeError: a folder cannot be written, the backend is not installed or does not answer, or
+            every run failed.
     """
     check_writable(sweeps)
     trained, errors = train_missing(planned, runs, models, jobs, backend, on_progress, prepare)
@@ -234,7 +251,7 @@ def sweep(
     ]
     if len(errors) == len(planned):
         raise KvaeError(
-            f"all {len(planned)} runs failed; the first said: {errors[planned[0].name]}"
+            f"all {len(planned)} runs failed; the first error: {errors[planned[0].name]}"
         )
     rows = tabulate(outcomes)
     result = Sweep(name, sweeps / name, outcomes, trained, rows)
@@ -252,28 +269,38 @@ def train_missing(
     on_progress: Callable[[int], None] = lambda epochs: None,
     prepare: Callable[[], None] = lambda: None,
 ) -> tuple[list[str], dict[str, str]]:
-    """Train those runs whose saved model is not there; the arguments are those of `sweep`.
+    """Train the runs whose saved models do not exist.
+
+    Args:
+        planned: All runs.
+        runs: Folder of runs.
+        models: Folder of saved models.
+        jobs: How many runs are trained at the same time.
+        backend: Where the runs are trained; a name in `kvae.experiments.backends.BACKENDS`.
+        on_progress: Called about once a second with the number of epochs that are done in all runs
+            together.
+        prepare: Called in every new process before TensorFlow is imported there.
 
     Returns:
-        Names of the runs that were trained, and by name why others failed.
+        The names of the runs that were trained, and the error of each run that failed, by its name.
 
     Raises:
-        KvaeError: a folder cannot be written, or the backend is not to be had.
+        KvaeError: a folder cannot be written, or the backend is not installed or does not answer.
     """
     for folder in runs, models:
         check_writable(folder)
     runs, models = runs.resolve(), models.resolve()
-    # The saved model is the last that a run writes.
+    # A run writes its saved model last, so a run with a saved model is complete.
     missing = [run for run in planned if not (models / run.name / RESULTS).is_file()]
     tasks = [partial(_train, run, runs, models) for run in missing]
-    with _watching(planned, runs, on_progress):
-        said = side_by_side(tasks, jobs, prepare, backend)
-    errors = {run.name: error for run, error in zip(missing, said, strict=True) if error}
+    with _epochs_reported(planned, runs, on_progress):
+        found = side_by_side(tasks, jobs, prepare, backend)
+    errors = {run.name: error for run, error in zip(missing, found, strict=True) if error}
     return [run.name for run in missing if run.name not in errors], errors
 
 
 def _train(run: Planned, runs: Path, models: Path) -> str | None:
-    """Train one run; what went wrong, if something did."""
+    """Train one run, or resume it. Returns the error if it failed, else None."""
     try:
         folder = runs / run.name
         if folder.exists() and not is_complete(folder):
@@ -282,35 +309,39 @@ def _train(run: Planned, runs: Path, models: Path) -> str | None:
             start(run.dataset, run.config, run.name, runs, models, overwrite=True)
     except KvaeError as error:
         return str(error)
-    except Exception as error:  # Whatever it is, the others are to go on.
+    except Exception as error:  # Whatever failed, the other runs are still to be trained.
         return f"{type(error).__name__}: {error}"
     return None
 
 
 @contextlib.contextmanager
-def _watching(
+def _epochs_reported(
     planned: Sequence[Planned],
     runs: Path,
     on_progress: Callable[[int], None],
 ) -> Iterator[None]:
-    """Tell how many epochs are done, by what the runs write, in whichever process they are."""
+    """Report how many epochs are done, once a second while the block runs and once at its end.
+
+    The epochs are counted in the histories that the runs write, since the runs may be trained in
+    other processes.
+    """
     done = threading.Event()
 
-    def look() -> None:
+    def watch() -> None:
         while not done.wait(1.0):
-            tell()
+            report()
 
-    def tell() -> None:
+    def report() -> None:
         on_progress(sum(_epochs(runs / run.name) for run in planned))
 
-    thread = threading.Thread(target=look, daemon=True)
+    thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
         yield
     finally:
         done.set()
         thread.join()
-        tell()
+        report()
 
 
 def _epochs(folder: Path) -> int:
@@ -321,7 +352,11 @@ def _epochs(folder: Path) -> int:
 
 
 def tabulate(outcomes: Sequence[Outcome]) -> list[Row]:
-    """Mean and standard deviation over the runs that differ by nothing but their seed."""
+    """Make a table with a row for the runs that differ only in their seed.
+
+    Args:
+        outcomes: The outcomes of all runs; those that failed are left out.
+    """
     groups: dict[tuple[Any, ...], list[Outcome]] = {}
     for outcome in outcomes:
         if outcome.results is not None:
@@ -342,7 +377,11 @@ def tabulate(outcomes: Sequence[Outcome]) -> list[Row]:
 
 
 def title(options: Mapping[str, Any]) -> str:
-    """Options as one would say them."""
+    """Options as words, such as `latent 10, hidden 200-200`.
+
+    Args:
+        options: The value of each option, by its name.
+    """
     return ", ".join(
         f"{option.replace('_', ' ')} {'-'.join(map(str, v)) if isinstance(v, tuple) else v}"
         for option, v in options.items()
@@ -356,7 +395,7 @@ def _write(result: Sweep, histories: Mapping[str, Mapping[str, Sequence[float]]]
         title(row.options) or result.name: [histories[run] for run in row.runs]
         for row in result.rows
     }
-    # One line of final ELBOs against latent sizes for each combination of the other options.
+    # The ELBO is plotted against the latent size, with a line for each combination of the others.
     lines: dict[str, list[tuple[int, float, float]]] = {}
     for row in result.rows:
         if "latent" in row.options:

@@ -1,4 +1,4 @@
-"""Sweeps: the runs that one by one would give, in whatever process, and none of them twice."""
+"""A sweep trains the same runs as separate commands do, in any process, and none of them twice."""
 
 import contextlib
 import itertools
@@ -47,7 +47,7 @@ def swept(places, grid=GRID, **options):
 
 
 def columns(folder: Path):
-    """A history without the seconds, which are never the same."""
+    """The columns of a history without `seconds`, which differs each time."""
     return {k: v for k, v in folders.read_history(folder).items() if k != "seconds"}
 
 
@@ -61,7 +61,7 @@ def test_every_combination_has_a_name(places):
     assert planned[5].config.model.hidden == (8, 8)
     assert planned[5].config.training.epochs == 3
     assert len({id(run.dataset) for run in planned}) == 1
-    with pytest.raises(UsageError, match="--latent has a value twice"):
+    with pytest.raises(UsageError, match="`latent` has a value twice"):
         sweeps.plan(GRID | {"latent": (2, 2)}, runs=places["runs"])
     with pytest.raises(UsageError, match="must be letters, digits"):
         sweeps.plan(GRID, "../x", runs=places["runs"])
@@ -69,7 +69,7 @@ def test_every_combination_has_a_name(places):
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """Makes runs of the grid one by one."""
+    """A function that trains a single run of the grid."""
 
     def make(**options):
         folder = tmp_path_factory.mktemp("alone")
@@ -82,14 +82,14 @@ def alone(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(alone):
-    """The runs of the grid."""
+    """All runs of the grid, trained one after the other."""
     pairs = itertools.product(GRID["latent"], GRID["seed"])
     return [alone(latent=latent, seed=seed, jit=False) for latent, seed in pairs]
 
 
 @pytest.fixture(scope="module")
 def compiled(alone):
-    """Two of them as a command makes them."""
+    """Two runs of the grid compiled with XLA, which is what the command does by default."""
     return [alone(latent=latent) for latent in GRID["latent"]]
 
 
@@ -141,7 +141,7 @@ def test_a_run_that_fails_does_not_stop_the_others(places):
     assert result.trained == [fine.name]
     assert [row.options for row in result.rows] == [{"learning_rate": 1e-5}]
     assert result.rows[0].stddev is None
-    with pytest.raises(KvaeError, match="all 2 runs failed; the first said: training stopped"):
+    with pytest.raises(KvaeError, match="all 2 runs failed; the first error: training stopped"):
         swept(places, grid | {"learning_rate": (1e30, 1e31)})
 
 
@@ -178,7 +178,7 @@ def test_a_sweep_that_is_interrupted_goes_on(tmp_path, alone):
 
 
 def test_an_interruption_of_several_at_a_time_is_one_line(tmp_path):
-    # Images that are shared by way of files.
+    # So many images that joblib shares them between processes through files.
     np.save(tmp_path / "some.npy", np.random.default_rng(0).integers(0, 256, (3000, 20, 20), "u1"))
     process = subprocess.Popen(
         [Path(sys.executable).with_name("kvae"), "sweep", "--dataset", "some.npy", "--seed",
@@ -198,7 +198,7 @@ def test_an_interruption_of_several_at_a_time_is_one_line(tmp_path):
 
 @contextlib.contextmanager
 def running(*command: str, ready: str) -> Iterator[None]:
-    """A command in the background, from when it has said that it is ready."""
+    """Runs a command in the background; the block starts when the command is ready."""
     process = subprocess.Popen(
         [Path(sys.executable).with_name(command[0]), *command[1:]],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
@@ -211,7 +211,7 @@ def running(*command: str, ready: str) -> Iterator[None]:
                 break
         else:
             pytest.fail("".join(said))
-        # What else it says must not fill the pipe.
+        # The rest of the output is read so that it does not fill the pipe.
         threading.Thread(target=process.stdout.read, daemon=True).start()
         yield
     finally:
