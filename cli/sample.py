@@ -29,7 +29,7 @@ def sample(model: str | None, count: int, seed: int, target: Path, models: Path)
     MODEL is the name or the path of a saved model, by default the newest.
     """
     from kvae.config import read_config
-    from kvae.io import files, memory
+    from kvae.io import files, machine
     from kvae.runs import folders
 
     path = folders.find(model, models, "saved model")
@@ -37,7 +37,7 @@ def sample(model: str | None, count: int, seed: int, target: Path, models: Path)
     height, width, channels = config.image_shape
     numbers = 2 * height * width * channels + 2 * sum(config.hidden) + config.latent
     enlarged = channels * max(height * width, TILE**2)
-    memory.require(
+    machine.require_memory(
         count * (4 * numbers + 2 * enlarged), f"{count:,} samples", "choose a smaller --count"
     )
     files.check_writable(target.parent)
@@ -49,7 +49,7 @@ def sample(model: str | None, count: int, seed: int, target: Path, models: Path)
 
     images = export.load(path).sample(count, seed).numpy()
     if target.suffix.lower() == ".npy":
-        with files.whole_file(target) as scratch:
+        with files.atomic_file(target) as scratch:
             np.save(scratch, images)
     else:
         figures.save_png(figures.tile(images), target)

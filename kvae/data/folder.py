@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from kvae.data.dataset import Dataset, Split, partitioned
 from kvae.data.request import Request, absolute
 from kvae.errors import KvaeError
-from kvae.io import memory
+from kvae.io import machine
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -41,7 +41,7 @@ def load(request: Request) -> Dataset:
                 "--image-size HEIGHTxWIDTH to resize all of them"
             )
         if not images:
-            memory.require(
+            machine.require_memory(
                 2 * len(paths) * image.size,
                 f"{len(paths):,} images of {_size(image)}",
                 "give a smaller --image-size",

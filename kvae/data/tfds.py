@@ -14,7 +14,7 @@ from kvae.data import folder
 from kvae.data.dataset import Dataset, Split, check_images
 from kvae.data.request import Request, refuse_resizing
 from kvae.errors import KvaeError, UsageError
-from kvae.io.files import whole_folder, write_json
+from kvae.io.files import atomic_folder, write_json
 from kvae.io.reading import check_npy, read_json
 
 logger = logging.getLogger(__name__)
@@ -260,7 +260,7 @@ def _rows(
 
 def _write(cache: Path, splits: dict[str, Split], label_names: tuple[str, ...]) -> None:
     try:
-        with whole_folder(cache) as scratch:
+        with atomic_folder(cache) as scratch:
             for name, split in splits.items():
                 (scratch / name).mkdir()
                 np.save(scratch / name / "images.npy", split.images)

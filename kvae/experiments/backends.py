@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from kvae import registry
 from kvae.errors import KvaeError
+from kvae.io.machine import cores
 
 T = TypeVar("T")
 
@@ -52,7 +53,7 @@ def side_by_side(
     if jobs == 1 and backend == "loky":
         # A single task at a time runs in this process and uses all its cores.
         return [task() for task in tasks]
-    threads = max(1, _cores() // min(jobs, max(1, len(tasks))))
+    threads = max(1, cores() // min(jobs, max(1, len(tasks))))
     with registry.resolve(BACKENDS, backend)() as most, warnings.catch_warnings():
         # joblib restarts processes that use much memory, as those with compiled programs do.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs")
@@ -67,10 +68,6 @@ def _elsewhere(task: Callable[[], T], threads: int, prepare: Callable[[], None])
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
         prepare()
     return task()
-
-
-def _cores() -> int:
-    return len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0))
 
 
 @contextlib.contextmanager

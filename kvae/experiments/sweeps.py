@@ -22,7 +22,7 @@ from kvae.config import Config, configure, read_config
 from kvae.data.request import canonical
 from kvae.errors import KvaeError, UsageError
 from kvae.experiments.backends import side_by_side
-from kvae.io.files import check_writable, whole_folder, write_json
+from kvae.io.files import atomic_folder, check_writable, write_json
 from kvae.progress import Progress, silent
 from kvae.runs import resume, start
 from kvae.runs.folders import (
@@ -403,7 +403,7 @@ def _write(result: Sweep, histories: Mapping[str, Mapping[str, Sequence[float]]]
             error = row.stddev["elbo"] if row.stddev else 0.0
             point = (row.options["latent"], row.mean["elbo"], error)
             lines.setdefault(title(others) or result.name, []).append(point)
-    with whole_folder(result.folder, replace=True) as scratch:
+    with atomic_folder(result.folder, replace=True) as scratch:
         write_json(scratch / SWEEP, result.to_json())
         figures.save(figures.histories(curves, result.name), scratch / "curves.png")
         if lines:

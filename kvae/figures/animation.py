@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kvae.figures.grids import tile
-from kvae.io.files import whole_file
+from kvae.io.files import atomic_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,7 +48,7 @@ def save_gif(pictures: "list[Image.Image]", path: Path) -> None:
         path: The file to write.
     """
     durations = [FRAME_MILLISECONDS] * (len(pictures) - 1) + [LAST_MILLISECONDS]
-    with whole_file(path) as scratch:
+    with atomic_file(path) as scratch:
         pictures[0].save(
             scratch, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kvae.io.files import whole_file
+from kvae.io.files import atomic_file
 
 TILE = 56
 GAP = 2
@@ -114,5 +114,5 @@ def save_png(image: np.ndarray, path: Path) -> None:
         image: uint8, `[height, width, channels]` with 1 or 3 channels.
         path: The file to write.
     """
-    with whole_file(path) as scratch:
+    with atomic_file(path) as scratch:
         Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).save(scratch, "PNG")

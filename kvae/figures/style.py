@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kvae.io.files import whole_file
+from kvae.io.files import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -113,5 +113,5 @@ def save(figure: "Figure", path: Path) -> None:
         figure: The figure to write.
         path: The file to write; its suffix decides the format.
     """
-    with whole_file(path) as scratch:
+    with atomic_file(path) as scratch:
         figure.savefig(scratch, format=path.suffix[1:], dpi=figure.dpi)

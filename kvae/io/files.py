@@ -19,7 +19,7 @@ _SCRATCH = r"\.{}\.[a-z0-9_]{{8}}(\.\w+)?"
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """A scratch file that takes the place of `path` when the block ends without an error."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
@@ -36,7 +36,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def whole_folder(
+def atomic_folder(
     path: Path, replace: bool = False, locks: contextlib.ExitStack | None = None
 ) -> Iterator[Path]:
     """A scratch folder that becomes `path` when the block ends without an error.
@@ -65,12 +65,12 @@ def whole_folder(
             for inner in scratch.rglob("*"):
                 flush(inner)
             flush(scratch)
-            put(scratch, path, replace)
+            move_folder(scratch, path, replace)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def put(folder: Path, path: Path, replace: bool) -> None:
+def move_folder(folder: Path, path: Path, replace: bool) -> None:
     """Rename a folder to `path`; what it replaces is left under the folder's old name.
 
     Raises:
@@ -152,7 +152,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all."""
-    with whole_file(path) as scratch:
+    with atomic_file(path) as scratch:
         scratch.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from kvae.errors import KvaeError
-from kvae.io import memory
+from kvae.io import machine
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,7 +149,9 @@ def _read_npz(
                     f"{path} looks like a zip bomb: {name} grows from {compressed:,} bytes to "
                     f"{info.file_size:,}; if its images really are empty, save them as .npy"
                 )
-        memory.require(sum(members[name].file_size for name in chosen), str(path), "take fewer")
+        machine.require_memory(
+            sum(members[name].file_size for name in chosen), str(path), "take fewer"
+        )
         arrays = {}
         for name in chosen:
             with archive.open(members[name]) as member:
@@ -166,7 +168,7 @@ def _read_npy(file: Any, size: int, where: str) -> "np.ndarray":
 
     shape, fortran, dtype, rest = _read_head(file, size, where)
     total = math.prod(shape) * dtype.itemsize
-    memory.require(total, where, "take fewer or smaller images")
+    machine.require_memory(total, where, "take fewer or smaller images")
     content = np.empty(total, np.uint8)
     view = content.data
     view[: len(rest)] = rest

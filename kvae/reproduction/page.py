@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kvae import figures
-from kvae.io.files import whole_file
+from kvae.io.files import atomic_file
 from kvae.reproduction.claim import Claim, Finding, Part, Table
 
 PICTURES = Path("pictures")
@@ -57,7 +57,7 @@ def write(folder: Path, findings: Mapping[Claim, Finding], preface: Sequence[str
             *(_section(claim, finding, folder) for claim, finding in findings.items()),
         ]
     )
-    with whole_file(folder / "README.md") as scratch:
+    with atomic_file(folder / "README.md") as scratch:
         scratch.write_text(text + "\n", encoding="utf-8")
     body = markdown.markdown(text, extensions=["tables", "toc"])
     page = (
@@ -66,7 +66,7 @@ def write(folder: Path, findings: Mapping[Claim, Finding], preface: Sequence[str
         f"<title>kvae: what reproduces</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f"{re.sub(_SOURCE, lambda found: _inside(folder / found[1]), body)}\n</body>\n</html>\n"
     )
-    with whole_file(folder / "report.html") as scratch:
+    with atomic_file(folder / "report.html") as scratch:
         scratch.write_text(page, encoding="utf-8")
     return folder / "report.html"
 

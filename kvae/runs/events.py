@@ -6,7 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event
 
-from kvae.io.files import whole_file
+from kvae.io.files import atomic_file
 
 AFTERWARDS = "figures/"
 """Tags of what is written once, when the training is over."""
@@ -27,7 +27,7 @@ def rewind(folder: Path, epochs: int) -> None:
             if 1 <= event.step <= epochs and not any(t.startswith(AFTERWARDS) for t in tags):
                 kept.setdefault((event.step, tags), event.SerializeToString())
     if kept:
-        with whole_file(folder / KEPT) as scratch, tf.io.TFRecordWriter(str(scratch)) as writer:
+        with atomic_file(folder / KEPT) as scratch, tf.io.TFRecordWriter(str(scratch)) as writer:
             writer.write(Event(file_version="brain.Event:2").SerializeToString())
             for event_bytes in kept.values():
                 writer.write(event_bytes)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kvae.config import CONFIG, read_config
 from kvae.errors import KvaeError
-from kvae.io.files import whole_folder, write_json
+from kvae.io.files import atomic_folder, write_json
 from kvae.models.vae.model import VAE, build
 from kvae.models.weights import check_size, restore, variables
 
@@ -42,7 +42,7 @@ def save(
     """
     path = Path(path)
     try:
-        with whole_folder(path, replace=overwrite) as scratch:
+        with atomic_folder(path, replace=overwrite) as scratch:
             module = _module(model)
             tf.saved_model.save(module, str(scratch), signatures=module.signatures_to_save)
             write_json(scratch / CONFIG, model.config.to_json())

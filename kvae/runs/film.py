@@ -6,7 +6,7 @@ import numpy as np
 
 from kvae.errors import KvaeError
 from kvae.figures.grids import to_uint8
-from kvae.io.files import whole_file
+from kvae.io.files import atomic_file
 from kvae.io.reading import read_arrays
 from kvae.models.vae.model import VAE
 
@@ -52,7 +52,7 @@ class Film:
         """Write the frames as `.npz`, if there are any."""
         if not self._epochs:
             return
-        with whole_file(path) as scratch:
+        with atomic_file(path) as scratch:
             frames = self.frames()
             np.savez_compressed(scratch, epochs=frames["epochs"], images=frames["images"])
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from kvae.config import CONFIG, Config, read_config
 from kvae.errors import Interrupted, KvaeError, NotFiniteError, UsageError, first_line
 from kvae.io.files import (
+    atomic_file,
+    atomic_folder,
     check_writable,
     locked,
-    put,
+    move_folder,
     remove_scratch,
-    whole_file,
-    whole_folder,
     write_json,
 )
 from kvae.progress import Progress, silent
@@ -223,7 +223,7 @@ def _new_run(
                     with locked(folder):
                         shutil.rmtree(folder)
                 (final / REPLACES).unlink(missing_ok=True)
-                with whole_folder(folder, locks=stack) as scratch:
+                with atomic_folder(folder, locks=stack) as scratch:
                     write_json(scratch / CONFIG, config.to_json())
                     if folder != final:
                         (scratch / REPLACES).touch()
@@ -365,7 +365,7 @@ def _complete(
 def _publish(place: _Place) -> None:
     """Give a run that is complete its name, and remove the run that had it."""
     if place.folder != place.final:
-        put(place.folder, place.final, replace=True)
+        move_folder(place.folder, place.final, replace=True)
     if (place.final / REPLACES).exists():
         shutil.rmtree(attempt(place.final), ignore_errors=True)
         (place.final / REPLACES).unlink()
@@ -437,7 +437,7 @@ def _to_start_from(config: Config, models: Path) -> "VAE":
 def _history_file(path: Path, past: list[Epoch]) -> Iterator[Callable[[Epoch], None]]:
     """Write a history anew, with the epochs that are past, and let others be appended."""
     lines = [",".join(COLUMNS), *(epoch.to_csv() for epoch in past)]
-    with whole_file(path) as scratch:
+    with atomic_file(path) as scratch:
         scratch.write_text("\n".join(lines) + "\n", encoding="utf-8")
     with path.open("a", encoding="utf-8") as file:
 

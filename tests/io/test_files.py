@@ -8,7 +8,7 @@ import pytest
 
 from kvae.errors import KvaeError
 from kvae.io import files
-from kvae.io.files import check_writable, whole_file, whole_folder, write_json
+from kvae.io.files import atomic_file, atomic_folder, check_writable, write_json
 from kvae.io.reading import read_json
 
 
@@ -16,8 +16,8 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_whole_file(tmp_path):
-    with whole_file(tmp_path / "a.txt") as scratch:
+def test_atomic_file(tmp_path):
+    with atomic_file(tmp_path / "a.txt") as scratch:
         scratch.write_text("new")
         assert not (tmp_path / "a.txt").exists()
     assert (tmp_path / "a.txt").read_text() == "new"
@@ -27,33 +27,33 @@ def test_whole_file(tmp_path):
     assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o666 & ~mask
 
 
-def test_whole_file_that_fails_leaves_the_old_one(tmp_path):
+def test_atomic_file_that_fails_leaves_the_old_one(tmp_path):
     (tmp_path / "a.txt").write_text("old")
-    with pytest.raises(ZeroDivisionError), whole_file(tmp_path / "a.txt") as scratch:
+    with pytest.raises(ZeroDivisionError), atomic_file(tmp_path / "a.txt") as scratch:
         scratch.write_text("half")
         raise ZeroDivisionError
     assert (tmp_path / "a.txt").read_text() == "old"
     assert names(tmp_path) == ["a.txt"]
 
 
-def test_whole_folder(tmp_path):
-    with whole_folder(tmp_path / "deep" / "a") as scratch:
+def test_atomic_folder(tmp_path):
+    with atomic_folder(tmp_path / "deep" / "a") as scratch:
         (scratch / "file").write_text("new")
     assert names(tmp_path / "deep") == ["a"]
-    with pytest.raises(FileExistsError), whole_folder(tmp_path / "deep" / "a"):
+    with pytest.raises(FileExistsError), atomic_folder(tmp_path / "deep" / "a"):
         pass
-    with whole_folder(tmp_path / "deep" / "a", replace=True) as scratch:
+    with atomic_folder(tmp_path / "deep" / "a", replace=True) as scratch:
         (scratch / "other").write_text("newer")
     assert names(tmp_path / "deep" / "a") == ["other"]
     assert names(tmp_path / "deep") == ["a"]
 
 
-def test_whole_folder_that_fails_leaves_the_old_one(tmp_path):
+def test_atomic_folder_that_fails_leaves_the_old_one(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "old").touch()
     with (
         pytest.raises(ZeroDivisionError),
-        whole_folder(tmp_path / "a", replace=True) as scratch,
+        atomic_folder(tmp_path / "a", replace=True) as scratch,
     ):
         (scratch / "half").touch()
         raise ZeroDivisionError
@@ -69,16 +69,16 @@ def test_a_folder_takes_the_place_of_another(tmp_path, monkeypatch, at_once):
         (tmp_path / name).mkdir()
         (tmp_path / name / name).touch()
     with pytest.raises(FileExistsError):
-        files.put(tmp_path / "new", tmp_path / "old", replace=False)
-    files.put(tmp_path / "new", tmp_path / "old", replace=True)
+        files.move_folder(tmp_path / "new", tmp_path / "old", replace=False)
+    files.move_folder(tmp_path / "new", tmp_path / "old", replace=True)
     assert names(tmp_path / "old") == ["new"]
     assert names(tmp_path / "new") == ["old"]
-    files.put(tmp_path / "new", tmp_path / "free", replace=True)
+    files.move_folder(tmp_path / "new", tmp_path / "free", replace=True)
     assert names(tmp_path) == ["free", "old"]
 
 
 def test_a_folder_that_came_to_be_meanwhile_is_left(tmp_path):
-    with pytest.raises(FileExistsError), whole_folder(tmp_path / "a") as scratch:
+    with pytest.raises(FileExistsError), atomic_folder(tmp_path / "a") as scratch:
         (scratch / "late").touch()
         (tmp_path / "a").mkdir()
         (tmp_path / "a" / "first").touch()
@@ -95,8 +95,8 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     assert names(tmp_path) == sorted(kept + left[:2])
     with (
         contextlib.suppress(ZeroDivisionError),
-        whole_file(tmp_path / "a.txt") as scratch,
-        whole_folder(tmp_path / "c") as folder,
+        atomic_file(tmp_path / "a.txt") as scratch,
+        atomic_folder(tmp_path / "c") as folder,
     ):
         (tmp_path / "saved").mkdir()
         for path in scratch, folder:
@@ -110,10 +110,10 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
 
 def test_what_a_killed_process_left_of_a_folder_is_removed_by_the_next(tmp_path):
     (tmp_path / ".a.abcdefgh" / "deep").mkdir(parents=True)
-    with pytest.raises(FileExistsError), whole_folder(tmp_path / "a") as slow:
+    with pytest.raises(FileExistsError), atomic_folder(tmp_path / "a") as slow:
         assert names(tmp_path) == [slow.name]
         # Nothing is taken from a process that is alive.
-        with whole_folder(tmp_path / "a") as fast:
+        with atomic_folder(tmp_path / "a") as fast:
             assert names(tmp_path) == sorted([slow.name, fast.name])
             (fast / "first").touch()
     assert names(tmp_path) == ["a"]
@@ -122,7 +122,7 @@ def test_what_a_killed_process_left_of_a_folder_is_removed_by_the_next(tmp_path)
 
 def test_a_folder_stays_locked(tmp_path):
     with contextlib.ExitStack() as stack:
-        with whole_folder(tmp_path / "a", locks=stack):
+        with atomic_folder(tmp_path / "a", locks=stack):
             pass
         with pytest.raises(KvaeError, match="in use"), files.locked(tmp_path / "a"):
             pass

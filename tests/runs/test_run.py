@@ -324,13 +324,13 @@ def test_a_run_that_was_killed_as_it_replaced_another(few_digits, places, then, 
     start(few_digits, places, "mine", epochs=1)
     whole = start(few_digits, places, "whole")
 
-    def put(*arguments, **options):
-        files.put(*arguments, **options)
+    def move_folder(*arguments, **options):
+        files.move_folder(*arguments, **options)
         raise Killed
 
     with monkeypatch.context() as patch:
         # The two have changed places, and the old one is not gone yet.
-        patch.setattr(runs, "put", put)
+        patch.setattr(runs, "move_folder", move_folder)
         with pytest.raises(Killed):
             start(few_digits, places, "mine", overwrite=True)
     assert same_outcome(SimpleNamespace(folder=places["runs"] / "mine", model=whole.model), whole)

@@ -10,7 +10,7 @@ from kvae import registry
 from kvae.config import Config
 from kvae.data import random_numbers
 from kvae.data.pixels import algorithm, to_float
-from kvae.io import memory
+from kvae.io import machine
 from kvae.models.initialization import Initialization
 from kvae.models.networks import Decoder, Encoder
 from kvae.models.priors import Prior
@@ -135,7 +135,7 @@ def build(config: Config, images: np.ndarray | None = None) -> VAE:
         KvaeError: there is not enough memory for its weights.
     """
     model, seed = config.model, config.training.seed
-    memory.require(4 * model.size, "such a model", "choose a smaller one")
+    machine.require_memory(4 * model.size, "such a model", "choose a smaller one")
     jit = config.training.jit
     encoder, decoder = Encoder(model, seed, jit), Decoder(model, seed, jit)
     initialization = Initialization(model.initial_stddev, seed, stream=2)

@@ -8,7 +8,7 @@ import pytest
 import kvae
 from kvae import registry
 from kvae.errors import KvaeError
-from kvae.io import memory
+from kvae.io import machine
 
 
 @pytest.mark.parametrize(
@@ -28,14 +28,14 @@ def test_sizes_of_models_are_known_without_making_them(grey_dataset, posterior, 
 def test_what_is_too_large_is_refused(grey_dataset, monkeypatch):
     dataset = grey_dataset(np.zeros((20, 5, 4, 1), np.uint8))
     config = kvae.configure(dataset, hidden=(500_000,), latent=50)
-    monkeypatch.setattr(memory, "available", lambda: 1e8)
+    monkeypatch.setattr(machine, "available_memory", lambda: 1e8)
     with pytest.raises(KvaeError, match="such a model would take 0.4 GiB of memory, and 0.1 GiB"):
         kvae.build(config)
     with pytest.raises(KvaeError, match="such a training would take .*: choose smaller --hidden"):
         kvae.configure(dataset, hidden=(500_000,), latent=50)
-    monkeypatch.setattr(memory, "available", lambda: math.inf)
+    monkeypatch.setattr(machine, "available_memory", lambda: math.inf)
     assert kvae.configure(dataset, hidden=(500_000,), latent=50) == config
 
 
 def test_what_is_free_is_asked():
-    assert 2**20 < memory.available() <= math.inf
+    assert 2**20 < machine.available_memory() <= math.inf

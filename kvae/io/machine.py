@@ -1,4 +1,4 @@
-"""Whether something fits into memory, asked before it is tried."""
+"""The machine that this process runs on: its cores, and whether something fits into memory."""
 
 import contextlib
 import math
@@ -11,7 +11,17 @@ from kvae.errors import KvaeError
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def available() -> float:
+def cores() -> int:
+    """The number of processor cores that this process may use.
+
+    A container or `taskset` may leave fewer than the machine has.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def available_memory() -> float:
     """Bytes that this process may still take, as far as the system tells; infinite if it does not.
 
     The least of what is free, of what a container leaves, and of what `ulimit -v` leaves.
@@ -39,7 +49,7 @@ def _stat() -> str:
     return (_CGROUP / "memory.stat").read_text(encoding="ascii")
 
 
-def require(size: float, what: str, instead: str) -> None:
+def require_memory(size: float, what: str, instead: str) -> None:
     """Refuse what cannot fit into memory.
 
     Args:
@@ -50,7 +60,7 @@ def require(size: float, what: str, instead: str) -> None:
     Raises:
         KvaeError: there is less memory.
     """
-    room = available()
+    room = available_memory()
     if size > room:
         raise KvaeError(
             f"{what} would take {_shown(size)} of memory, and {_shown(max(0, room))} are free: "
