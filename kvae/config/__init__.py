@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvae import registry
 from kvae.errors import KvaeError, UsageError
-from kvae.io import memory
+from kvae.io import machine
 from kvae.io.reading import read_json
 
 if TYPE_CHECKING:
@@ -528,7 +528,7 @@ def _check_memory(config: Config, images: int) -> None:
     if model.posterior == "full":
         row += model.latent**2
     # Weights, their gradients, and about as much for the optimizer.
-    memory.require(
+    machine.require_memory(
         4 * (3 * model.size + rows * row),
         "such a training",
         "choose smaller --hidden or --latent, fewer --components or --flow-units, or a smaller "
