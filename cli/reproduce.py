@@ -1,5 +1,6 @@
 """kvae reproduce"""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -52,7 +53,9 @@ def reproduce(
             bar.total = total
             bar.update(done - bar.n)
 
-        found = measure(folder, only, quick, jobs, data_dir, output.steps, show, startup.install)
+        found = measure(
+            folder, only, quick, jobs, data_dir, output.steps, show, startup.install, _command
+        )
     if as_json:
         output.as_json(found.to_json())
         return
@@ -62,3 +65,9 @@ def reproduce(
             holds = {True: "yes", False: "no ", None: "?  "}[part.holds]
             click.echo(f"  {holds}  {part.claimed}: {part.measured}")
     click.echo(f"\nReport  {found.page}")
+
+
+def _command(quick: bool, only: Sequence[str]) -> str:
+    """The command that makes the same report, with these values of its options."""
+    options = [*(["--quick"] if quick else []), *(f"--only {name}" for name in only)]
+    return " ".join(["kvae reproduce", *options])

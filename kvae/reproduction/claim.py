@@ -1,4 +1,4 @@
-"""What a claim is, what it is measured with, and what is found."""
+"""Claims, the runs that they are measured on, and the findings."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,25 +22,30 @@ Options = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Budget:
-    """How much is trained for the claims.
+    """How much is trained and measured for the claims.
+
+    The claims are from two sources: the report that kvae re-implements ("the report"), and Kingma &
+    Welling (2014, "the paper").
 
     Attributes:
-        seeds: Of every setting that the reference report compares.
-        mnist: Options of its MNIST runs.
-        mnist_fast: Those of MNIST runs that are to get further in as many epochs.
-        mnist_latents: Their latent sizes, from the smallest.
-        frey: Options of its Frey runs.
-        frey_best: Options of `--recipe best` on the Frey Faces.
-        collapse: Hidden layers, and latent sizes, of the grid of collapse.
-        paper_images: Training images that the runs of Kingma & Welling's Figure 2 see.
-        paper_mnist_latents: Latent sizes there.
-        paper_frey_latents: Likewise.
-        paper_hidden: Units there, for MNIST and for the Frey Faces.
-        likelihood_images: Training images that the runs of their Figure 3 see.
-        likelihood_sets: Sizes of the training sets there.
-        annealed: Images whose marginal likelihood is measured there, temperatures, and how often.
-        measured: Test images that classifiers, t-SNE and coverage are measured on, at most.
-        jit: Compile with XLA, which pays where there is something to train.
+        seeds: The seeds with which each setting of the report is trained.
+        mnist: Options of the report's MNIST runs.
+        mnist_fast: Further options of the MNIST runs that are trained at a higher learning rate.
+        mnist_latents: Latent sizes of the MNIST runs, in ascending order.
+        frey: Options of the report's Frey Faces runs.
+        frey_best: Options of the Frey Faces run with the recipe `best`.
+        collapse: The hidden layers and the latent sizes of the runs that measure posterior
+            collapse.
+        paper_images: How many training images each run for the paper's Figure 2 sees.
+        paper_mnist_latents: Latent sizes of the MNIST runs for Figure 2.
+        paper_frey_latents: Latent sizes of the Frey Faces runs for Figure 2.
+        paper_hidden: Hidden units of the runs for Figure 2, on MNIST and on the Frey Faces.
+        likelihood_images: How many training images each run for the paper's Figure 3 sees.
+        likelihood_sets: Sizes of the two training sets for Figure 3.
+        annealed: How the marginal likelihood is measured for Figure 3: the number of images, of
+            temperatures, and of measurements during training.
+        measured: The largest number of images that classifiers, t-SNE and coverage use.
+        jit: Compile with XLA; only worth its time if the training is long.
     """
 
     seeds: tuple[int, ...]
@@ -101,11 +106,11 @@ QUICK = Budget(
 
 @dataclass(frozen=True)
 class Wanted:
-    """A run that a claim is measured on.
+    """A run that a claim is measured on. Several claims may share it.
 
     Attributes:
-        name: The same name always has the same options.
-        options: What `kvae.configure` takes, `dataset` and `recipe`.
+        name: The name of the run. Runs of the same name have the same options.
+        options: `dataset`, `recipe`, and the options of `kvae.configure`, by name.
     """
 
     name: str
@@ -114,13 +119,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that is claimed, and what was found of it.
+    """One statement of a claim, and what was measured about it.
 
     Attributes:
-        claimed: In a few words.
-        measured: In numbers.
-        holds: None where what was trained cannot tell.
-        reading: Why, as far as we can see, where it does not hold as claimed.
+        claimed: The statement in a few words.
+        measured: The numbers that were measured.
+        holds: Whether the statement holds; None if the runs cannot decide it.
+        reading: The probable reason if the statement does not hold.
     """
 
     claimed: str
@@ -131,11 +136,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers behind the parts.
+    """A table of numbers in the report.
 
     Attributes:
-        head: One cell a column.
-        rows: Likewise.
+        head: The name of each column.
+        rows: The cells of each row, one for each column.
     """
 
     head: Sequence[str]
@@ -144,13 +149,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of a claim.
+    """What was measured about a claim.
 
     Attributes:
-        parts: In the order they are claimed in.
-        seeds: How many runs of each setting there were.
-        tables: Behind the parts.
-        pictures: By caption.
+        parts: The statements of the claim, in its order.
+        seeds: With how many seeds each setting was trained.
+        tables: Tables of the numbers that the parts are based on.
+        pictures: The figures, by their captions.
     """
 
     parts: Sequence[Part]
@@ -160,7 +165,7 @@ class Finding:
 
     @property
     def verdict(self) -> Verdict:
-        """Reproduced if all of it holds, not reproduced if nothing does, else refined."""
+        """Reproduced if all parts hold, not reproduced if none does, otherwise refined."""
         known = [part.holds for part in self.parts if part.holds is not None]
         if not known:
             return "not measured"
@@ -168,14 +173,14 @@ class Finding:
 
 
 class Bench:
-    """The runs of a reproduction, for those who measure.
+    """Everything that a claim is measured on: the runs of a reproduction, and its tasks' results.
 
     Args:
-        budget: What was trained.
-        datasets: By name.
+        budget: How much was trained.
+        datasets: The datasets, by name.
         runs: Folder of runs.
         models: Folder of saved models.
-        work: Folder of what the claims' tasks gave.
+        work: Folder of the results of the claims' tasks.
     """
 
     def __init__(
@@ -190,78 +195,109 @@ class Bench:
         self._runs, self._models, self._work = runs, models, work
 
     def model(self, name: str) -> "VAE":
-        """A run's saved model."""
+        """Load the saved model of a run.
+
+        Args:
+            name: The name of the run.
+        """
         from kvae.runs import export
 
         return export.load(self._models / name)
 
-    def kept(self, name: str) -> Any:
-        """What a task of a claim gave."""
-        return read_json(kept_in(self._work, name))
+    def task_result(self, name: str) -> Any:
+        """Read what a task of a claim returned.
+
+        Args:
+            name: The name of the task.
+        """
+        return read_json(task_file(self._work, name))
 
     def history(self, name: str) -> Mapping[str, Sequence[Any]]:
-        """The columns of a run's `history.csv`."""
+        """Read the columns of a run's `history.csv`.
+
+        Args:
+            name: The name of the run.
+        """
         return read_history(self._runs / name)
 
     def results(self, name: str) -> dict[str, Any]:
-        """What a run's `results.json` holds: figures on test images."""
+        """Read a run's `results.json`, which holds its results on test images.
+
+        Args:
+            name: The name of the run.
+        """
         results = read_results(self._runs / name)
         if results is None:
-            raise KvaeError(f"{self._runs / name} has no results: delete it")
+            raise KvaeError(f"{self._runs / name} has no results: delete it to train it again")
         return results
 
     def over(self, names: Sequence[str], quantity: str) -> "Spread":
-        """A quantity of the test results over runs that differ by their seed."""
+        """One of the test results, over runs that differ only in their seed.
+
+        Args:
+            names: The names of the runs.
+            quantity: The name of the result in `results.json`.
+        """
         return Spread([float(self.results(name)[quantity]) for name in names])
 
 
-def kept_in(work: Path, name: str) -> Path:
-    """The file of what a task gave."""
+def task_file(work: Path, name: str) -> Path:
+    """The file that holds the result of a task.
+
+    Args:
+        work: Folder of the results of tasks.
+        name: The name of the task.
+    """
     return work / f"{name}.json"
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A quantity over seeds.
+    """The values of a quantity over seeds.
 
     Attributes:
-        values: One a seed.
+        values: The value for each seed.
     """
 
     values: Sequence[float]
 
     @property
     def mean(self) -> float:
-        """Over seeds."""
+        """The mean over seeds."""
         return mean(self.values)
 
     @property
     def stddev(self) -> float:
-        """Over seeds; 0 of a single one."""
+        """The standard deviation over seeds; 0 if there is a single seed."""
         return stdev(self.values) if len(self.values) > 1 else 0.0
 
     def __str__(self) -> str:
         return self.format(2)
 
     def format(self, digits: int) -> str:
-        """Mean and standard deviation with so many digits behind the point."""
+        """The mean and, for several seeds, the standard deviation as text.
+
+        Args:
+            digits: How many digits stand behind the decimal point.
+        """
         text = f"{self.mean:.{digits}f}"
         return f"{text} ± {self.stddev:.{digits}f}" if len(self.values) > 1 else text
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Something that was said of these models, and how it is measured.
+    """Something that was said about these models, and how it is measured.
 
     Attributes:
-        name: For `--only`.
-        title: In a few words.
+        name: The name by which users select the claim.
+        title: The title of its section in the report.
         source: Where it was said.
         claimed: What was said.
-        wanted: The runs that it takes, by budget.
-        measure: What is found.
-        tasks: Other work that it takes, by budget and folder of datasets: functions without
-            arguments, by the name that `Bench.kept` has what they give under, which can be JSON.
+        wanted: Returns the runs that the claim is measured on, from the budget.
+        measure: Measures the claim.
+        tasks: Returns further work for the claim, from the budget and the folder of the datasets:
+            functions without arguments, by their names. What they return is stored as JSON, and
+            `Bench.task_result` reads it.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The claims by name. `kvae reproduce --help` lists them, so nothing heavy is imported here."""
+"""The claims by name. The help of `kvae reproduce` lists them: nothing heavy is imported here."""
 
 CLAIMS = {
     "mnist-reconstructions": "kvae.reproduction.reference:MNIST_RECONSTRUCTIONS",

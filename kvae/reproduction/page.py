@@ -1,8 +1,8 @@
-"""The report of a reproduction: Markdown with its pictures beside it, and one page with them in."""
+"""Write the report of a reproduction, as Markdown and as a single HTML page."""
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kvae import figures
@@ -25,7 +25,11 @@ code { font-size: 0.95em }
 
 
 def summary(findings: Mapping[Claim, Finding]) -> Table:
-    """A line a claim: its name, what was claimed, over how many seeds, and the verdict."""
+    """A table with a row for each claim: its name, what was claimed, the seeds, and the verdict.
+
+    Args:
+        findings: The finding of each claim, in the order of the report.
+    """
     return Table(
         ["claim", "what was claimed", "seeds", "verdict"],
         [
@@ -35,16 +39,24 @@ def summary(findings: Mapping[Claim, Finding]) -> Table:
     )
 
 
-def write(folder: Path, findings: Mapping[Claim, Finding], preface: Sequence[str]) -> Path:
-    """Write `README.md` with its pictures, and `report.html`, which needs no other file.
+def write(
+    folder: Path,
+    findings: Mapping[Claim, Finding],
+    preface: Sequence[str],
+    command: Callable[[Claim], str],
+) -> Path:
+    """Write the report as `README.md` with figures beside it, and as `report.html`.
+
+    The HTML page contains its figures and needs no other file.
 
     Args:
-        folder: Made where it is missing.
-        findings: By claim, in order.
-        preface: Paragraphs that stand first.
+        folder: The folder of the report, which is created if it does not exist.
+        findings: The finding of each claim, in the order of the report.
+        preface: The paragraphs at the beginning of the report.
+        command: Returns the command that measures a claim again.
 
     Returns:
-        The page's path.
+        The path of the HTML page.
     """
     import markdown
 
@@ -54,7 +66,10 @@ def write(folder: Path, findings: Mapping[Claim, Finding], preface: Sequence[str
             "# What reproduces, and what does not",
             *preface,
             _markdown_table(_linked(summary(findings))),
-            *(_section(claim, finding, folder) for claim, finding in findings.items()),
+            *(
+                _section(claim, finding, folder, command(claim))
+                for claim, finding in findings.items()
+            ),
         ]
     )
     with atomic_file(folder / "README.md") as scratch:
@@ -83,7 +98,7 @@ def _linked(table: Table) -> Table:
     return Table(table.head, rows)
 
 
-def _section(claim: Claim, finding: Finding, folder: Path) -> str:
+def _section(claim: Claim, finding: Finding, folder: Path, command: str) -> str:
     paragraphs = [
         f"## {claim.name}",
         f"**{claim.title}: {finding.verdict}** ({_seeds(finding.seeds)}; claimed in "
@@ -105,7 +120,7 @@ def _section(claim: Claim, finding: Finding, folder: Path) -> str:
         path = PICTURES / f"{claim.name}-{number}.png"
         figures.save(figure, folder / path)
         paragraphs += [f"![{caption}]({path.as_posix()})", f"*{caption}.*"]
-    paragraphs.append(f"`kvae reproduce --only {claim.name}` measures it again.")
+    paragraphs.append(f"`{command}` measures it again.")
     return "\n\n".join(paragraphs)
 
 

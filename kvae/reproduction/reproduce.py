@@ -13,7 +13,7 @@ from kvae.experiments.sweeps import Planned, is_another, train_missing
 from kvae.io.files import check_writable, write_json
 from kvae.progress import Progress, silent
 from kvae.reproduction import page
-from kvae.reproduction.claim import FULL, QUICK, Bench, Claim, Finding, kept_in
+from kvae.reproduction.claim import FULL, QUICK, Bench, Claim, Finding, task_file
 from kvae.reproduction.claims import CLAIMS
 
 FINDINGS = "findings.json"
@@ -21,12 +21,12 @@ FINDINGS = "findings.json"
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What `reproduce` made.
+    """What `reproduce` measured and wrote.
 
     Attributes:
-        page: The report as one HTML page; `README.md` beside it is the same as Markdown.
-        findings: By claim.
-        trained: Names of the runs that were not there before.
+        page: The report as an HTML page; `README.md` beside it has the same content as Markdown.
+        findings: The finding of each claim.
+        trained: Names of the runs that were trained now and did not exist before.
     """
 
     page: Path
@@ -34,7 +34,7 @@ class Reproduction:
     trained: list[str]
 
     def to_json(self) -> dict[str, Any]:
-        """Claims, parts and verdicts as plain dictionaries, lists, strings and numbers."""
+        """The claims, parts and verdicts as plain dictionaries, lists, strings and numbers."""
         return {
             "page": str(self.page),
             "claims": [
@@ -51,6 +51,11 @@ class Reproduction:
         }
 
 
+def _call(quick: bool, only: Sequence[str]) -> str:
+    """The call of `reproduce` in Python."""
+    return f"reproduce(output, only={list(only)}, quick={quick})"
+
+
 def reproduce(
     output: Path,
     only: Sequence[str] = (),
@@ -60,30 +65,36 @@ def reproduce(
     progress: Progress = silent,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     prepare: Callable[[], None] = lambda: None,
+    command: Callable[[bool, Sequence[str]], str] = _call,
 ) -> Reproduction:
-    """Train what the claims take, measure them, and write the report.
+    """Train the runs that the claims need, measure the claims, and write the report.
 
-    What is in `output` already is not trained again.
+    Runs that exist in `output` already are not trained again.
 
     Args:
-        output: Folder of the report, with its runs and saved models.
-        only: Names in `kvae.reproduction.claims.CLAIMS`; all of them where there are none.
-        quick: Train hardly anything: to see that it works, not what holds.
-        jobs: Runs that are trained at the same time.
-        data_dir: As `kvae.data.load` takes it.
-        progress: Likewise.
-        on_progress: Called about once a second with the epochs of all runs that are done, and how
-            many there are.
-        prepare: As `kvae.experiments.sweeps.sweep` takes it.
+        output: Folder of the report, of its runs and of its saved models.
+        only: Names in `kvae.reproduction.claims.CLAIMS` of the claims to measure; all if empty.
+        quick: Train very little, to test that everything works. The verdicts then mean nothing.
+        jobs: How many runs are trained at the same time.
+        data_dir: Folder of the datasets that `kvae.data.load` prepares.
+        progress: Wraps the steps of loading a dataset, and the claims that are measured, to show
+            how many are done.
+        on_progress: Called about once a second with the number of epochs that are done in all runs
+            together, and with the number of epochs in all.
+        prepare: Called in every new process before TensorFlow is imported there.
+        command: Returns the command that the report shows for repeating it, from the arguments
+            `quick` and `only`.
+
+    Returns:
+        The findings, and where the report is.
 
     Raises:
-        UsageError: there is no such claim.
-        KvaeError: a dataset is not to be had, a folder cannot be written, what is in `output` was
+        UsageError: `only` has a name that is not in the table of claims.
+        KvaeError: a dataset cannot be loaded, a folder cannot be written, a run in `output` was
             trained with other options, or a run failed.
     """
-    claims: list[Claim] = [
-        registry.resolve(CLAIMS, name) for name in CLAIMS if not only or name in only
-    ]
+    chosen: dict[str, Claim] = {name: registry.resolve(CLAIMS, name) for name in only or CLAIMS}
+    claims = [chosen[name] for name in CLAIMS if name in chosen]
     budget = QUICK if quick else FULL
     runs, models, work = (output / folder for folder in ("runs", "saved_models", "work"))
     check_writable(work)
@@ -97,7 +108,7 @@ def reproduce(
             planned[run.name] = Planned(run.name, options, config, dataset)
             if is_another(runs / run.name, config):
                 raise KvaeError(
-                    f"{runs / run.name} was trained with other options: choose another --output"
+                    f"{runs / run.name} was trained with other options: choose another `output`"
                 )
     epochs = sum(run.config.training.epochs for run in planned.values())
     trained, errors = train_missing(
@@ -114,24 +125,25 @@ def reproduce(
         name: task
         for claim in claims
         for name, task in claim.tasks(budget, data_dir).items()
-        if not kept_in(work, name).is_file()
+        if not task_file(work, name).is_file()
     }
-    for name, given in zip(tasks, side_by_side(list(tasks.values()), jobs, prepare), strict=True):
-        write_json(kept_in(work, name), given)
+    results = side_by_side(list(tasks.values()), jobs, prepare)
+    for name, result in zip(tasks, results, strict=True):
+        write_json(task_file(work, name), result)
     bench = Bench(budget, datasets, runs, models, work)
     findings = {claim: claim.measure(bench) for claim in progress(claims, len(claims), "measuring")}
-    command = "kvae reproduce" + (" --quick" if quick else "")
     preface = [
-        f"Made by `{command}{''.join(f' --only {name}' for name in only)}`. Each claim stands with "
-        "what was claimed, what we measured, and a verdict: *reproduced* if all its parts hold, "
-        "*not reproduced* if none does, *refined* if some do. ± is the standard deviation over "
-        "seeds."
+        f"This report was made by `{command(quick, only)}`. For each claim it says what was "
+        "claimed and what we measured, and gives a verdict: *reproduced* if all parts of the claim "
+        "hold, *not reproduced* if none does, and *refined* if some do. ± is the standard "
+        "deviation over seeds."
     ]
     if quick:
         preface.append(
-            "**A quick look: next to nothing was trained for it. It shows that the command works; "
+            "**This is a quick test with very little training. It shows that the command works; "
             "its verdicts mean nothing.**"
         )
-    found = Reproduction(page.write(output, findings, preface), findings, trained)
+    written = page.write(output, findings, preface, lambda claim: command(quick, [claim.name]))
+    found = Reproduction(written, findings, trained)
     write_json(output / FINDINGS, found.to_json())
     return found

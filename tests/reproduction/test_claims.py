@@ -1,4 +1,4 @@
-"""The claims: what they are measured by is right, and a quick reproduction measures them all."""
+"""The measures of the claims are right, and a quick reproduction measures every claim."""
 
 import json
 import re
@@ -75,7 +75,7 @@ def test_a_quick_reproduction_measures_every_claim(command, tmp_path, mnist_dir,
 
 @pytest.fixture
 def browser(tmp_path):
-    """Opens a page in a headless browser: how many pictures it has, and how many were loaded."""
+    """A function that opens a page in a browser and returns how many images it has, and loaded."""
     program = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
     if program is None:
         pytest.skip("there is no Chromium here to open the page with")

@@ -1,4 +1,4 @@
-"""The report: what it says of a finding, and that its page is whole by itself."""
+"""The report states each finding, and its HTML page needs no other file."""
 
 import base64
 import re
@@ -11,6 +11,10 @@ from kvae.reproduction import page
 from kvae.reproduction.claim import Claim, Finding, Part, Spread, Table
 
 CLAIM = Claim("mine", "A claim", "a report", "All | is well.", lambda budget: [], None)
+
+
+def command(claim):
+    return f"measure {claim.name}"
 
 
 def finding(*holds, **more):
@@ -41,11 +45,12 @@ def test_the_page_has_everything_inside(tmp_path):
     found = finding(
         True, False, tables=[Table(["a"], [["0.25"]])], pictures={"Nothing to see": picture}
     )
-    path = page.write(tmp_path / "report", {CLAIM: found}, ["First."])
+    path = page.write(tmp_path / "report", {CLAIM: found}, ["First."], command)
     text = (tmp_path / "report" / "README.md").read_text()
     (name,) = re.findall(r"!\[Nothing to see\]\((.+)\)", text)
     drawn = (tmp_path / "report" / name).read_bytes()
     assert drawn.startswith(b"\x89PNG")
+    assert "`measure mine` measures it again." in text
     assert "| [mine](#mine) | All &#124; is well. | 2 | **refined** |" in text
     assert "Our reading, where *it is so* does not hold: a | reason." in text
     html = path.read_text()
@@ -58,5 +63,5 @@ def test_the_page_has_everything_inside(tmp_path):
 
 
 def test_no_reading_where_it_holds(tmp_path):
-    page.write(tmp_path, {CLAIM: finding(True, None)}, [])
+    page.write(tmp_path, {CLAIM: finding(True, None)}, [], command)
     assert "Our reading" not in (tmp_path / "README.md").read_text()
