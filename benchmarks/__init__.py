@@ -1,5 +1,5 @@
-"""What the project's performance figures are made with: `python -m benchmarks`.
+"""Benchmarks that measure the performance figures of docs/performance.md: `python -m benchmarks`.
 
-Every figure is a ratio to something else that ran in the same run on the same machine. Frameworks
-that are not installed are left out.
+Every figure is compared with something else that was measured in the same run on the same machine.
+Frameworks that are not installed are left out.
 """

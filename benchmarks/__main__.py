@@ -1,4 +1,4 @@
-"""`python -m benchmarks COMMAND`"""
+"""The command line of the benchmarks: `python -m benchmarks COMMAND`."""
 
 import os
 import platform
@@ -22,7 +22,7 @@ from kvae.io.files import write_json
 
 @click.group()
 def main() -> None:
-    """Measure kvae against something else on this machine; print tables, write JSON."""
+    """Compare kvae with something else on this machine; print tables and write JSON files."""
 
 
 @main.command(name="training")
@@ -30,7 +30,7 @@ def main() -> None:
 @click.option("--rounds", type=click.IntRange(min=2), default=7, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default="benchmarks-training.json")
 def training_command(problems: tuple[str, ...], rounds: int, output: Path) -> None:
-    """Seconds an epoch of kvae, of its matrix products alone, and of other frameworks."""
+    """Time an epoch of kvae, of its matrix products alone, and of other frameworks."""
     results = [training.compare(problem, rounds) for problem in problems or PROBLEMS]
     write_json(output, {"machine": machine(), "training": results})
     click.echo("\n\n".join(map(training.table, results)))
@@ -41,7 +41,7 @@ def training_command(problems: tuple[str, ...], rounds: int, output: Path) -> No
 @click.option("--rounds", type=click.IntRange(min=2), default=7, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default="benchmarks-strategies.json")
 def strategies_command(problems: tuple[str, ...], rounds: int, output: Path) -> None:
-    """Seconds an epoch of kvae, of a strategy with one device, and of two workers."""
+    """Time an epoch of kvae, of a strategy with one device, and of two workers."""
     results = {problem: training.share(problem, rounds) for problem in problems or PROBLEMS}
     write_json(output, {"machine": machine(), "strategies": results})
     click.echo("\n\n".join(training.share_table(results[name], name) for name in results))
@@ -51,7 +51,7 @@ def strategies_command(problems: tuple[str, ...], rounds: int, output: Path) -> 
 @click.option("--rounds", type=click.IntRange(min=2), default=5, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default="benchmarks-commands.json")
 def commands_command(rounds: int, output: Path) -> None:
-    """Seconds and memory of whole commands, and where the seconds go."""
+    """Measure the time and memory of whole commands, and of each of their stages."""
     whole, long_run = commands.whole(rounds), commands.long_run()
     write_json(output, {"machine": machine(), "commands": whole, "long_run": long_run})
     click.echo(f"{commands.table(whole)}\n\n{commands.long_table(long_run)}")
@@ -62,7 +62,7 @@ def commands_command(rounds: int, output: Path) -> None:
 @click.option("--output", type=click.Path(path_type=Path), default="benchmarks-growth.json")
 @click.option("--plot", type=click.Path(path_type=Path), default="benchmarks-growth.png")
 def growth_command(rounds: int, output: Path, plot: Path) -> None:
-    """How seconds and memory grow with images, pixels, hidden units, latents and batches."""
+    """Measure how time and memory grow with images, pixels, units, latents and batches."""
     results = growth.measure(rounds)
     write_json(output, {"machine": machine(), "growth": results})
     growth.plot(results, plot)
@@ -74,7 +74,7 @@ def growth_command(rounds: int, output: Path, plot: Path) -> None:
 @click.option("--data-dir", type=click.Path(path_type=Path), envvar="TFDS_DATA_DIR")
 @click.option("--output", type=click.Path(path_type=Path), default="benchmarks-parts.json")
 def parts_command(datasets: tuple[str, ...], data_dir: Path | None, output: Path) -> None:
-    """What each prior, posterior and bound brings, and what an epoch with it costs."""
+    """Compare all priors, posteriors and bounds in quality and in the time of an epoch."""
     results = {}
     for name in datasets or parts.SETTINGS:
         results[name] = parts.measure(name, data_dir)
@@ -87,7 +87,7 @@ def parts_command(datasets: tuple[str, ...], data_dir: Path | None, output: Path
 @click.option("--data-dir", type=click.Path(path_type=Path), envvar="TFDS_DATA_DIR")
 @click.option("--output", type=click.Path(path_type=Path), default="benchmarks-checkpoints.json")
 def checkpoints_command(runs: tuple[str, ...], data_dir: Path | None, output: Path) -> None:
-    """The share of a training's time that goes into its checkpoints."""
+    """Measure the share of the training time that checkpoints take."""
     results = {
         name: checkpoints.measure(name, data_dir, **checkpoints.RUNS[name])
         for name in runs or checkpoints.RUNS
@@ -100,7 +100,7 @@ def checkpoints_command(runs: tuple[str, ...], data_dir: Path | None, output: Pa
 @click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default="benchmarks-sweep.json")
 def sweep_command(jobs: int, output: Path) -> None:
-    """A sweep of 12 Frey runs against the same runs as separate commands."""
+    """Time a sweep of 12 Frey Faces runs, and the same runs as separate commands."""
     result = sweeps.measure(jobs)
     write_json(output, {"machine": machine(), "sweep": result})
     click.echo(sweeps.table(result))
@@ -109,7 +109,7 @@ def sweep_command(jobs: int, output: Path) -> None:
 @main.command(name="fingerprints")
 @click.option("--data-dir", type=click.Path(path_type=Path), envvar="TFDS_DATA_DIR")
 def fingerprints_command(data_dir: Path | None) -> None:
-    """Hashes of short trainings, to compare two commits by."""
+    """Print hashes of short trainings, to test whether two commits train the same weights."""
     for name, weights, history in fingerprints.fingerprints(data_dir):
         click.echo(f"{name:30} {weights}  {history}")
 
@@ -118,14 +118,14 @@ def fingerprints_command(data_dir: Path | None) -> None:
 @click.argument("problem", type=click.Choice(list(PROBLEMS)))
 @click.option("--rows", type=click.IntRange(min=1), default=20, show_default=True)
 def profile_command(problem: str, rows: int) -> None:
-    """Where a training step's time goes."""
+    """Time the operations of a training step."""
     click.echo(f"| operation of a {problem} step | microseconds |\n| --- | --- |")
     for name, microseconds in profile.profile(problem, rows):
         click.echo(f"| {name} | {microseconds:.0f} |")
 
 
 def machine() -> dict[str, object]:
-    """What the figures were measured on, as far as it says."""
+    """The machine that the figures were measured on."""
     return {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
 
 

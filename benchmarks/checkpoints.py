@@ -1,4 +1,4 @@
-"""What checkpoints cost: the share of a training's time that goes into saving it."""
+"""Measure which share of the training time checkpoints take."""
 
 import tempfile
 import time
@@ -14,11 +14,16 @@ RUNS: dict[str, dict[str, Any]] = {
 
 
 def measure(name: str, data_dir: Path | None, **options: Any) -> dict[str, float]:
-    """Train as `kvae train` does, and add up what saving takes.
+    """Train as `kvae train` does, and add up the time that saving checkpoints takes.
+
+    Args:
+        name: The name of the dataset.
+        data_dir: Folder of the datasets that `kvae.data.load` prepares.
+        **options: Options of `kvae.configure`.
 
     Returns:
-        `training`, seconds of the epochs alone; `saves`, how many there were; `saving`, their
-        seconds.
+        `training`, the seconds that the epochs took; `saves`, the number of checkpoints; `saving`,
+        the seconds that saving them took.
     """
     from kvae import configure, data, runs
     from kvae.runs.checkpoints import Checkpoints
@@ -40,7 +45,11 @@ def measure(name: str, data_dir: Path | None, **options: Any) -> dict[str, float
 
 
 def table(results: dict[str, dict[str, float]]) -> str:
-    """The results as a Markdown table."""
+    """The results as a Markdown table.
+
+    Args:
+        results: What `measure` returned for each run, by its name.
+    """
     lines = [
         "| run | training, s | checkpoints | ms each | share of the time |",
         "| --- | --- | --- | --- | --- |",

@@ -1,4 +1,4 @@
-"""Seconds and memory of whole commands, as a user types them, and where the seconds go."""
+"""Measure the time and memory of whole commands, and the time of each of their stages."""
 
 import json
 import os
@@ -24,19 +24,25 @@ COMMANDS = {
     "kvae train --dataset mnist --epochs 10": ("train", "--dataset", "mnist", "--epochs", "10"),
     "kvae sample": ("sample",),
 }
-"""In this order: the last needs a saved model."""
+"""The commands that are measured, in this order, since the last one needs a saved model."""
 BASELINES = {
     'python -c "import click"': "import click",
     'python -c "import tensorflow"': "import tensorflow",
 }
+"""Programs whose time the commands are compared with."""
 
 
 def whole(rounds: int) -> dict[str, Any]:
-    """Run the commands in turn, `rounds` times over, each with compiled code kept by the first.
+    """Run all commands in turn, several times.
+
+    The first round compiles, and its compiled code is kept for the following rounds.
+
+    Args:
+        rounds: How many times each command runs.
 
     Returns:
-        For each command and baseline, seconds and peak memory of every round, and seconds by
-        stage.
+        For each command and each program of `BASELINES`, the seconds and the peak memory of every
+        round; for each command also the seconds of each stage.
     """
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -50,7 +56,7 @@ def whole(rounds: int) -> dict[str, Any]:
                 extra = ("--name", "run", "--overwrite") if arguments[0] == "train" else ()
                 seconds, memory = _run([*module, *arguments, *extra], place)
                 by_stage = json.loads(stages.read_text())
-                # What the interpreter does before and after.
+                # The rest is the time that the interpreter takes to start and to exit.
                 by_stage["start and exit"] = seconds - sum(by_stage.values())
                 key = f"{name} (nothing kept)" if round_ == 0 and arguments[0] == "train" else name
                 _add(results, key, seconds, memory)
@@ -59,9 +65,15 @@ def whole(rounds: int) -> dict[str, Any]:
 
 
 def long_run() -> dict[str, Any]:
-    """A 30-epoch MNIST run beside 30 floors, half of them before and half of them after.
+    """Compare a 30-epoch MNIST run with the floor, the time of its matrix products alone.
 
-    The floor is the quickest of those at hand, as in `benchmarks.training`.
+    The floor is measured half before the run and half after it, with the fastest library that is
+    installed, as in `benchmarks.training`.
+
+    Returns:
+        `seconds` and `memory` (peak MiB) of the run; `floor`, the seconds of the matrix products of
+        an epoch; `bound`, the largest time that is acceptable; `import_tensorflow_memory`, the peak
+        MiB of importing TensorFlow alone.
     """
     names = [name for name in CONTESTANTS if name.startswith("floor")]
     with tempfile.TemporaryDirectory() as folder:
@@ -92,7 +104,7 @@ def _floors(names: Sequence[str], rounds: int = 8) -> dict[str, list[float]]:
 
 
 def _run(command: Sequence[str], folder: Path) -> tuple[float, float]:
-    """Seconds and peak MiB of a command in `folder`."""
+    """Run a command in a folder, and return its seconds and its peak memory in MiB."""
     root = str(Path(__file__).parents[1])
     cache = folder / "cache"
     environment = os.environ | {"XDG_CACHE_HOME": str(cache), "PYTHONPATH": root}
@@ -117,7 +129,11 @@ def _add(results: dict[str, Any], name: str, seconds: float, memory: float) -> N
 
 
 def table(results: dict[str, Any]) -> str:
-    """Whole commands, and the medians of their stages, as Markdown."""
+    """The medians of whole commands and of their stages as Markdown tables.
+
+    Args:
+        results: What `whole` returned.
+    """
     baselines = [results[name]["seconds"] for name in BASELINES]
     lines = [
         "| command | seconds | × import click | × import tensorflow | peak MiB |",
@@ -151,7 +167,11 @@ def table(results: dict[str, Any]) -> str:
 
 
 def long_table(result: dict[str, Any]) -> str:
-    """The 30-epoch run in a few lines of Markdown."""
+    """The figures of the 30-epoch run as a Markdown table.
+
+    Args:
+        result: What `long_run` returned.
+    """
     imported = result["import_tensorflow_memory"]
     return "\n".join(
         [

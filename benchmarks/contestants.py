@@ -1,9 +1,12 @@
-"""One trainer a function: each sets up, and returns what runs an epoch and gives its mean loss.
+"""The contestants of the benchmarks: kvae, its matrix products alone, and other frameworks.
 
-A contestant lives in a process of its own, so that no framework's threads get into another's
-way: `python -m benchmarks.contestants NAME PROBLEM`, the problem in JSON, answers every line on
-standard input with the seconds that the problem's epochs took, the loss of the last, and the peak
-memory so far.
+Each is a function that prepares the training of a problem, and returns a function that trains one
+epoch and returns its mean loss.
+
+A contestant runs in a separate process, so that the threads of one framework do not disturb
+another. `python -m benchmarks.contestants NAME PROBLEM` takes the problem as JSON. For every line
+on its standard input it runs the problem's epochs, and writes the seconds that an epoch took, the
+loss of the last one, and the peak memory so far.
 """
 
 import contextlib
@@ -35,7 +38,7 @@ def _products(problem: Problem) -> tuple[list[tuple[np.ndarray, np.ndarray]], in
         return rng.standard_normal(shape).astype(np.float32)
 
     batch, pixels, hidden = problem.batch_size, problem.pixels, problem.hidden
-    # One array a place, as in training, so that caches hold what they would hold there.
+    # Each product has its own arrays, as in training, so that the caches hold the same data.
     x, h1, h2 = matrix(batch, pixels), matrix(batch, hidden), matrix(batch, hidden)
     layers = [(x, matrix(pixels, hidden), False)]
     layers += [(h1, matrix(hidden, problem.latent), True) for _ in ("mean", "log-variance")]
@@ -52,7 +55,7 @@ def _products(problem: Problem) -> tuple[list[tuple[np.ndarray, np.ndarray]], in
 
 
 def floor_numpy(problem: Problem) -> Epoch:
-    """The matrix products of one epoch and nothing else, by NumPy's BLAS."""
+    """The matrix products of one epoch and nothing else, with NumPy's BLAS."""
     products, steps = _products(problem)
 
     def epoch() -> float:
@@ -65,7 +68,7 @@ def floor_numpy(problem: Problem) -> Epoch:
 
 
 def floor_torch(problem: Problem) -> Epoch:
-    """The same by PyTorch's."""
+    """The matrix products of one epoch and nothing else, with PyTorch."""
     import torch
 
     products, steps = _products(problem)
@@ -82,13 +85,19 @@ def floor_torch(problem: Problem) -> Epoch:
 
 
 def floor_xla(problem: Problem) -> Epoch:
-    """The same by XLA, as kvae and JAX have them: what a program compiled by it cannot go below."""
+    """The matrix products of one epoch and nothing else, with XLA, which kvae and JAX use.
+
+    No program that XLA compiles can be faster than this.
+    """
     import tensorflow as tf
 
     products, steps = _products(problem)
 
     def plain(matrix: np.ndarray) -> tuple[tf.Tensor, bool]:
-        """NumPy's transposes are views, which a constant would copy into another order."""
+        """A matrix as a constant, and whether it has to be transposed.
+
+        NumPy's transposes are views, which a constant would copy into another order.
+        """
         turned = not matrix.flags.c_contiguous
         return tf.constant(matrix.T if turned else matrix), turned
 
@@ -98,7 +107,8 @@ def floor_xla(problem: Problem) -> Epoch:
     @tf.function(jit_compile=True, autograph=False)
     def run(lefts: list[tf.Tensor], rights_: list[tf.Tensor]) -> tf.Tensor:
         def step(number: tf.Tensor, total: tf.Tensor, lefts: list[tf.Tensor]) -> list:
-            # A pixel of each changes in place, or XLA would take the products out of the loop.
+            # One number of each matrix changes: XLA would move the products out of the loop if
+            # all steps had the same ones.
             change = tf.reshape(1e-9 * total, (1,))
             lefts = [tf.tensor_scatter_nd_update(left, [[0, 0]], change) for left in lefts]
             found = [
@@ -123,7 +133,7 @@ def floor_xla(problem: Problem) -> Epoch:
 
 
 def kvae(problem: Problem, **limits: int) -> Epoch:
-    """This project's compiled epoch."""
+    """kvae's compiled epoch."""
     from kvae.training.epochs import CompiledEpoch
 
     model, optimizer, images = _kvae_model(problem)
@@ -133,7 +143,7 @@ def kvae(problem: Problem, **limits: int) -> Epoch:
 
 
 def _kvae_model(problem: Problem) -> tuple:
-    """Model, optimizer and training images."""
+    """kvae's model, optimizer and training images for a problem."""
     import kvae as package
     from kvae.training.loop import State
 
@@ -152,16 +162,16 @@ def _kvae_model(problem: Problem) -> tuple:
 
 
 def kvae_chunks(problem: Problem) -> Epoch:
-    """The same with images that are not kept on the device, as too large ones are not."""
+    """kvae's compiled epoch with images in chunks, as it trains on images that do not fit."""
     return kvae(problem, resident_bytes=0)
 
 
 def kvae_shared(problem: Problem, strategy: str = "mirrored") -> Epoch:
-    """The same in the loop of a strategy: with one device, what the loop itself costs."""
+    """kvae's epoch with a strategy. With a single device this measures what its loop costs."""
     from kvae.training import new_strategy
     from kvae.training.distributed import DistributedEpoch
 
-    # Before anything else is done with TensorFlow.
+    # A strategy must be created before TensorFlow is used for anything else.
     place = new_strategy(strategy)
     model, optimizer, images = _kvae_model(problem)
     run = DistributedEpoch(model, optimizer, images, model.config.training, "none", place)
@@ -170,7 +180,7 @@ def kvae_shared(problem: Problem, strategy: str = "mirrored") -> Epoch:
 
 
 def kvae_workers(problem: Problem) -> Epoch:
-    """The same shared by two processes of this machine."""
+    """kvae's epoch shared by two processes of this machine."""
     addresses = []
     for _ in range(2):
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -190,7 +200,7 @@ def kvae_workers(problem: Problem) -> Epoch:
 
 
 def _other_worker(problem: Problem) -> None:
-    """Train along until the first worker is gone."""
+    """The second worker: train until the first worker ends."""
     from kvae.errors import KvaeError
 
     epoch = kvae_shared(problem, "multiworker")
@@ -257,12 +267,12 @@ def _keras_fit(problem: Problem, jit: bool) -> Epoch:
 
 
 def keras_fit(problem: Problem) -> Epoch:
-    """Keras's `fit` with an equal `train_step`."""
+    """Keras's `fit` with a `train_step` that computes the same as kvae."""
     return _keras_fit(problem, jit=False)
 
 
 def keras_fit_jit(problem: Problem) -> Epoch:
-    """The same, compiled with XLA."""
+    """Keras's `fit` with a `train_step` that computes the same as kvae, compiled with XLA."""
     return _keras_fit(problem, jit=True)
 
 
@@ -294,7 +304,7 @@ def _torch_networks(problem: Problem):
 
 
 def torch_eager(problem: Problem) -> Epoch:
-    """PyTorch's eager loop over a DataLoader."""
+    """An eager PyTorch training loop over a DataLoader."""
     import torch
     from torch.nn import functional
     from torch.utils.data import DataLoader, TensorDataset
@@ -339,7 +349,7 @@ def torch_eager(problem: Problem) -> Epoch:
 
 
 def jax_scan(problem: Problem) -> Epoch:
-    """JAX, a whole epoch in one compiled `lax.scan`, the images on the device."""
+    """A JAX training loop: a whole epoch in one compiled `lax.scan`, the images on the device."""
     import jax
     import jax.numpy as jnp
 
@@ -424,7 +434,7 @@ def jax_scan(problem: Problem) -> Epoch:
 
 
 def pythae(problem: Problem) -> Epoch:
-    """pythae's trainer, which has no Gaussian likelihood with learned variances."""
+    """The trainer of pythae, which has no Gaussian likelihood with learned variances."""
     if problem.likelihood != "bernoulli":
         raise ImportError("pythae has no Gaussian likelihood with learned variances")
     import torch
@@ -499,12 +509,12 @@ CONTESTANTS: dict[str, Callable[[Problem], Epoch]] = {
 
 
 def main() -> None:
-    """Set up, say whether that worked, and run epochs on demand."""
+    """Prepare a contestant, report whether that worked, and run epochs on request."""
     name, problem = sys.argv[1], Problem(**json.loads(sys.argv[2]))
     if name == "other worker":
         _other_worker(problem)
         return
-    # Frameworks print to standard output; only answers may go there.
+    # Standard output is for answers only: what frameworks print goes to standard error.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
@@ -526,7 +536,7 @@ def main() -> None:
             loss = epoch()
         seconds = (time.perf_counter() - start) / problem.epochs
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        # NaN has no place in JSON, and the floor has no loss.
+        # The floor has no loss. It returns NaN, which JSON cannot hold.
         answer(seconds=seconds, loss=None if math.isnan(loss) else loss, memory=memory)
 
 

@@ -1,7 +1,7 @@
-"""Hashes of what short trainings come to: the same before and after a change that moves code about.
+"""Hashes of short trainings, which must not change when code is only moved or rewritten.
 
-Each row is one training of three epochs on digits, or of one epoch on some of MNIST or of the Frey
-Faces. Two commits whose rows are equal train the same weights, bit for bit, and write the same
+Each row is a training of three epochs on the digits, or of one epoch on MNIST or on the Frey Faces.
+If the rows of two commits are equal, both train the same weights, bit for bit, and write the same
 `history.csv`.
 """
 
@@ -48,13 +48,19 @@ TRAININGS: dict[str, dict[str, Any]] = {
     "frey": {"dataset": "frey", "epochs": 1},
     "frey, best": {"dataset": "frey", "recipe": "best", "epochs": 1, "components": 5},
 }
-"""Options by name; the rest is as `SMALL` has it."""
+"""The options of each training, by its name; other options are those of `SMALL`."""
 
 
 def fingerprints(data_dir: Path | None) -> Iterator[tuple[str, str, str]]:
-    """Name, hash of the weights and hash of the history of each training.
+    """Train every configuration of `TRAININGS` and hash the results.
 
-    Datasets that are not to be had are left out.
+    Datasets that cannot be loaded are left out.
+
+    Args:
+        data_dir: Folder of the datasets that `kvae.data.load` prepares.
+
+    Yields:
+        The name of each training, a hash of its weights, and a hash of its history.
     """
     import kvae
 

@@ -1,4 +1,4 @@
-"""How an epoch's seconds and memory grow with the problem, beside the matrix products alone."""
+"""Measure how the time and memory of an epoch grow with the size of the problem."""
 
 import dataclasses
 from pathlib import Path
@@ -20,7 +20,14 @@ FLOOR, KVAE, CHUNKS = "floor (NumPy)", "kvae", "kvae, in chunks"
 
 
 def measure(rounds: int) -> dict[str, list[dict[str, Any]]]:
-    """Vary one thing at a time: medians of seconds and peak MiB for each value of each sweep."""
+    """Vary one property of the problem at a time.
+
+    Args:
+        rounds: How many times each epoch is timed.
+
+    Returns:
+        For each sweep, by its name, the median seconds and the peak MiB at each of its values.
+    """
     results: dict[str, list[dict[str, Any]]] = {}
     for title, (field, values) in SWEEPS.items():
         names = (FLOOR, KVAE, CHUNKS) if field == "count" else (FLOOR, KVAE)
@@ -42,7 +49,11 @@ def measure(rounds: int) -> dict[str, list[dict[str, Any]]]:
 
 
 def table(results: dict[str, list[dict[str, Any]]]) -> str:
-    """The sweeps as a Markdown table."""
+    """The sweeps as a Markdown table.
+
+    Args:
+        results: What `measure` returned.
+    """
     lines = [
         "| | | floor, s | kvae, s | × floor | MiB | in chunks × kvae | MiB |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -62,7 +73,14 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def plot(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """Seconds above, memory below, a column a sweep; straight lines of slope one are linear."""
+    """Plot seconds (upper row) and memory (lower row) of each sweep (columns) to a file.
+
+    The axes of the upper row are logarithmic: linear growth is a line of slope one.
+
+    Args:
+        results: What `measure` returned.
+        path: The file to write.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(16, 6.4), layout="constrained")

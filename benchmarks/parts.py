@@ -1,4 +1,4 @@
-"""What priors, posteriors and bounds bring on the same budget, and what they cost."""
+"""Compare priors, posteriors and bounds on the same budget, in quality and in time."""
 
 import itertools
 import time
@@ -18,7 +18,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "epochs": 3, "binarize": "dynamic",
     },
 }  # fmt: skip
-"""The plain model of each dataset, in which one to three parts are exchanged."""
+"""The plain model of each dataset, of which the prior, posterior and bound are replaced."""
 
 PRIORS = {
     "standard": {},
@@ -32,19 +32,30 @@ BOUNDS = {
     "iwae-5": {"bound": "iwae", "importance_samples": 5},
 }
 PAIRS = 10
-"""Epochs of the plain model that are timed, each next to one of the other."""
+"""How many epochs are timed, each together with an epoch of the plain model."""
 TOO_SLOW = 50.0
-"""Times as long as the plain model's an epoch may take for the rest to be measured."""
+"""A combination whose epoch takes more than so many times that of the plain model is skipped."""
 TRIED = 1000
-"""Training images that this is found out with."""
+"""How many training images are used to find out whether a combination is too slow."""
 IMPORTANCE_SAMPLES = 500
 TESTED = 1000
-"""Test images, at most, that log p(x) is bounded of."""
+"""The largest number of test images for which log p(x) is bounded."""
 COMPARED = 5000
+"""The largest number of training images, and of samples, that coverage is measured with."""
 
 
 def measure(name: str, data_dir: Path | None) -> list[dict[str, Any]]:
-    """Every prior with every posterior and bound: test log-likelihood, use, coverage and cost."""
+    """Train and measure every combination of prior, posterior and bound.
+
+    Args:
+        name: The name of the dataset, in `SETTINGS`.
+        data_dir: Folder of the datasets that `kvae.data.load` prepares.
+
+    Returns:
+        A row for each combination: its test log-likelihood and ELBO, the number of active units,
+        the coverage of the training images by samples, and the time of an epoch in multiples of
+        that of the plain model. A combination that is too slow has none of these.
+    """
     from kvae import build, configure, data
     from kvae.evaluation import Evaluator, fidelity, importance_weighted_bound
     from kvae.training.epochs import CompiledEpoch, new_optimizer
@@ -72,7 +83,8 @@ def measure(name: str, data_dir: Path | None) -> list[dict[str, Any]]:
         options = {"posterior": posterior, **PRIORS[prior], **BOUNDS[bound]}
         row = {"prior": prior, "posterior": posterior, "bound": bound}
         rows.append(row)
-        # With another bound it would take longer yet, and more memory than there may be.
+        # A pair that is too slow with one bound is skipped with the next: `iwae` would take even
+        # longer, and perhaps more memory than there is.
         if (posterior, prior) not in slow:
             _, tried = made(images[:TRIED], **options)
             if seconds(tried, 1) > TOO_SLOW * seconds(tried_plain, 1):
@@ -101,7 +113,11 @@ def measure(name: str, data_dir: Path | None) -> list[dict[str, Any]]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows as a Markdown table."""
+    """The rows as a Markdown table.
+
+    Args:
+        rows: What `measure` returned.
+    """
     lines = [
         "| bound | posterior | prior | log p(x), nats | ELBO | active units | coverage "
         "| epoch, × plain |",

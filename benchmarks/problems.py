@@ -1,4 +1,4 @@
-"""The two networks that are timed, the same for everyone."""
+"""The problems that are timed: a dataset and a network, the same for every framework."""
 
 import math
 from dataclasses import dataclass
@@ -12,17 +12,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Problem:
-    """One hidden tanh layer each way, Adagrad with Keras's start, 32-bit floats.
+    """A VAE whose encoder and decoder have one hidden tanh layer each, trained in 32-bit floats.
+
+    The optimizer is Adagrad with the initial accumulators of Keras.
 
     Attributes:
-        dataset: Whose training images are used, or `noise`.
-        likelihood: `bernoulli`, or `normal` with a mean and a log-variance a pixel.
-        pixels: Of an image; the square of a whole number for noise.
-        hidden: Units of the hidden layer.
-        latent: Latent dimensions.
-        batch_size: Images a step; the last step of an epoch takes what is left.
-        epochs: An epoch of the small problem is too short to be timed alone.
-        count: Images of noise.
+        dataset: The dataset whose training images are used, or `noise` for random images.
+        likelihood: `bernoulli`, or `normal` with a mean and a log-variance for each pixel.
+        pixels: How many pixels an image has; the square of a whole number for noise.
+        hidden: How many units the hidden layer has.
+        latent: How many latent dimensions there are.
+        batch_size: How many images a step has; the last step of an epoch may have fewer.
+        epochs: How many epochs are timed together, since one may be too short to be timed alone.
+        learning_rate: The learning rate of Adagrad.
+        count: How many images of noise there are.
     """
 
     dataset: str
@@ -37,11 +40,11 @@ class Problem:
 
     @property
     def outputs(self) -> int:
-        """Numbers that the decoder gives for an image."""
+        """How many numbers the decoder returns for an image."""
         return self.pixels * (2 if self.likelihood == "normal" else 1)
 
     def load(self) -> "Dataset":
-        """The dataset."""
+        """Load the dataset."""
         from kvae import data
 
         if self.dataset != "noise":
@@ -53,7 +56,7 @@ class Problem:
         return data.Dataset("noise", data.Split(images), few, few, "noise")
 
     def floats(self) -> np.ndarray:
-        """float32 `[count, pixels]` in [0, 1], as other frameworks want them."""
+        """The training images as float32 in [0, 1], `[count, pixels]`, for other frameworks."""
         images = self.load().train.images
         return (images.reshape(len(images), -1) / np.float32(255)).astype(np.float32)
 
@@ -63,7 +66,7 @@ PROBLEMS = {
     "frey": Problem("frey", "normal", 560, 200, 10, 64, epochs=20),
 }
 
-# kvae's bound on log-variances, so that everyone computes the same thing.
+# kvae bounds log-variances from below; the others do the same, so that all compute the same.
 MIN_LOG_VARIANCE = -2 * float(np.log(256))
 ACCUMULATOR = 0.1
 EPSILON = 1e-7

@@ -1,4 +1,4 @@
-"""Where a training step's time goes, operation by operation, as TensorFlow's profiler sees it."""
+"""Time the operations of a training step with TensorFlow's profiler."""
 
 import tempfile
 from collections import Counter
@@ -7,14 +7,21 @@ from pathlib import Path
 from benchmarks.contestants import kvae
 from benchmarks.problems import PROBLEMS
 
-# What encloses the operations rather than being one.
+# Events whose names have these words contain operations and are not operations themselves.
 _OUTER = ("Execut", "Eager", "TFE_", "inference", "BlockUntilReady", "epoch", "Kernel", "run")
 
 
 def profile(problem: str, rows: int) -> list[tuple[str, float]]:
-    """The operations of one epoch that took longest: XLA's name, and microseconds a step.
+    """Find the operations that take longest in an epoch.
 
-    Operations that do not need each other's results run side by side, so their times overlap.
+    Operations that do not depend on each other may run at the same time, so their times overlap.
+
+    Args:
+        problem: The name of the problem, in `benchmarks.problems.PROBLEMS`.
+        rows: How many operations are returned.
+
+    Returns:
+        The name that XLA gives each operation, and its microseconds in a step.
     """
     import tensorflow as tf
     from tensorflow.tsl.profiler.protobuf import xplane_pb2

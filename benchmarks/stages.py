@@ -1,8 +1,8 @@
-"""One kvae command in this process, with its time split into stages.
+"""Run a kvae command in this process, and split its time into stages.
 
 `python -m benchmarks.stages FILE ARGUMENT ...` runs `kvae ARGUMENT ...` and writes a JSON object of
-seconds by stage to FILE. A moment counts for the innermost stage it belongs to, and for `other`
-where it belongs to none.
+the seconds of each stage to FILE. Stages can be nested: time counts for the innermost stage only.
+Time outside all stages counts for the stage `other`.
 """
 
 import builtins
@@ -44,12 +44,12 @@ STAGES = {
     "kvae.runs.export:save": "export",
     "kvae.runs.export:load": "load model",
 }
-# What a command would import anyway.
+# Only functions in modules that the command imports anyway are timed.
 MODULES = {"train": tuple(STAGES), "sample": ("kvae.runs.export:load",)}
 
 
 class Stopwatch:
-    """Seconds by stage, each moment counted once."""
+    """Adds up the seconds of each stage."""
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
@@ -58,7 +58,11 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count the block for `name`, but for stages within it."""
+        """Count the time of a block for a stage, without the time of stages within the block.
+
+        Args:
+            name: The name of the stage.
+        """
         self._charge()
         self._stack.append(name)
         try:
@@ -73,7 +77,7 @@ class Stopwatch:
         self._since = now
 
     def imports(self) -> None:
-        """Count the imports of heavy packages, each for itself."""
+        """Count the import of each heavy package as a stage of its own from now on."""
         original = builtins.__import__
 
         @functools.wraps(original)
@@ -87,9 +91,13 @@ class Stopwatch:
         builtins.__import__ = counted
 
     def calls(self, place: str, stage: str) -> None:
-        """Count the calls of a function or method, `module:qualified name`, for a stage.
+        """Count the calls of a function or method for a stage from now on.
 
-        The first evaluation of each evaluator compiles, and counts as that.
+        The first call of an evaluator compiles, and counts for the stage `compile evaluation`.
+
+        Args:
+            place: The function as `module:qualified name`.
+            stage: The name of the stage.
         """
         module, _, qualified = place.partition(":")
         owner: Any = importlib.import_module(module)
@@ -112,7 +120,7 @@ class Stopwatch:
 
 
 def main() -> None:
-    """Run the command."""
+    """Run the command and write the seconds of its stages."""
     target, arguments = Path(sys.argv[1]), sys.argv[2:]
     stopwatch = Stopwatch()
     stopwatch.imports()

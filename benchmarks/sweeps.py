@@ -1,4 +1,4 @@
-"""A sweep against the same runs as separate commands, one after another."""
+"""Compare the time of a sweep with that of the same runs as separate commands."""
 
 import itertools
 import subprocess
@@ -12,14 +12,14 @@ DATASET = "frey"
 
 
 def measure(jobs: int, options: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Wall time of both, with the same results.
+    """Time a sweep, and the same runs as separate commands, one after another.
 
     Args:
-        jobs: Of the sweep.
-        options: Of `kvae train`, for all runs.
+        jobs: How many runs the sweep trains at the same time.
+        options: Further options of `kvae train` for all runs.
 
     Returns:
-        `sweep` and `commands` in seconds, and `runs`, how many there were.
+        `sweep` and `commands`, their seconds; `runs`, the number of runs; and `jobs`.
     """
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -43,7 +43,11 @@ def _seconds(place: Path, *arguments: str) -> float:
 
 
 def table(result: dict[str, Any]) -> str:
-    """The result as a Markdown table."""
+    """The result as a Markdown table.
+
+    Args:
+        result: What `measure` returned.
+    """
     ratio = result["sweep"] / result["commands"]
     return (
         f"| {result['runs']} runs of {DATASET} | seconds | × commands |\n| --- | --- | --- |\n"

@@ -1,4 +1,4 @@
-"""Seconds an epoch: kvae, the matrix products alone, and what people would use instead."""
+"""Time an epoch of kvae, of its matrix products alone, and of other frameworks."""
 
 import dataclasses
 import json
@@ -15,12 +15,17 @@ from benchmarks.contestants import CONTESTANTS
 from benchmarks.problems import PROBLEMS, Problem
 
 STRATEGIES = ("kvae", "kvae, mirrored", "kvae, two workers")
-# Chunks are for images that fill memory, which these do not.
+# Training in chunks is for images that do not fit into memory; the images here do.
 FIELD = [name for name in CONTESTANTS if name not in ("kvae, in chunks", *STRATEGIES[1:])]
 
 
 class Worker:
-    """A contestant in a process of its own."""
+    """A process that runs one of the contestants.
+
+    Args:
+        name: The name of the contestant, in `benchmarks.contestants.CONTESTANTS`.
+        problem: The problem that it trains.
+    """
 
     def __init__(self, name: str, problem: Problem) -> None:
         settings = json.dumps(dataclasses.asdict(problem))
@@ -34,7 +39,7 @@ class Worker:
         )
 
     def answer(self) -> dict[str, Any]:
-        """The next answer; raises if the contestant died."""
+        """Read the next answer of the process. Raises an error if the process has ended."""
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
@@ -42,7 +47,7 @@ class Worker:
         return json.loads(line)
 
     def run(self) -> dict[str, Any]:
-        """Run the problem's epochs."""
+        """Run the epochs of the problem once, and return their seconds, loss and memory."""
         assert self._process.stdin
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -58,10 +63,16 @@ class Worker:
 def in_turn(
     problem: Problem, names: Iterable[str], rounds: int, title: str
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
-    """Run each contestant in turn, `rounds` times over, so that all share the machine's moods.
+    """Run the contestants in turn, several times, so that other load on the machine affects all.
+
+    Args:
+        problem: The problem that they train.
+        names: The names of the contestants.
+        rounds: How many times each of them runs.
+        title: The description of the progress bar.
 
     Returns:
-        The answers of each, and why others are missing.
+        The answers of each contestant, and the reasons why others could not run, by their names.
     """
     workers, missing = {}, {}
     for name in names:
@@ -81,7 +92,16 @@ def in_turn(
 
 
 def share(name: str, rounds: int) -> dict[str, Any]:
-    """Time the loops of strategies at a problem; milliseconds an epoch, and ratios to kvae."""
+    """Time the training loops of strategies on a problem.
+
+    Args:
+        name: The name of the problem, in `benchmarks.problems.PROBLEMS`.
+        rounds: How many times each of them runs.
+
+    Returns:
+        For each loop, the seconds of an epoch in each round, the ratio to kvae's own loop, and the
+        last loss.
+    """
     answers, _ = in_turn(PROBLEMS[name], STRATEGIES, rounds, name)
     seconds = {name: [each["seconds"] for each in given] for name, given in answers.items()}
     return {
@@ -95,7 +115,12 @@ def share(name: str, rounds: int) -> dict[str, Any]:
 
 
 def share_table(result: dict[str, Any], problem: str) -> str:
-    """What `share` found as a Markdown table."""
+    """The result of `share` as a Markdown table.
+
+    Args:
+        result: What `share` returned.
+        problem: The name of the problem.
+    """
     lines = [f"| {problem} | ms an epoch, median | × kvae | loss |", "| --- | --- | --- | --- |"]
     lines += [
         f"| {loop} | {1000 * median(figures['seconds']):.0f} | {figures['to_kvae']:.2f} "
@@ -106,10 +131,15 @@ def share_table(result: dict[str, Any], problem: str) -> str:
 
 
 def compare(name: str, rounds: int) -> dict[str, Any]:
-    """Time every contestant at a problem.
+    """Time every contestant on a problem.
+
+    Args:
+        name: The name of the problem, in `benchmarks.problems.PROBLEMS`.
+        rounds: How many times each of them runs.
 
     Returns:
-        Seconds, losses, and ratios to the floor taken round by round.
+        For each contestant, its seconds, its last loss, and its ratios to the floor and to kvae,
+        which are medians over the ratios of each round.
     """
     problem = PROBLEMS[name]
     answers, missing = in_turn(problem, FIELD, rounds, name)
@@ -136,7 +166,11 @@ def compare(name: str, rounds: int) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """A comparison as a Markdown table."""
+    """A comparison as a Markdown table.
+
+    Args:
+        result: What `compare` returned.
+    """
     lines = [
         f"| {result['problem']}, {result['rounds']} rounds | ms an epoch, median (quartiles) "
         f"| × floor | × kvae | loss after {result['epochs']} epochs |",
