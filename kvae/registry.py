@@ -1,7 +1,7 @@
-"""The parts a run is put together from, by the names that users type.
+"""The parts that a run can have, by the names that users give them.
 
-Adding a part is a new file and one line here. The values are `module:attribute` strings, so that
-names can be listed, and typos answered, without importing TensorFlow.
+A new part is a new file and one line here. The values of the tables are `module:attribute` strings,
+so that the names can be listed and checked without importing TensorFlow.
 """
 
 import difflib
@@ -17,7 +17,7 @@ DATASETS = {
     "frey": "kvae.data.tfds:load_built_in",
     "frey/blocks": "kvae.data.tfds:load_built_in",
 }
-"""Built-in datasets; each loader takes a `kvae.data.Request`."""
+"""Built-in datasets: functions that load them from a `kvae.data.Request`."""
 
 LIKELIHOODS = {
     "bernoulli": "kvae.models.likelihoods:Bernoulli",
@@ -26,14 +26,14 @@ LIKELIHOODS = {
     "discretized-logistic": "kvae.models.likelihoods:Logistic",
     "continuous-bernoulli": "kvae.models.likelihoods:ContinuousBernoulli",
 }
-"""p(x|z): Keras layers from the decoder's last hidden layer to a distribution over images."""
+"""p(x|z): Keras layers that map the decoder's last hidden layer to a distribution over images."""
 
 POSTERIORS = {
     "diagonal": "kvae.models.vae.posteriors:DiagonalNormal",
     "full": "kvae.models.vae.posteriors:FullNormal",
     "iaf": "kvae.models.vae.posteriors:InverseAutoregressive",
 }
-"""q(z|x): Keras layers from the encoder's last hidden layer to a distribution over latents."""
+"""q(z|x): Keras layers that map the encoder's last hidden layer to a distribution over latents."""
 
 PRIORS = {
     "standard": "kvae.models.priors:StandardNormal",
@@ -41,38 +41,38 @@ PRIORS = {
     "vamp": "kvae.models.priors:Vamp",
     "flow": "kvae.models.priors:Flow",
 }
-"""p(z): Keras layers with a `distribution()` over latents."""
+"""p(z): Keras layers whose `distribution()` is a distribution over latents."""
 
 PRIOR_FITS = {
     "mixture": "kvae.training.prior_fit:mixture",
     "flow": "kvae.training.prior_fit:flow",
 }
-"""Functions that fit a prior of that name to a trained model's aggregated posterior."""
+"""Functions that fit a prior of that name to the aggregated posterior of a trained model."""
 
 BOUNDS = {
     "elbo": "kvae.models.vae.bounds:elbo",
     "iwae": "kvae.models.vae.bounds:iwae",
 }
-"""Functions of posterior, decoder, prior, images, seed and weighting to `Terms`."""
+"""Functions of posterior, decoder, prior, images, seed and weighting that return `Terms`."""
 
 ESTIMATORS = {
     "aevb": "kvae.models.vae.estimators:aevb",
     "wake-sleep": "kvae.models.vae.estimators:wake_sleep",
 }
-"""What training follows the gradient of; functions of model, images, seed and weighting."""
+"""Functions of model, images, seed and weighting that return what training maximises."""
 
 STRATEGIES = {
     "mirrored": "kvae.training.distributed:mirrored",
     "multiworker": "kvae.training.distributed:multiworker",
 }
-"""Devices and machines that share a training; functions to a `tf.distribute.Strategy`."""
+"""Ways to share a training among devices: functions that return a `tf.distribute.Strategy`."""
 
 SCHEDULES = {
     "constant": "kvae.training.schedules:constant",
     "cosine": "kvae.training.schedules:cosine",
     "exponential": "kvae.training.schedules:exponential",
 }
-"""Learning rates in the course of a training, from the first one and the number of steps."""
+"""Learning rates during training: functions of the first one and of the number of steps."""
 
 OPTIMIZERS = {
     "adagrad": "keras.optimizers:Adagrad",
@@ -82,17 +82,21 @@ OPTIMIZERS = {
     "rmsprop": "keras.optimizers:RMSprop",
     "sgd": "keras.optimizers:SGD",
 }
-"""Keras optimizers, each with Keras's own defaults but for the learning rate."""
+"""Keras optimizers. All their settings except the learning rate are the defaults of Keras."""
 
 SHOWN = 80
-"""Letters of a name in an error, at most."""
+"""How many characters of a name an error message shows."""
 
 
 def resolve(table: Mapping[str, str], name: str) -> Any:
-    """The object that `name` stands for in one of the tables above.
+    """Import the object that a name stands for.
+
+    Args:
+        table: One of the tables above, or any other table of the same form.
+        name: A key of the table.
 
     Raises:
-        UsageError: `name` is not in the table; the message has the nearest name.
+        UsageError: `name` is not in the table. The message has the most similar name.
     """
     if name not in table:
         raise unknown("name", name, table)
@@ -101,7 +105,14 @@ def resolve(table: Mapping[str, str], name: str) -> Any:
 
 
 def unknown(what: str, name: str, known: Iterable[str], also: str = "") -> UsageError:
-    """The error for a name that is not among the `known` ones, with the nearest of them."""
+    """The error for an unknown name, with the most similar name that is known.
+
+    Args:
+        what: What the name is for, such as `dataset`.
+        name: The unknown name.
+        known: All names that are known.
+        also: Text that follows the list of known names.
+    """
     known = sorted(known)
     near = difflib.get_close_matches(name[:SHOWN].lower(), known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}{also}"
