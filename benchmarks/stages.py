@@ -77,7 +77,7 @@ class Stopwatch:
         self._since = now
 
     def imports(self) -> None:
-        """Count the import of each heavy package as a stage of its own from now on."""
+        """Count the import of each heavy package as a separate stage from now on."""
         original = builtins.__import__
 
         @functools.wraps(original)

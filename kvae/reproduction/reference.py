@@ -676,8 +676,8 @@ def _mnist_converges_faster(bench: Bench) -> Finding:
             ),
             Part(
                 "the bound of MNIST is lower, per image and per pixel",
-                f"{bounds['mnist'][0]:.1f} against {bounds['frey'][0]:.1f} nats an image, "
-                f"{bounds['mnist'][1]:.3f} against {bounds['frey'][1]:.3f} a pixel. For MNIST it "
+                f"{bounds['mnist'][0]:.1f} against {bounds['frey'][0]:.1f} nats per image, "
+                f"{bounds['mnist'][1]:.3f} against {bounds['frey'][1]:.3f} per pixel. For MNIST it "
                 "bounds the logarithm of a probability, which is never above 0; for the Frey Faces "
                 "that of a density, which can be. No model of MNIST could change the order",
                 bounds["mnist"][0] < bounds["frey"][0] and bounds["mnist"][1] < bounds["frey"][1],
