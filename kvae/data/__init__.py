@@ -1,4 +1,4 @@
-"""Images to train on: built-in datasets, TFDS datasets, folders, `.npy` and `.npz` files."""
+"""Images: built-in datasets, TFDS datasets, folders of image files, `.npy` and `.npz` files."""
 
 from kvae.data.dataset import Dataset, Split
 from kvae.data.loading import load

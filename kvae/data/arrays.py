@@ -11,27 +11,30 @@ from kvae.errors import KvaeError
 from kvae.io.reading import read_arrays
 
 SPLITS = ("train", "validation", "test")
-LEAST = 10
-"""Training images: some of them may be held out."""
-LABELS = 1_000_000
-"""Labels are counted from 0, and there are fewer than this."""
-SHOWN = 10
-"""Names of arrays in an error, at most."""
+MIN_TRAIN_IMAGES = 10
+"""The smallest number of training images, some of which may be held out."""
+MAX_LABEL = 999_999
+"""The largest label; counting labels takes memory for every number up to the largest."""
+MAX_NAMES = 10
+"""The largest number of array names in an error message."""
 
 
 def load(request: Request) -> Dataset:
-    """One array of images, or keras-style `x_train`, `y_train`, `x_test`, `y_test` in a `.npz`.
+    """Load one array of images, or `x_train`, `y_train`, `x_test`, `y_test` as Keras names them.
 
-    `x_validation` and `y_validation` are taken where they are there, otherwise the last tenth of
-    the training images (10,000 at most) is for validation. Without `x_test`, as with one array, all
-    images are split 80 : 10 : 10 at random.
+    The file may also have `x_validation` and `y_validation`; otherwise the last tenth of the
+    training images, 10,000 at most, is held out for validation. One array, or training images
+    without `x_test`, are split 80 : 10 : 10 at random.
+
+    Args:
+        request: Its `name` is the path of a `.npy` or `.npz` file.
 
     Raises:
         KvaeError: the file is missing, damaged, not of this kind, or holds no images.
     """
     refuse_resizing(request)
     path = absolute(request.name)
-    arrays = read_arrays(path, lambda names: _wanted(names, path))
+    arrays = read_arrays(path, lambda names: _choose(names, path))
     description = f"images in {path.name}"
     if "x_train" not in arrays:
         (key,) = arrays
@@ -39,8 +42,10 @@ def load(request: Request) -> Dataset:
         return partitioned(str(path), Split(images), request.seed, description)
 
     train = _split(arrays, "train", path)
-    if len(train) < LEAST:
-        raise KvaeError(f"x_train in {path} has {len(train)} images; at least {LEAST} are needed")
+    if len(train) < MIN_TRAIN_IMAGES:
+        raise KvaeError(
+            f"x_train in {path} has {len(train)} images; at least {MIN_TRAIN_IMAGES} are needed"
+        )
     if "x_test" not in arrays:
         return partitioned(str(path), train, request.seed, description)
     test = _split(arrays, "test", path)
@@ -58,15 +63,15 @@ def load(request: Request) -> Dataset:
     return Dataset(str(path), train, validation, test, description, split_seed=request.seed)
 
 
-def _wanted(names: list[str], path: Path) -> Iterable[str]:
-    """Those of the arrays in a file that are images or labels."""
+def _choose(names: list[str], path: Path) -> Iterable[str]:
+    """The names of the arrays in a file that are images or labels."""
     if "x_train" in names:
         known = [f"{kind}_{split}" for kind in "xy" for split in SPLITS]
         return [name for name in names if name in known]
     if len(names) != 1:
-        shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+        found = ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")
         raise KvaeError(
-            f"{path} must have one array, or x_train and x_test, but has {shown or 'nothing'}"
+            f"{path} must have one array, or x_train and x_test, but has {found or 'nothing'}"
         )
     return names
 
@@ -83,9 +88,9 @@ def _split(arrays: dict[str, np.ndarray], name: str, path: Path) -> Split:
             f"y_{name} in {path} must be {len(images)} whole numbers, one for each image, but is "
             f"{labels.dtype} {labels.shape}"
         )
-    if len(labels) and not 0 <= labels.min() <= labels.max() < LABELS:
+    if len(labels) and not 0 <= labels.min() <= labels.max() <= MAX_LABEL:
         raise KvaeError(
-            f"y_{name} in {path} must be from 0 to {LABELS - 1:,}, but is from {labels.min()} to "
+            f"y_{name} in {path} must be from 0 to {MAX_LABEL:,}, but is from {labels.min()} to "
             f"{labels.max()}"
         )
     return Split(images, labels.astype(np.int64))

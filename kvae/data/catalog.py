@@ -1,4 +1,4 @@
-"""What can be loaded by name, and whether it is there already."""
+"""The datasets that can be loaded by name, and whether they are downloaded."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,15 @@ from kvae.data.request import default_data_dir
 
 
 def catalog(data_dir: Path | None = None) -> list[dict[str, Any]]:
-    """The built-in datasets: `name`, `description`, and whether it is `ready` to load."""
+    """List the built-in datasets.
+
+    Args:
+        data_dir: Where TFDS keeps its datasets; None is `default_data_dir()`.
+
+    Returns:
+        For each dataset its `name`, its `description`, and whether it is `ready`, that is, loads
+        without a download.
+    """
     root = data_dir or default_data_dir()
     embedded = {"name": "digits", "description": digits.DESCRIPTION, "ready": True}
     return [

@@ -1,4 +1,4 @@
-"""What a dataset is once it is loaded."""
+"""Images in splits for training, validation and testing, as every loader returns them."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,13 @@ from kvae.errors import KvaeError
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Some of a dataset's images.
+    """Some of a dataset's images, such as those for training.
 
     Attributes:
-        images: uint8 `[count, height, width, channels]`, 0 black to 255 white.
-        labels: integers `[count]`, or None where there are none.
-        features: What else is known of each image, by name, such as the Frey Faces' `frame`.
+        images: uint8 `[count, height, width, channels]`, from 0 (black) to 255 (white).
+        labels: Integers `[count]`; None if the images have no labels.
+        features: Further arrays with one entry for each image, by name, such as `frame` (the
+            number of the frame in the film) of the Frey Faces.
     """
 
     images: np.ndarray
@@ -28,7 +29,11 @@ class Split:
         return len(self.images)
 
     def take(self, index: np.ndarray | slice) -> "Split":
-        """The images at `index`, with what belongs to them."""
+        """Select images together with their labels and features.
+
+        Args:
+            index: Which images: a slice, integers or booleans, as NumPy indexes arrays.
+        """
         return Split(
             self.images[index],
             None if self.labels is None else self.labels[index],
@@ -36,24 +41,28 @@ class Split:
         )
 
     def spread(self, count: int) -> "Split":
-        """`count` images at even distances, or all of them: neighbours are often alike."""
+        """Select images at even distances, because neighbouring images are often alike.
+
+        Args:
+            count: How many; all images if there are fewer.
+        """
         count = min(count, len(self))
         return self.take(np.linspace(0, len(self) - 1, count).round().astype(int))
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Named splits of images, and what is known of them.
+    """Images in three splits, with their description.
 
     Attributes:
-        name: What `kvae.data.load` finds it by.
+        name: The name or path by which `kvae.data.load` finds it.
         train: The images to learn from.
-        validation: Held out, to choose models by.
-        test: Held out, to report on.
-        description: One line on what the images are and where they are from.
-        label_names: What the labels stand for.
-        image_size: Height and width that the images were resized to, None where they were not.
-        split_seed: The seed that decided the splits, where the dataset has none of its own.
+        validation: Images held out to choose the best epoch and the best model.
+        test: Images held out to report results on.
+        description: One line on what the images are and where they come from.
+        label_names: The name of each label, in the order of the labels; empty if there are none.
+        image_size: Height and width that the images were resized to; None if they were not.
+        split_seed: The seed of the random splits, if the dataset came without splits.
     """
 
     name: str
@@ -73,7 +82,7 @@ class Dataset:
 
     @cached_property
     def kind(self) -> str:
-        """`colour`, `binary` (nearly every pixel is nearly black or nearly white), or `grey`."""
+        """`colour`, `binary` (most pixels are nearly black or nearly white), or `grey`."""
         if self.image_shape[2] > 1:
             return "colour"
         some = self.train.images[:: max(1, len(self.train) // 1000)]
@@ -81,12 +90,18 @@ class Dataset:
         return "binary" if extreme > 0.8 else "grey"
 
     def split(self, name: str) -> Split:
-        """The split called `train`, `validation` or `test`."""
+        """Select a split by name.
+
+        Args:
+            name: `train`, `validation` or `test`.
+        """
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
 
 
 def checksum(images: np.ndarray) -> int:
-    """What tells images from others: of all pixels, or where they are many of some thousand images.
+    """A checksum by which other images are told from these.
+
+    It covers the shape and all pixels; of images of more than 256 MiB, only some thousand.
 
     Args:
         images: uint8 `[count, height, width, channels]`.
@@ -97,16 +112,15 @@ def checksum(images: np.ndarray) -> int:
 
 
 def check_images(images: np.ndarray, where: str) -> np.ndarray:
-    """`images` as uint8 `[count, height, width, channels]`.
-
-    Accepts uint8, booleans, whole numbers from 0 to 255 and floats from 0 to 1, of shape
-    `[count, height, width]` or with 1 or 3 channels behind.
+    """Convert an array to uint8 images `[count, height, width, channels]`.
 
     Args:
-        where: Names the source in errors.
+        images: uint8, booleans, integers from 0 to 255 or floats from 0 to 1, of shape `[count,
+            height, width]` or `[count, height, width, channels]` with 1 or 3 channels.
+        where: What the array is, for error messages.
 
     Raises:
-        KvaeError: wrong shape, type or values; not a number.
+        KvaeError: the array has another shape, type or range, or pixels that are not finite.
     """
     if images.ndim == 3:
         images = images[..., None]
@@ -140,17 +154,23 @@ def check_images(images: np.ndarray, where: str) -> np.ndarray:
 
 
 def partition(count: int, seed: int, where: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which of `count` images are for training (80 %), validation (10 %) and testing (10 %).
+    """Split the numbers of images at random, 80 % : 10 % : 10 %.
+
+    Args:
+        count: The number of images.
+        seed: Decides the split.
+        where: What the images are, for error messages.
 
     Returns:
-        Three sorted integer arrays that hold each of 0 ... count - 1 once.
+        The numbers of the images for training, validation and testing, each sorted. Together they
+        hold each of 0 to `count - 1` once.
 
     Raises:
         KvaeError: there are fewer than 10 images.
     """
     if count < 10:
         raise KvaeError(f"{where} has {count} images; at least 10 are needed, to hold some out")
-    # RandomState's numbers never change from one NumPy to the next, so neither do the splits.
+    # RandomState gives the same numbers in every version of NumPy, so splits never change.
     order = np.random.RandomState(seed).permutation(count)
     held_out = count // 10
     cuts = [count - 2 * held_out, count - held_out]
@@ -166,7 +186,19 @@ def partitioned(
     label_names: Sequence[str] = (),
     image_size: tuple[int, int] | None = None,
 ) -> Dataset:
-    """The dataset of images that came without splits."""
+    """Make a dataset of images that came without splits, which are split 80 : 10 : 10 at random.
+
+    Args:
+        name: The name or path by which `kvae.data.load` finds the dataset.
+        everything: All images; at least 10.
+        seed: Decides the splits.
+        description: One line on what the images are and where they come from.
+        label_names: The name of each label, in the order of the labels.
+        image_size: Height and width that the images were resized to; None if they were not.
+
+    Raises:
+        KvaeError: there are fewer than 10 images.
+    """
     train, validation, test = partition(len(everything), seed, name)
     return Dataset(
         name=name,

@@ -1,15 +1,22 @@
-"""scikit-learn's handwritten digits, which need no download."""
+"""The handwritten digits that come with scikit-learn and need no download."""
 
 import numpy as np
 
 from kvae.data.dataset import Dataset, Split, partitioned
 from kvae.data.request import Request, refuse_resizing
 
-DESCRIPTION = "1,797 handwritten digits of 8 x 8, embedded in scikit-learn"
+DESCRIPTION = "1,797 handwritten digits of 8 x 8, included in scikit-learn"
 
 
 def load(request: Request) -> Dataset:
-    """1,797 images of 8 x 8 with labels (Alpaydin & Kaynak, 1998; 17 grey levels)."""
+    """Load 1,797 images of 8 x 8 with labels (Alpaydin & Kaynak, 1998; 17 grey levels).
+
+    Args:
+        request: Its `seed` decides the splits.
+
+    Raises:
+        KvaeError: the request has an `image_size`.
+    """
     from sklearn.datasets import load_digits
 
     refuse_resizing(request)

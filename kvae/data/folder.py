@@ -1,4 +1,4 @@
-"""A folder of image files."""
+"""Folders of image files."""
 
 import warnings
 from collections.abc import Sequence
@@ -9,24 +9,29 @@ from PIL import Image, ImageOps
 
 from kvae.data.dataset import Dataset, Split, partitioned
 from kvae.data.request import Request, absolute
-from kvae.errors import KvaeError
+from kvae.errors import KvaeError, first_line
 from kvae.io import machine
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""By content; Pillow knows others, among them programs that it has other programs run."""
+"""Formats by content. Pillow knows more, such as EPS, a program that it lets Ghostscript run."""
 MAX_PIXELS = 2**26
-_GREY = {"1", "L", "LA", "I", "I;16", "I;16B"}
+"""The largest number of pixels of an image."""
+_GREY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B"}
 
 
 def load(request: Request) -> Dataset:
-    """Every image in a folder, or in its sub-folders, whose names are then the labels.
+    """Load all images in a folder, or in its sub-folders, whose names are then the labels.
 
-    Images are grey if all of them are, otherwise all are read as RGB. Hidden files and files that
-    are no images by their suffix are passed over.
+    If all images are grey, so is the dataset; otherwise all become RGB. Hidden files, and files
+    without the suffix of an image, are skipped.
+
+    Args:
+        request: Its `name` is the path of the folder, its `seed` decides the splits.
 
     Raises:
-        KvaeError: no images, a damaged one, or one of another size than the first.
+        KvaeError: there are no images, one is damaged, or they have different sizes and the
+            request has no `image_size`.
     """
     folder = absolute(request.name)
     paths, labels, label_names = _find(folder)
@@ -38,13 +43,13 @@ def load(request: Request) -> Dataset:
         if images and image.shape[:2] != images[0].shape[:2]:
             raise KvaeError(
                 f"{path} is {_size(image)}, but {paths[0].name} is {_size(images[0])}: give "
-                "--image-size HEIGHTxWIDTH to resize all of them"
+                "`image_size=HEIGHTxWIDTH` to resize all of them"
             )
         if not images:
             machine.require_memory(
                 2 * len(paths) * image.size,
                 f"{len(paths):,} images of {_size(image)}",
-                "give a smaller --image-size",
+                "give a smaller `image_size`",
             )
         grey = grey and image.shape[2] == 1
         images.append(image)
@@ -61,36 +66,46 @@ def load(request: Request) -> Dataset:
 
 
 def read(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    """One image as uint8 `[height, width, 1 or 3]`, resized to `size` (height, width) if given.
+    """Read an image file.
+
+    Args:
+        path: The file.
+        size: Height and width to resize to; None keeps the image as it is.
+
+    Returns:
+        uint8 `[height, width, channels]` with 1 or 3 channels.
 
     Raises:
         KvaeError: the file is not a whole image.
     """
     try:
-        # Pillow warns of what it then reads anyway.
+        # Pillow warns about flaws of files that it can read.
         with (
             warnings.catch_warnings(action="ignore"),
             Image.open(path, formats=FORMATS) as opened,
         ):
             if opened.width * opened.height > MAX_PIXELS:
                 raise ValueError(
-                    f"it says that it has {opened.width:,} x {opened.height:,} pixels, which is "
-                    f"more than {MAX_PIXELS:,}"
+                    f"its {opened.width:,} x {opened.height:,} pixels are more than {MAX_PIXELS:,}"
                 )
             image = ImageOps.exif_transpose(opened)
             if image.mode.startswith("I"):
-                # 16 bits a pixel; Pillow's own conversion would clip them all to white.
+                # A pixel has 16 bits; Pillow's own conversion would clip most of them to white.
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            image = image.convert("L" if image.mode in _GREY else "RGB")
+            image = image.convert("L" if image.mode in _GREY_MODES else "RGB")
     # Damaged files lead Pillow's decoders to errors of nearly every kind.
     except Exception as error:
-        reason = str(error) or type(error).__name__
-        raise KvaeError(f"{path} is not a whole image: {reason}") from error
+        raise KvaeError(f"{path} is not a whole image: {first_line(error)}") from error
     return resize(np.asarray(image).reshape(image.height, image.width, -1), size)
 
 
 def resize(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
-    """uint8 `[height, width, channels]` resized to `size` (height, width); None leaves it."""
+    """Resize an image.
+
+    Args:
+        image: uint8 `[height, width, channels]`.
+        size: Height and width to resize to; None keeps the image as it is.
+    """
     if size is None or image.shape[:2] == size:
         return image
     height, width = size
@@ -100,6 +115,7 @@ def resize(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
 
 
 def _find(folder: Path) -> tuple[list[Path], np.ndarray | None, Sequence[str]]:
+    """The image files of a folder, their labels if they are in sub-folders, and the label names."""
     here = _images_in(folder)
     inside = {
         child.name: _images_in(child)
@@ -110,7 +126,7 @@ def _find(folder: Path) -> tuple[list[Path], np.ndarray | None, Sequence[str]]:
     if here and inside:
         raise KvaeError(
             f"{folder} has images both beside and inside its sub-folders ({', '.join(inside)}): "
-            "put all of them in sub-folders, which are labels, or none"
+            "put either all of them into sub-folders, whose names are labels, or none"
         )
     if here:
         return here, None, ()

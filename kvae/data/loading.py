@@ -1,4 +1,4 @@
-"""One `load` for everything that holds images."""
+"""One `load` for every source of images."""
 
 import os
 
@@ -19,28 +19,27 @@ def load(
     """Load images in splits for training, validation and testing.
 
     Args:
-        name_or_path: `digits`, `mnist`, `frey`, `frey/blocks`; `tfds:NAME` for any image dataset of
-            TensorFlow Datasets; or the path of a folder of images (sub-folders are labels), of a
-            `.npy` (one array) or of a `.npz` (one array, or `x_train`, `y_train`, `x_test`, ...).
-            Built-in names win: write `./mnist` for a folder called mnist.
-        data_dir: Where TFDS keeps its datasets; by default `TFDS_DATA_DIR`, or
-            `~/tensorflow_datasets`.
-        seed: Decides the splits of data that have none of their own: 80 % train, 10 % validation,
-            10 % test.
+        name_or_path: `digits`, `mnist`, `frey` or `frey/blocks`; `tfds:NAME` for any image dataset
+            of TensorFlow Datasets; or the path of a folder of images (sub-folders are labels), of a
+            `.npy` file (one array) or of a `.npz` file (one array, or `x_train`, `y_train`,
+            `x_test`, ...). Built-in names come first: write `./mnist` for a folder called mnist.
+        data_dir: Where TFDS keeps its datasets; by default the environment variable
+            `TFDS_DATA_DIR`, or `~/tensorflow_datasets`.
+        seed: Decides the splits of data that come without splits: 80 % for training, 10 % for
+            validation, 10 % for testing.
         image_size: Height and width to resize to; None keeps the images as they are.
-        progress: Wraps long loops, as `tqdm` does: called with an iterable, its length and a
-            description.
+        progress: Shows how far a long load is; called as `kvae.progress.Progress` says.
 
     Returns:
-        The dataset: uint8 images `[count, height, width, channels]`.
+        The dataset, with uint8 images `[count, height, width, channels]`.
 
     Raises:
         UsageError: the name is unknown; the message has the nearest name.
-        KvaeError: the data are missing, damaged, or no images.
+        KvaeError: the data are missing or damaged, or are not images.
     """
     name = os.fspath(name_or_path)
     if not name:
-        raise UsageError("the name of a dataset is empty: kvae data list shows what there is")
+        raise UsageError("the name of a dataset is empty: give one such as digits, or a path")
     root = expanded(data_dir) if data_dir else default_data_dir()
     request = Request(name, root, seed, image_size, progress)
     if name in registry.DATASETS:

@@ -1,8 +1,9 @@
 """Random numbers for a batch that several devices may share.
 
-Under `tf.distribute` a replica has some of the rows of a batch. It draws the whole batch's numbers
-and takes those of its rows, so that training is the same however many share it. Elsewhere there is
-one replica, which has them all.
+Under `tf.distribute`, each replica (the copy of the model on a device) has some of the rows of a
+batch. It generates the random numbers of the whole batch and takes those of its own rows, so that
+training is the same for any number of replicas. Without `tf.distribute` there is one replica, which
+has all rows.
 """
 
 from typing import TYPE_CHECKING
@@ -14,25 +15,36 @@ if TYPE_CHECKING:
 
 
 def normal(shape: tf.Tensor, seed: tf.Tensor, generator: str) -> tf.Tensor:
-    """Standard normal numbers.
+    """Standard normal random numbers.
 
     Args:
-        shape: Of this replica's part, int32; rows come first.
-        seed: int32 `[2]`.
-        generator: As `kvae.data.pixels.algorithm` has it.
+        shape: int32; the shape of this replica's numbers, rows first.
+        seed: int32 `[2]`; decides the numbers.
+        generator: `philox` or `threefry`, as `kvae.data.pixels.algorithm` returns it.
     """
-    return own_rows(tf.random.stateless_normal(_of_all(shape), seed, alg=generator))
+    return own_rows(tf.random.stateless_normal(_whole_shape(shape), seed, alg=generator))
 
 
 def uniform(shape: tf.Tensor, seed: tf.Tensor, generator: str) -> tf.Tensor:
-    """Numbers uniform in [0, 1), by the arguments of `normal`."""
-    return own_rows(tf.random.stateless_uniform(_of_all(shape), seed, alg=generator))
+    """Random numbers that are uniform in [0, 1).
+
+    Args:
+        shape: int32; the shape of this replica's numbers, rows first.
+        seed: int32 `[2]`; decides the numbers.
+        generator: `philox` or `threefry`, as `kvae.data.pixels.algorithm` returns it.
+    """
+    return own_rows(tf.random.stateless_uniform(_whole_shape(shape), seed, alg=generator))
 
 
 def sample(distribution: "tfd.Distribution", seed: tf.Tensor) -> tf.Tensor:
-    """A sample of a distribution for each row, `[rows, ...]`.
+    """One sample of each distribution in a batch of distributions, `[rows, ...]`.
 
-    Compiled with XLA, whose numbers depend on their shape, these are others than one device's.
+    If this is compiled with XLA, whose random numbers depend on the shape of the samples, several
+    replicas get other samples than one replica would.
+
+    Args:
+        distribution: Its batch shape is `[rows]`, the rows of this replica.
+        seed: int32 `[2]`; decides the samples.
     """
     if replicas() == 1:
         return distribution.sample(seed=seed)
@@ -40,25 +52,36 @@ def sample(distribution: "tfd.Distribution", seed: tf.Tensor) -> tf.Tensor:
 
 
 def sample_rows(distribution: "tfd.Distribution", rows: int, seed: tf.Tensor) -> tf.Tensor:
-    """`rows` samples of a distribution that is no batch of them, `[rows, ...]`."""
+    """Samples of a single distribution, `[rows, ...]`.
+
+    Args:
+        distribution: Its batch shape is `[]`.
+        rows: The number of samples for this replica.
+        seed: int32 `[2]`; decides the samples.
+    """
     return own_rows(distribution.sample(replicas() * rows, seed=seed))
 
 
 def replicas() -> int:
-    """How many share a batch."""
+    """The number of replicas that share a batch."""
     context = tf.distribute.get_replica_context()
     return context.num_replicas_in_sync if context else 1
 
 
 def own_rows(whole: tf.Tensor, axis: int = 0) -> tf.Tensor:
-    """This replica's rows, along an axis, of what is drawn for the whole batch."""
+    """Select this replica's rows of random numbers or samples for the whole batch.
+
+    Args:
+        whole: Those of all replicas.
+        axis: The axis of the rows.
+    """
     count = replicas()
     if count == 1:
         return whole
     begin, size = [0] * whole.shape.rank, whole.shape.as_list()
     size[axis] //= count
     begin[axis] = _replica() * size[axis]
-    # XLA has slices that begin anywhere, if it knows how long they are.
+    # XLA can begin a slice at a row that it learns later, if it knows the length of the slice.
     return tf.slice(whole, begin, size)
 
 
@@ -66,7 +89,8 @@ def _replica() -> tf.Tensor:
     return tf.distribute.get_replica_context().replica_id_in_sync_group
 
 
-def _of_all(shape: tf.Tensor) -> tf.Tensor:
+def _whole_shape(shape: tf.Tensor) -> tf.Tensor:
+    """The shape of all replicas' numbers, from the shape of one replica's."""
     if replicas() == 1:
         return shape
     return tf.concat([[replicas() * shape[0]], shape[1:]], axis=0)

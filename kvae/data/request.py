@@ -1,4 +1,4 @@
-"""What a dataset's loader is asked for, and the paths of datasets."""
+"""What is asked of the loader of a dataset, and the paths of datasets."""
 
 import os
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from kvae.progress import Progress, silent
 
 @dataclass(frozen=True)
 class Request:
-    """What a dataset's loader is asked for.
+    """What is asked of the loader of a dataset.
 
     Attributes:
-        name: The dataset's name, or the path of its files.
+        name: The name of the dataset, or the path of its files.
         data_dir: Where TFDS keeps its datasets.
-        seed: Decides the splits where the dataset has none of its own.
-        image_size: Height and width to resize to, or None.
-        progress: Shows how far a long load got.
+        seed: Decides the splits of a dataset that comes without splits.
+        image_size: Height and width to resize to; None keeps the images as they are.
+        progress: Shows how far a long load is.
     """
 
     name: str
@@ -34,17 +34,24 @@ def default_data_dir() -> Path:
 
 
 def canonical(name: str) -> str:
-    """The name that a dataset gives itself, by which configurations have it."""
+    """The name that a loaded dataset has, which is the one that configurations hold.
+
+    Args:
+        name: What the user typed; a path becomes absolute.
+    """
     if name in registry.DATASETS or name.startswith("tfds:"):
         return name
     return str(Path(name).expanduser().resolve())
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
-    """A path whose `~` is somebody's home.
+    """Replace the `~` at the beginning of a path by the home folder.
+
+    Args:
+        path: The path, with or without `~`.
 
     Raises:
-        KvaeError: they have none.
+        KvaeError: there is no such home folder.
     """
     try:
         return Path(path).expanduser()
@@ -53,22 +60,29 @@ def expanded(path: str | os.PathLike[str]) -> Path:
 
 
 def absolute(path: str) -> Path:
-    """A path that names the same from everywhere.
+    """Make a path absolute, with `~` and symbolic links replaced.
+
+    Args:
+        path: The path.
 
     Raises:
-        KvaeError: it goes round in links, or is no path at all.
+        KvaeError: its links form a circle, or it cannot be a path.
     """
     try:
         return expanded(path).resolve()
-    # Before Python 3.13 links in a circle are a RuntimeError.
+    # Links in a circle are a RuntimeError before Python 3.13.
     except (OSError, RuntimeError, ValueError) as error:
         raise KvaeError(f"cannot read {path}: {error}") from error
 
 
 def refuse_resizing(request: Request) -> None:
-    """Images of one size by nature are used at it: the original resolution is part of the data."""
+    """Raise a `KvaeError` if images whose resolution is part of the dataset are to be resized.
+
+    Args:
+        request: Its `image_size` must be None.
+    """
     if request.image_size is not None:
         raise KvaeError(
-            f"{request.name} is used at its own size: image-size is for folders of images and "
-            "tfds: datasets"
+            f"{request.name} is used at its own size: `image_size` is for folders of images and "
+            "for tfds:NAME"
         )

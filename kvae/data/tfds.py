@@ -1,4 +1,4 @@
-"""TensorFlow Datasets, decoded once and kept beside the TFDS data as plain arrays."""
+"""TensorFlow Datasets (TFDS), decoded once and kept beside the TFDS data as `.npy` files."""
 
 import contextlib
 import io
@@ -13,39 +13,55 @@ import numpy as np
 from kvae.data import folder
 from kvae.data.dataset import Dataset, Split, check_images
 from kvae.data.request import Request, refuse_resizing
-from kvae.errors import KvaeError, UsageError
+from kvae.errors import KvaeError, UsageError, first_line
 from kvae.io.files import atomic_folder, write_json
-from kvae.io.reading import check_npy, read_json
+from kvae.io.reading import read_arrays, read_json
 
 logger = logging.getLogger(__name__)
 
 MAPPED_BYTES = 2**28
-"""Larger files are mapped."""
+"""Larger files of decoded images are mapped into memory, where the others are read."""
 
 DECODED = "decoded"
-"""Folder of the decoded arrays, inside that of the TFDS version they are from."""
+"""The folder of the decoded arrays, inside the folder of the TFDS version that they are from."""
 
 MAX_VALIDATION = 10_000
+"""The largest number of images held out, where TFDS has no validation or test images."""
 
 BUILT_IN = {
     "mnist": ("mnist", "70,000 handwritten digits of 28 x 28 (LeCun et al., 1998)"),
     "frey": ("frey_faces/permuted", "1,965 frames of a film of one face, 28 x 20 (Roweis)"),
     "frey/blocks": (
         "frey_faces/blocks",
-        "the same frames, with the end of the film held out, as neighbours are nearly equal",
+        "the same frames, with the end of the film held out, as neighbouring frames look alike",
     ),
 }
-"""Name in TFDS, and description, of the datasets that kvae knows by a name of its own."""
+"""Name in TFDS and description of each dataset to which kvae gives a name of its own."""
 
 
 def load_built_in(request: Request) -> Dataset:
-    """One of `BUILT_IN`."""
+    """Load one of the datasets in `BUILT_IN`.
+
+    Args:
+        request: Its `name` is the name in kvae.
+
+    Raises:
+        KvaeError: the request has an `image_size`, or the data are missing or damaged.
+    """
     refuse_resizing(request)
     return _load(request, *BUILT_IN[request.name])
 
 
 def load_any(request: Request) -> Dataset:
-    """Any TFDS dataset with an image a row, as `tfds:NAME` or `tfds:NAME/CONFIG`."""
+    """Load any TFDS dataset that has images.
+
+    Args:
+        request: Its `name` is `tfds:NAME` or `tfds:NAME/CONFIG`.
+
+    Raises:
+        UsageError: TFDS has no such dataset.
+        KvaeError: the data are missing or damaged, or have no images.
+    """
     name = request.name.removeprefix("tfds:").strip("/")
     if not re.fullmatch(r"\w+(/\w[\w.+-]*)?", name):
         raise UsageError(
@@ -55,7 +71,15 @@ def load_any(request: Request) -> Dataset:
 
 
 def prepared_folder(data_dir: Path, name: str) -> Path | None:
-    """Where the newest prepared version of a TFDS dataset lies, or None; needs no TFDS."""
+    """Find the newest version of a dataset that TFDS prepared, without importing TFDS.
+
+    Args:
+        data_dir: Where TFDS keeps its datasets.
+        name: The name in TFDS.
+
+    Returns:
+        The folder of that version, or None if there is none.
+    """
     versions = [
         path
         for path in (data_dir / name).glob("*.*.*")
@@ -69,13 +93,13 @@ def prepared_folder(data_dir: Path, name: str) -> Path | None:
 def _load(request: Request, name: str, description: str) -> Dataset:
     prepared = prepared_folder(request.data_dir, name)
     if prepared and (prepared / DECODED).is_dir() and request.image_size is None:
-        splits, label_names = _read(prepared / DECODED)
+        splits, label_names = _read_decoded(prepared / DECODED)
     else:
         splits, label_names = _decode(request, name)
     largest = max(splits, key=lambda split: len(splits[split]))
     train = splits["train" if "train" in splits else largest]
     validation, test = splits.get("validation"), splits.get("test")
-    # What is missing is taken from the end of the training images, test first.
+    # Missing splits are taken from the end of the training images, test images first.
     held_out = max(1, min(MAX_VALIDATION, len(train) // 6))
     if test is None:
         train, test = train.take(slice(-held_out)), train.take(slice(-held_out, None))
@@ -94,16 +118,16 @@ def _load(request: Request, name: str, description: str) -> Dataset:
 
 
 _Decoded = tuple[dict[str, Split], tuple[str, ...]]
-"""Splits as TFDS has them, and the names of the labels."""
+"""The splits by their names in TFDS, and the names of the labels."""
 
 
 def _decode(request: Request, name: str) -> _Decoded:
-    """Prepare a dataset with TFDS if need be, and decode it."""
+    """Prepare a dataset with TFDS if that was not done before, and decode it."""
     builder = _prepared_builder(request, name)
-    # The folder of a dataset with configurations is known only now, if none was named.
+    # If the name has no configuration, TFDS chose one, and only now the folder is known.
     cache = Path(builder.data_dir) / DECODED
     if request.image_size is None and cache.is_dir():
-        return _read(cache)
+        return _read_decoded(cache)
     if not builder.info.splits:
         raise KvaeError(f"what TFDS prepared of {name} in {builder.data_dir} is empty: delete it")
     image_key, label_key = _find_features(builder.info.features, name)
@@ -113,7 +137,7 @@ def _decode(request: Request, name: str) -> _Decoded:
     }
     label_names = tuple(builder.info.features[label_key].names) if label_key else ()
     if request.image_size is None:
-        _write(cache, splits, label_names)
+        _write_decoded(cache, splits, label_names)
     return splits, label_names
 
 
@@ -124,7 +148,7 @@ def _prepared_builder(request: Request, name: str) -> Any:
     import kvae.data.frey_faces.frey_faces_dataset_builder  # noqa: F401  registers the builder
 
     tfds.disable_progress_bar()
-    # TFDS reports what it prepares through absl, and every retry through urllib3.
+    # TFDS logs what it prepares through absl, and every retry through urllib3.
     for chatty in ("absl", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     # Ten retries, each after a longer wait, keep a user without a network waiting for minutes.
@@ -137,24 +161,24 @@ def _prepared_builder(request: Request, name: str) -> Any:
         names = tfds.list_builders(with_community_datasets=False)
         raise registry.unknown("TFDS dataset", name.split("/")[0], names) from error
     except Exception as error:
-        # What lies there decides how TFDS fails; where nothing does, it is the name.
+        # TFDS fails in many ways if its files are damaged. If it has none, the name is wrong.
         if prepared_folder(request.data_dir, name) is None and isinstance(error, ValueError):
-            raise UsageError(f"{request.name}: {_first_line(error)}") from error
+            raise UsageError(f"{request.name}: {first_line(error)}") from error
         raise KvaeError(
             f"what TFDS prepared of {name} in {request.data_dir} is damaged "
-            f"({_first_line(error)}): delete its folder"
+            f"({first_line(error)}): delete its folder"
         ) from error
     _refuse_pipes(request, builder)
     if not (Path(builder.data_dir) / "dataset_info.json").exists():
         logger.info("preparing %s in %s", request.name, builder.data_dir)
     try:
-        # TFDS prints what it does to standard output, which is for results.
+        # TFDS prints its progress to standard output, which is for results.
         with contextlib.redirect_stdout(io.StringIO()):
             builder.download_and_prepare(
                 download_config=tfds.download.DownloadConfig(try_download_gcs=False)
             )
     except tfds.download.DownloadError as error:
-        raise KvaeError(_put_files(request, builder, _first_line(error))) from error
+        raise KvaeError(_put_files(request, builder, first_line(error))) from error
     except tfds.download.download_manager.NonMatchingChecksumError as error:
         # TFDS's message is a page; it names the file after "downloaded to".
         found = re.search(r"downloaded to (.+), has wrong", str(error))
@@ -167,14 +191,14 @@ def _prepared_builder(request: Request, name: str) -> Any:
         # requests, urllib3, absl and TensorFlow each raise their own kinds here.
         if _is_network(error):
             raise KvaeError(_put_files(request, builder, "no network")) from error
-        raise KvaeError(f"TFDS could not prepare {name}: {_first_line(error)}") from error
+        raise KvaeError(f"TFDS could not prepare {name}: {first_line(error)}") from error
     return builder
 
 
 def _refuse_pipes(request: Request, builder: Any) -> None:
-    """TFDS would read without an end what is no regular file in place of a download."""
+    """Refuse pipes and devices in place of downloads, which TFDS would read without an end."""
     manual = request.data_dir / "downloads" / "manual"
-    # A dataset whose code names no downloads has none.
+    # `url_infos` is None for a dataset without downloads.
     for info in (builder.url_infos or {}).values():
         path = manual / info.filename
         if path.exists() and not path.is_file():
@@ -190,7 +214,7 @@ def _is_network(error: BaseException | None) -> bool:
 
 
 def _put_files(request: Request, builder: Any, why: str) -> str:
-    """What to do without a network: TFDS takes files it knows from `downloads/manual`."""
+    """Say where TFDS looks for the files of a download that failed."""
     files = {info.filename: url for url, info in (builder.url_infos or {}).items()}
     manual = request.data_dir / "downloads" / "manual"
     if not 0 < len(files) <= 8:
@@ -200,6 +224,7 @@ def _put_files(request: Request, builder: Any, why: str) -> str:
 
 
 def _find_features(features: Any, name: str) -> tuple[str, str | None]:
+    """The names of the features that hold the image and, if there is one, the label."""
     import tensorflow_datasets as tfds
 
     kinds = dict(features.items()) if hasattr(features, "items") else {}
@@ -215,7 +240,6 @@ def _find_features(features: Any, name: str) -> tuple[str, str | None]:
 def _decode_split(
     request: Request, builder: Any, split: str, image_key: str, label_key: str | None
 ) -> Split:
-
     count = builder.info.splits[split].num_examples
     scalars = [
         key
@@ -231,7 +255,7 @@ def _decode_split(
         if images and row[image_key].shape != images[0].shape:
             raise KvaeError(
                 f"image {len(images)} of {request.name} {split} is {row[image_key].shape}, but the "
-                f"first is {images[0].shape}: give --image-size HEIGHTxWIDTH to resize all of them"
+                f"first is {images[0].shape}: give `image_size=HEIGHTxWIDTH` to resize all of them"
             )
         for key, column in values.items():
             column.append(row[key])
@@ -248,7 +272,7 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     import tensorflow_datasets as tfds
 
-    # Batches cross from TensorFlow to NumPy three times faster, but need images of one size.
+    # Batches get from TensorFlow to NumPy three times faster, but need images of one size.
     batch_size = 500 if None not in builder.info.features[image_key].shape else 1
     batches = builder.as_dataset(
         split=split, batch_size=batch_size, decoders=tfds.decode.PartialDecoding(wanted)
@@ -258,7 +282,7 @@ def _rows(
             yield {key: values[index] for key, values in batch.items()}
 
 
-def _write(cache: Path, splits: dict[str, Split], label_names: tuple[str, ...]) -> None:
+def _write_decoded(cache: Path, splits: dict[str, Split], label_names: tuple[str, ...]) -> None:
     try:
         with atomic_folder(cache) as scratch:
             for name, split in splits.items():
@@ -270,13 +294,13 @@ def _write(cache: Path, splits: dict[str, Split], label_names: tuple[str, ...]) 
                     np.save(scratch / name / f"feature-{key}.npy", values)
             write_json(scratch / "info.json", {"splits": list(splits), "labels": label_names})
     except OSError as error:
-        # Another process may have been faster, or the data may not be ours to write to. Either way
-        # the images are in memory; only the next start is slower.
+        # Another process made the folder first, or the user may not write there. The images are in
+        # memory all the same, and only the next start takes longer.
         logger.debug("not keeping decoded images in %s: %s", cache, error)
 
 
-def _read(cache: Path) -> _Decoded:
-    """The decoded arrays; large ones are mapped into memory rather than read."""
+def _read_decoded(cache: Path) -> _Decoded:
+    """Read the decoded arrays, which an earlier process kept."""
     try:
         info = read_json(cache / "info.json")
         splits, labels = info["splits"], info["labels"]
@@ -286,34 +310,35 @@ def _read(cache: Path) -> _Decoded:
         ):
             raise KvaeError(f"{cache / 'info.json'} does not list splits and labels")
         if not all(re.fullmatch(r"\w[\w.-]*", name) for name in splits):
-            raise KvaeError(f"{cache / 'info.json'} lists what is no split")
+            raise KvaeError(f"{cache / 'info.json'} lists names that no split has")
         found = {name: _read_split(cache / name) for name in splits}
         for name, split in found.items():
             numbers = split.labels
             if numbers is not None and not 0 <= numbers.min() <= numbers.max() < len(labels):
                 raise KvaeError(f"{cache / name} has labels without a name")
         return found, tuple(labels)
-    except (OSError, ValueError, KeyError, TypeError, KvaeError) as error:
+    # Damaged files lead NumPy, and the checks above, to errors of many kinds.
+    except Exception as error:
         raise KvaeError(
-            f"the decoded images in {cache} are damaged ({_first_line(error)}): delete that folder"
+            f"the decoded images in {cache} are damaged ({first_line(error)}): delete that folder"
         ) from error
 
 
 def _read_split(path: Path) -> Split:
     def array(file: Path) -> np.ndarray:
-        check_npy(file)
-        # Only what is in memory outlasts whatever becomes of the file.
-        mapped = file.stat().st_size > MAPPED_BYTES
-        return np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
+        # A mapped array changes with its file, so only large files are mapped.
+        if file.stat().st_size > MAPPED_BYTES:
+            return np.load(file, mmap_mode="r", allow_pickle=False)
+        return read_arrays(file)[file.stem]
 
     images, labels = array(path / "images.npy"), path / "labels.npy"
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
-        raise KvaeError(f"{path / 'images.npy'} is {images.dtype} {images.shape}, no images")
+        raise KvaeError(f"{path / 'images.npy'} is {images.dtype} {images.shape}, not images")
     named = array(labels) if labels.exists() else None
     if 0 in images.shape or (
         named is not None and (named.shape != images.shape[:1] or named.dtype.kind not in "iu")
     ):
-        raise KvaeError(f"{path} does not hold images with a label each")
+        raise KvaeError(f"{path} does not hold images with one label each")
     return Split(
         images,
         named,
@@ -322,7 +347,3 @@ def _read_split(path: Path) -> Split:
             for file in sorted(path.glob("feature-*.npy"))
         },
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

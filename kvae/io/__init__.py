@@ -1,1 +1,1 @@
-"""Atomic files, files that may be damaged, and memory."""
+"""Atomic files, files that cannot be trusted, and what the machine has room for."""

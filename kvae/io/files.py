@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Atomic files and folders: a reader finds the old one or the new one, never a part of one."""
 
 import contextlib
 import ctypes
@@ -15,18 +15,28 @@ from typing import Any
 from kvae.errors import KvaeError
 
 _SCRATCH = r"\.{}\.[a-z0-9_]{{8}}(\.\w+)?"
-"""What `tempfile` makes of our prefix: eight characters of its own, and our suffix."""
+"""Names of scratch files and folders: our prefix, eight characters of `tempfile`, our suffix."""
 
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """A scratch file that takes the place of `path` when the block ends without an error."""
+    """Write a file that appears at `path`, complete and flushed to the disk, or not at all.
+
+    A file that is there already is replaced when the block ends; if the block raises an error, it
+    stays as it is.
+
+    Args:
+        path: The file; its folder must exist.
+
+    Yields:
+        A scratch file in the same folder, to write to.
+    """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     scratch = Path(name)
     try:
         yield scratch
-        # mkstemp's files are private; a result should be as readable as any other file.
+        # mkstemp makes private files, but a result is to be as readable as any other file.
         scratch.chmod(0o666 & ~_umask())
         flush(scratch)
         scratch.replace(path)
@@ -39,18 +49,22 @@ def atomic_file(path: Path) -> Iterator[Path]:
 def atomic_folder(
     path: Path, replace: bool = False, locks: contextlib.ExitStack | None = None
 ) -> Iterator[Path]:
-    """A scratch folder that becomes `path` when the block ends without an error.
+    """Make a folder that appears at `path`, complete and flushed to the disk, or not at all.
 
-    What killed processes left of making the same folder is removed.
+    With `replace`, at any instant either the old or the new folder is at `path`, as `move_folder`
+    says. If the block raises an error, the old folder stays as it is. What killed processes left
+    when they made the same folder is removed.
 
     Args:
-        path: Its parents are made where there are none.
-        replace: What is there.
-        locks: Keeps the folder locked to this process beyond the block, until it is closed.
+        path: The folder; its parents are made where they are missing.
+        replace: Whether a folder that is there already is replaced when the block ends.
+        locks: Keeps the folder locked until this stack is closed, rather than until the block ends.
+
+    Yields:
+        A scratch folder in the same place, to write into.
 
     Raises:
-        FileExistsError: `path` is there already, and not to be replaced; it may have come to be
-            during the block.
+        FileExistsError: without `replace`, a folder is at `path`, or appeared during the block.
     """
     if path.exists() and not replace:
         raise FileExistsError(f"{path} exists already")
@@ -71,13 +85,28 @@ def atomic_folder(
 
 
 def move_folder(folder: Path, path: Path, replace: bool) -> None:
-    """Rename a folder to `path`; what it replaces is left under the folder's old name.
+    """Rename a folder; with `replace`, let it change names with the folder that is there.
+
+    Linux exchanges the two names in one step, so that one of the folders is always at `path`.
+    Other systems, and file systems that cannot do this, rename the old folder to `.NAME.old` first:
+    if the process is killed at that instant, the old folder is found there.
+
+    Args:
+        folder: The folder to rename.
+        path: Its new name, in the same folder.
+        replace: Whether to exchange the two if `path` is there already. The old folder then has the
+            name that `folder` had.
 
     Raises:
-        FileExistsError: `path` is there already, and not to be replaced.
+        FileExistsError: without `replace`, a folder is at `path`.
     """
     if replace and path.exists():
-        _exchange(folder, path)
+        if not _exchange(folder, path):
+            old = path.with_name(f".{path.name}.old")
+            shutil.rmtree(old, ignore_errors=True)
+            path.rename(old)
+            folder.rename(path)
+            old.rename(folder)
     else:
         try:
             folder.rename(path)
@@ -88,24 +117,24 @@ def move_folder(folder: Path, path: Path, replace: bool) -> None:
     flush(path.parent)
 
 
-def _exchange(one: Path, other: Path) -> None:
-    """Let two folders change names: at once where the system can, otherwise by three renames."""
-    at_once = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two files or folders change names in one step; False where that cannot be done."""
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
     here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux.
-    if at_once and at_once(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0:
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{other.name}.", dir=other.parent))
-    other.rename(aside)
-    one.rename(other)
-    aside.rename(one)
+    names = os.fsencode(one), os.fsencode(other)
+    return renameat2 is not None and renameat2(here, names[0], here, names[1], exchange) == 0
 
 
 def remove_scratch(folder: Path, name: str | None = None) -> None:
-    """Remove what killed processes left of making files and folders.
+    """Remove the scratch files and folders that killed processes left.
+
+    Folders that a process works in are locked, and stay. Files are not: no other process may be
+    writing files in `folder`.
 
     Args:
-        folder: No other process may be making files in it; folders in the making are locked.
-        name: Only what was to have this name, and only in the folder itself.
+        folder: Where to look.
+        name: The name that the finished file or folder would have had, looked for in `folder`
+            itself; None removes those of every name, in the folders inside `folder`, too.
     """
     pattern = re.compile(_SCRATCH.format(re.escape(name) if name else ".+"))
     for left in list(folder.iterdir() if name else folder.rglob("*")):
@@ -118,7 +147,11 @@ def remove_scratch(folder: Path, name: str | None = None) -> None:
 
 
 def flush(path: Path) -> None:
-    """See that a file, or the names in a folder, outlast a loss of power."""
+    """Write a file, or the names in a folder, to the disk, so that they survive a loss of power.
+
+    Args:
+        path: The file or folder.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -128,12 +161,15 @@ def flush(path: Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep a folder, whatever becomes of its name, to this process for the block.
+    """Keep a folder to this process for the block.
 
-    The system lets go of it however the process ends.
+    The lock stays with the folder when it is renamed, and ends with the process at the latest.
+
+    Args:
+        folder: The folder, which must exist.
 
     Raises:
-        KvaeError: another process has it.
+        KvaeError: another process has locked it.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -144,20 +180,28 @@ def locked(folder: Path) -> Iterator[None]:
                 f"{folder} is in use by another process: wait for it to end, or stop it"
             ) from error
         except OSError:
-            pass  # A file system without locks: there nobody can tell.
+            pass  # Some network file systems have no locks; work goes on without one.
         yield
     finally:
         os.close(descriptor)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, whole or not at all."""
+    """Write a value as an atomic file of indented JSON.
+
+    Args:
+        path: The file; its folder must exist.
+        value: What `json.dumps` can encode.
+    """
     with atomic_file(path) as scratch:
         scratch.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def check_writable(folder: Path) -> None:
-    """Make sure that files can be made in `folder`, which may have to be made first.
+    """Make a folder where it is missing, and check that files can be made in it.
+
+    Args:
+        folder: The folder.
 
     Raises:
         KvaeError: they cannot.

@@ -1,20 +1,22 @@
-"""The machine that this process runs on: its cores, and whether something fits into memory."""
+"""The machine that this process runs on: its processor cores and its free memory."""
 
 import contextlib
 import math
 import os
 import re
+import resource
 from pathlib import Path
 
 from kvae.errors import KvaeError
 
 _CGROUP = Path("/sys/fs/cgroup")
+"""Where Linux tells the limits of a container."""
 
 
 def cores() -> int:
-    """The number of processor cores that this process may use.
+    """The number of processor cores that this process may use, at least 1.
 
-    A container or `taskset` may leave fewer than the machine has.
+    `taskset` and cluster managers may leave it fewer than the machine has.
     """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -22,54 +24,51 @@ def cores() -> int:
 
 
 def available_memory() -> float:
-    """Bytes that this process may still take, as far as the system tells; infinite if it does not.
+    """The bytes that this process may still take, or infinity where the system does not tell.
 
-    The least of what is free, of what a container leaves, and of what `ulimit -v` leaves.
+    This is the least of what is free, what a container leaves, and what `ulimit -v` leaves.
     """
     room = math.inf
     with contextlib.suppress(OSError, ValueError, IndexError):
         free = Path("/proc/meminfo").read_text(encoding="ascii").split("MemAvailable:")[1]
         room = 1024 * int(free.split()[0])
     with contextlib.suppress(OSError, ValueError):
-        most, used = (int((_CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
-        # Files that were read are counted, and are let go of when memory is needed.
-        of_files = re.findall(r"^(?:in)?active_file (\d+)", _stat(), re.MULTILINE)
-        room = min(room, most - used + sum(map(int, of_files)))
-    with contextlib.suppress(OSError, ValueError, ImportError):
-        import resource
-
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if limit != resource.RLIM_INFINITY:
+        limit, used, stat = (
+            (_CGROUP / f"memory.{name}").read_text(encoding="ascii")
+            for name in ("max", "current", "stat")
+        )
+        # Files that were read count as used, but are dropped when memory is needed.
+        cached = re.findall(r"^(?:in)?active_file (\d+)", stat, re.MULTILINE)
+        room = min(room, int(limit) - int(used) + sum(map(int, cached)))
+    with contextlib.suppress(OSError, ValueError):
+        address_space = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if address_space != resource.RLIM_INFINITY:
             pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-            room = min(room, limit - pages * os.sysconf("SC_PAGE_SIZE"))
+            room = min(room, address_space - pages * os.sysconf("SC_PAGE_SIZE"))
     return room
 
 
-def _stat() -> str:
-    return (_CGROUP / "memory.stat").read_text(encoding="ascii")
-
-
-def require_memory(size: float, what: str, instead: str) -> None:
-    """Refuse what cannot fit into memory.
+def require_memory(size: float, what: str, advice: str) -> None:
+    """Refuse what cannot fit into memory, before it is tried.
 
     Args:
-        size: Bytes that it takes.
-        what: Names it in the error.
-        instead: What to do about it.
+        size: The bytes that it takes.
+        what: What takes them, for the message.
+        advice: What to do about it, for the message.
 
     Raises:
-        KvaeError: there is less memory.
+        KvaeError: less memory is available.
     """
     room = available_memory()
     if size > room:
         raise KvaeError(
-            f"{what} would take {_shown(size)} of memory, and {_shown(max(0, room))} are free: "
-            f"{instead}"
+            f"{what} would take {_gibibytes(size)} of memory, and {_gibibytes(max(0, room))} are "
+            f"free: {advice}"
         )
 
 
-def _shown(size: float) -> str:
-    gigabytes = size / 2**30
-    if gigabytes >= 1e6:
+def _gibibytes(size: float) -> str:
+    gibibytes = size / 2**30
+    if gibibytes >= 1e6:
         return "more than a petabyte"
-    return f"{gigabytes:,.0f} GiB" if gigabytes >= 10 else f"{gigabytes:.1f} GiB"
+    return f"{gibibytes:,.0f} GiB" if gibibytes >= 10 else f"{gibibytes:.1f} GiB"

@@ -1,12 +1,11 @@
-"""Reading files that may be damaged, or made to do harm: what they say of themselves is checked.
+"""Reading files that may be damaged, or made to do harm.
 
-Nothing waits for a pipe, nothing is unpickled, and no memory is taken for what a file only claims
-to hold.
+Whatever is wrong with a file is raised as a `KvaeError` of one line. Reading never waits for a
+pipe, unpickles nothing, and takes no more memory than there is.
 """
 
 import io
 import json
-import math
 import os
 import stat
 import warnings
@@ -15,33 +14,25 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from kvae.errors import KvaeError
+from kvae.errors import KvaeError, first_line
 from kvae.io import machine
 
 if TYPE_CHECKING:
     import numpy as np
 
 TEXT_BYTES = 2**26
-"""Texts are small: what is larger than this is none of kvae's."""
-_HEAD_BYTES = 2**16
-_CHUNK_BYTES = 2**22
-_DEFLATE = 1032
-"""Zip's compression cannot make a file smaller than by this factor."""
-_BOMB = 500
-"""Nor does it make images smaller than by this one, unless there is nothing in them."""
-_BOMB_BYTES = 2**28
-_ENCRYPTED = 1
+"""The largest text file that is read; those of kvae are far smaller."""
+HEADER_BYTES = 2**16
+"""The longest header of an array that is read; NumPy's own limit takes effect after reading."""
+BOMB_BYTES, BOMB_RATIO = 2**28, 500
+"""A `.npz` that is larger and that many times as large when unpacked is taken for a zip bomb."""
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a file to read it; a pipe or a device, which may have no end, is refused.
-
-    Raises:
-        KvaeError: it is none, or cannot be read.
-    """
+    """Open the file at `path` to read it; pipes and devices, which may have no end, are refused."""
     try:
-        # Without waiting for somebody to write, should it be a pipe.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        # Without O_NONBLOCK, opening a pipe would wait for a process that writes to it.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
         raise KvaeError(f"cannot read {path}: {error.strerror}") from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -51,27 +42,19 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_text(path: Path) -> str:
-    """What a text file holds.
-
-    Raises:
-        KvaeError: it cannot be read, is not text, or is far too large.
-    """
+    """The text in the UTF-8 file at `path`."""
     with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > TEXT_BYTES:
-            raise KvaeError(f"{path} is damaged: it has {size:,} bytes")
         try:
-            return file.read(TEXT_BYTES).decode("utf-8")
+            content = file.read(TEXT_BYTES + 1)
+            if len(content) > TEXT_BYTES:
+                raise ValueError(f"it has more than {TEXT_BYTES:,} bytes")
+            return content.decode("utf-8")
         except (OSError, ValueError) as error:
             raise KvaeError(f"{path} is damaged: {error}") from error
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file.
-
-    Raises:
-        KvaeError: the file cannot be read or is not JSON.
-    """
+    """The value in the JSON file at `path`."""
     try:
         return json.loads(read_text(path))
     except RecursionError as error:
@@ -81,130 +64,65 @@ def read_json(path: Path) -> Any:
 
 
 def read_arrays(
-    path: Path, wanted: Callable[[list[str]], Iterable[str]] = lambda names: names
+    path: Path, choose: Callable[[list[str]], Iterable[str]] = lambda names: names
 ) -> "dict[str, np.ndarray]":
-    """Arrays of numbers in a `.npy`, under the file's own name, or in a `.npz`.
+    """Read arrays of numbers, by name.
 
     Args:
-        path: The file.
-        wanted: Says which ones to read, by the names of all.
-
-    Raises:
-        KvaeError: the file cannot be read or is damaged, an array is not of numbers, or they do
-            not fit into memory.
+        path: A `.npz` file, or a `.npy` file, whose one array has the name of the file.
+        choose: Takes the names of all arrays in the file and returns those to read.
     """
     with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
         try:
-            if file.read(2) == b"PK":
-                return _read_npz(file, path, wanted)
-            file.seek(0)
-            name = path.stem
-            if name not in wanted([name]):
-                return {}
-            size = os.fstat(file.fileno()).st_size
-            return {name: _read_npy(file, size, f"{name} in {path}")}
+            # Python and NumPy warn about the headers of some files that they can read.
+            with warnings.catch_warnings(action="ignore"):
+                if file.read(2) == b"PK":
+                    return _read_npz(file, size, path, choose)
+                machine.require_memory(size, str(path), "take fewer images")
+                return {name: _read_npy(file, name, path) for name in choose([path.stem])}
         except KvaeError:
             raise
         # Damaged files lead zipfile, ast, tokenize and NumPy to errors of nearly every kind.
         except Exception as error:
-            reason = str(error) or type(error).__name__
             raise KvaeError(
-                f"{path} is not a whole .npy or .npz file of numbers: {reason}"
+                f"{path} is not a whole .npy or .npz file of numbers: {first_line(error)}"
             ) from error
 
 
-def check_npy(path: Path) -> None:
-    """Refuse a `.npy` that does not hold the numbers that it says, without reading them.
-
-    Raises:
-        KvaeError: as `read_arrays`, but for memory.
-    """
-    with open_regular(path) as file:
-        try:
-            _read_head(file, os.fstat(file.fileno()).st_size, str(path))
-        except KvaeError:
-            raise
-        except Exception as error:  # As above.
-            raise KvaeError(f"{path} is not a whole .npy file of numbers: {error}") from error
-
-
 def _read_npz(
-    file: BinaryIO, path: Path, wanted: Callable[[list[str]], Iterable[str]]
+    file: BinaryIO, size: int, path: Path, choose: Callable[[list[str]], Iterable[str]]
 ) -> "dict[str, np.ndarray]":
-    packed = os.fstat(file.fileno()).st_size
     with zipfile.ZipFile(file) as archive:
-        members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-        chosen = list(wanted(list(members)))
-        for name in chosen:
-            info = members[name]
-            if info.flag_bits & _ENCRYPTED:
-                raise ValueError(f"{name} is encrypted")
-            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise ValueError(f"{name} is compressed in a way that NumPy never does")
-            compressed = max(1, min(info.compress_size, packed))
-            if info.file_size > _DEFLATE * compressed + _HEAD_BYTES:
-                raise ValueError(f"{name} cannot be as large as it says")
-            if info.file_size > _BOMB_BYTES and info.file_size > _BOMB * compressed:
-                raise KvaeError(
-                    f"{path} looks like a zip bomb: {name} grows from {compressed:,} bytes to "
-                    f"{info.file_size:,}; if its images really are empty, save them as .npy"
-                )
-        machine.require_memory(
-            sum(members[name].file_size for name in chosen), str(path), "take fewer"
-        )
+        parts = {part.filename.removesuffix(".npy"): part for part in archive.infolist()}
+        chosen = list(choose(list(parts)))
+        # zipfile unpacks no more of a part than its `file_size`.
+        unpacked = sum(parts[name].file_size for name in chosen)
+        if unpacked > max(BOMB_BYTES, BOMB_RATIO * size):
+            raise ValueError(
+                f"its {size:,} bytes would grow to {unpacked:,} as in a zip bomb; if its images "
+                "really are empty, save them as .npy"
+            )
+        machine.require_memory(unpacked, str(path), "take fewer images")
         arrays = {}
         for name in chosen:
-            with archive.open(members[name]) as member:
-                where = f"{name} in {path}"
-                arrays[name] = _read_npy(member, members[name].file_size, where)
-                if member.read(1):
-                    raise ValueError(f"{name} holds more than it says")
+            with archive.open(parts[name]) as part:
+                arrays[name] = _read_npy(part, name, path)
+                # zipfile compares the checksum when it gets to the end of a part.
+                if part.read(1):
+                    raise ValueError(f"{name} goes on after its array")
         return arrays
 
 
-def _read_npy(file: Any, size: int, where: str) -> "np.ndarray":
-    """The array in a file of `size` bytes, which is read no further than to the array's end."""
-    import numpy as np
-
-    shape, fortran, dtype, rest = _read_head(file, size, where)
-    total = math.prod(shape) * dtype.itemsize
-    machine.require_memory(total, where, "take fewer or smaller images")
-    content = np.empty(total, np.uint8)
-    view = content.data
-    view[: len(rest)] = rest
-    filled = len(rest)
-    while filled < total:
-        count = file.readinto(view[filled : filled + _CHUNK_BYTES])
-        if not count:
-            raise ValueError(f"it ends after {filled:,} of {total:,} bytes")
-        filled += count
-    flat = content.view(dtype)
-    return flat.reshape(shape[::-1]).transpose() if fortran else flat.reshape(shape)
-
-
-def _read_head(
-    file: Any, size: int, where: str
-) -> "tuple[tuple[int, ...], bool, np.dtype[Any], bytes]":
-    """Shape, order and type of the array in a `.npy` of `size` bytes, and what was read of it."""
-    import numpy as np
+def _read_npy(file: Any, name: str, path: Path) -> "np.ndarray":
     from numpy.lib import format as npy
 
-    head = io.BytesIO(file.read(_HEAD_BYTES))
-    version = npy.read_magic(head)
-    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-    if version not in readers:
-        raise ValueError(f"version {version[0]}.{version[1]} is unknown")
-    # Python itself warns of what stands in some headers.
-    with warnings.catch_warnings(action="ignore"):
-        shape, fortran, dtype = readers[version](head)
-    if dtype.hasobject:
-        raise ValueError("it holds pickled objects, which could run anything")
+    file.seek(0)
+    head = io.BytesIO(file.read(HEADER_BYTES))
+    first = npy.read_magic(head) == (1, 0)
+    dtype = (npy.read_array_header_1_0 if first else npy.read_array_header_2_0)(head)[2]
     if dtype.kind not in "biuf":
-        raise KvaeError(f"{where} must hold numbers, but its type is {np.dtype(dtype)}")
-    if any(type(length) is not int or length < 0 for length in shape):
-        raise ValueError(f"its shape cannot be {shape}")
-    start = head.tell()
-    total = math.prod(shape) * dtype.itemsize
-    if total > size - start:
-        raise ValueError(f"it says that {total:,} bytes follow, but {size - start:,} do")
-    return shape, fortran, dtype, head.read(total)
+        found = "pickled objects" if dtype.hasobject else f"values of type {dtype!s:.80}"
+        raise KvaeError(f"{name} in {path} must hold numbers, but holds {found}")
+    file.seek(0)
+    return npy.read_array(file, allow_pickle=False)

@@ -1,41 +1,46 @@
-"""What does not fit into memory is refused before it is tried."""
+"""The cores and the memory that a process may use."""
 
 import math
+import os
 
-import numpy as np
 import pytest
 
-import kvae
-from kvae import registry
 from kvae.errors import KvaeError
 from kvae.io import machine
 
 
-@pytest.mark.parametrize(
-    ("posterior", "prior"),
-    [*zip(registry.POSTERIORS, registry.PRIORS, strict=False), ("diagonal", "flow")],
-)
-def test_sizes_of_models_are_known_without_making_them(grey_dataset, posterior, prior):
-    dataset = grey_dataset(np.zeros((20, 5, 4, 1), np.uint8))
-    more = {"components": 7} if prior in ("mixture", "vamp") else {}
-    config = kvae.configure(
-        dataset, hidden=(9, 8), latent=3, posterior=posterior, prior=prior, **more
-    )
-    count = sum(math.prod(weight.shape) for weight in kvae.build(config).weights)
-    assert 0.5 * count < config.model.size <= count
+def test_cores_are_those_that_this_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 3, 5}, raising=False)
+    assert machine.cores() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert machine.cores() == 7
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert machine.cores() == 1
 
 
-def test_what_is_too_large_is_refused(grey_dataset, monkeypatch):
-    dataset = grey_dataset(np.zeros((20, 5, 4, 1), np.uint8))
-    config = kvae.configure(dataset, hidden=(500_000,), latent=50)
-    monkeypatch.setattr(machine, "available_memory", lambda: 1e8)
-    with pytest.raises(KvaeError, match="such a model would take 0.4 GiB of memory, and 0.1 GiB"):
-        kvae.build(config)
-    with pytest.raises(KvaeError, match="such a training would take .*: choose smaller --hidden"):
-        kvae.configure(dataset, hidden=(500_000,), latent=50)
-    monkeypatch.setattr(machine, "available_memory", lambda: math.inf)
-    assert kvae.configure(dataset, hidden=(500_000,), latent=50) == config
+def test_available_memory_is_what_the_system_tells(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    outside = machine.available_memory()
+    assert 2**20 < outside <= math.inf
+    (tmp_path / "memory.current").write_text("3000\n")
+    (tmp_path / "memory.stat").write_text("anon 7\ninactive_file 500\nactive_file 100\nfile 7\n")
+    (tmp_path / "memory.max").write_text("5000\n")
+    assert machine.available_memory() == 5000 - 3000 + 500 + 100
+    (tmp_path / "memory.max").write_text("max\n")
+    assert machine.available_memory() > 2**20
 
 
-def test_what_is_free_is_asked():
-    assert 2**20 < machine.available_memory() <= math.inf
+def test_what_does_not_fit_is_refused(monkeypatch):
+    monkeypatch.setattr(machine, "available_memory", lambda: 2**30)
+    machine.require_memory(2**30, "it", "take less")
+    for size, message in {
+        1.5 * 2**30: "it would take 1.5 GiB of memory, and 1.0 GiB are free: take less",
+        2**40: "it would take 1,024 GiB of memory",
+        1e300: "it would take more than a petabyte of memory",
+    }.items():
+        with pytest.raises(KvaeError, match=message):
+            machine.require_memory(size, "it", "take less")
+    monkeypatch.setattr(machine, "available_memory", lambda: -5)
+    with pytest.raises(KvaeError, match="and 0.0 GiB are free"):
+        machine.require_memory(1, "it", "take less")

@@ -13,13 +13,13 @@ TRAIN, VALIDATION = 1565, 200
 
 
 def split_frames(config: str) -> dict[str, np.ndarray]:
-    """The frame numbers of each split, in order.
+    """The numbers of the frames in each split.
 
     Args:
-        config: `permuted` deals the frames out by `numpy.random.RandomState(0).permutation(1965)`,
-            a sequence that NumPy keeps for ever: the first 1,565 are for training, the next 200
-            for validation, the last 200 for testing. `blocks` takes the same numbers of frames
-            from the film as it runs.
+        config: `permuted` orders the frames by `numpy.random.RandomState(0).permutation(1965)`,
+            which every version of NumPy returns: the first 1,565 are for training, the next 200
+            for validation, the last 200 for testing. `blocks` cuts the film, in its own order,
+            into splits of the same sizes.
     """
     order = np.arange(FRAMES)
     if config == "permuted":
@@ -29,7 +29,7 @@ def split_frames(config: str) -> dict[str, np.ndarray]:
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
-    """1,965 frames of a film of one face, with the frame number of each."""
+    """1,965 frames of a film of one face, with the number of each frame."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "Initial release."}  # noqa: RUF012  as TFDS has it
@@ -37,7 +37,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         tfds.core.BuilderConfig(name="permuted", description="Splits are random frames."),
         tfds.core.BuilderConfig(
             name="blocks",
-            description="Splits are contiguous blocks of the film, as neighbours are nearly equal.",
+            description="Splits are contiguous blocks of the film: neighbouring frames look alike.",
         ),
     ]
 
@@ -54,7 +54,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        # TFDS looks into downloads/manual first, and checks what it finds against checksums.tsv.
+        # TFDS looks into downloads/manual first, and compares each file with checksums.tsv.
         path = dl_manager.download(URL)
         return {
             split: self._generate_examples(path, frames)
