@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TEXT_BYTES = 2**26
 """The largest text file that is read; those of kvae are far smaller."""
 HEADER_BYTES = 2**16
-"""The longest header of an array that is read; NumPy's own limit takes effect after reading."""
+"""The longest header of an array that is read; NumPy checks the length only after reading."""
 BOMB_BYTES, BOMB_RATIO = 2**28, 500
 """A `.npz` that is larger and that many times as large when unpacked is taken for a zip bomb."""
 
@@ -110,17 +110,19 @@ def _read_npz(
                 arrays[name] = _read_npy(part, name, path)
                 # zipfile compares the checksum when it gets to the end of a part.
                 if part.read(1):
-                    raise ValueError(f"{name} goes on after its array")
+                    raise ValueError(f"{name} is longer than its array")
         return arrays
 
 
 def _read_npy(file: Any, name: str, path: Path) -> "np.ndarray":
     from numpy.lib import format as npy
 
+    # The header is read from a copy of a few bytes, since it may claim to have gigabytes.
     file.seek(0)
     head = io.BytesIO(file.read(HEADER_BYTES))
-    first = npy.read_magic(head) == (1, 0)
-    dtype = (npy.read_array_header_1_0 if first else npy.read_array_header_2_0)(head)[2]
+    version = npy.read_magic(head)
+    read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    _, _, dtype = read_header(head)
     if dtype.kind not in "biuf":
         found = "pickled objects" if dtype.hasobject else f"values of type {dtype!s:.80}"
         raise KvaeError(f"{name} in {path} must hold numbers, but holds {found}")

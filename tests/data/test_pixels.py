@@ -1,4 +1,4 @@
-"""From stored pixels to what a model sees."""
+"""From stored pixels to the numbers that a model sees."""
 
 import numpy as np
 import pytest
@@ -20,15 +20,17 @@ def test_threshold_is_at_one_half():
 
 
 @pytest.mark.parametrize("jit", [True, False])
-def test_dynamic_draws_each_level_with_its_own_probability(jit):
-    draw = tf.function(lambda images, seed: to_float(images, "dynamic", seed, jit), jit_compile=jit)
+def test_dynamic_makes_a_pixel_white_with_the_probability_of_its_level(jit):
+    binarize = tf.function(
+        lambda images, seed: to_float(images, "dynamic", seed, jit), jit_compile=jit
+    )
     images = np.repeat(LEVELS[:, None], 4000, axis=1)
-    drawn = draw(images, tf.constant([1, 2])).numpy()
-    assert set(np.unique(drawn)) == {0, 1}
+    binary = binarize(images, tf.constant([1, 2])).numpy()
+    assert set(np.unique(binary)) == {0, 1}
     # Black and white are certain; the rest within five standard errors.
-    assert drawn[0].max() == 0
-    assert drawn[255].min() == 1
+    assert binary[0].max() == 0
+    assert binary[255].min() == 1
     p = LEVELS / 255
-    assert np.all(np.abs(drawn.mean(axis=1) - p) <= 5 * np.sqrt(p * (1 - p) / 4000))
-    np.testing.assert_array_equal(drawn, draw(images, tf.constant([1, 2])))
-    assert not np.array_equal(drawn, draw(images, tf.constant([1, 3])))
+    assert np.all(np.abs(binary.mean(axis=1) - p) <= 5 * np.sqrt(p * (1 - p) / 4000))
+    np.testing.assert_array_equal(binary, binarize(images, tf.constant([1, 2])))
+    assert not np.array_equal(binary, binarize(images, tf.constant([1, 3])))
