@@ -10,6 +10,7 @@ import pytest
 
 import kvae
 from kvae.config import read_config
+from kvae.data import Dataset, Split
 from kvae.runs import folders
 from kvae.runs.film import read_frames
 from kvae.runs.run import export_run, resume
@@ -68,31 +69,40 @@ def values(value, *path):
         yield from values(inner, *path, key)
 
 
-CONFIG = NO_FILE | NO_OBJECT | {
-    "a terabyte of nothing": sparse(b"{"),
-    **{
-        f"{'.'.join(path)} {wrong!r:.30}": changed(*path, to=wrong)
-        for path, value in values(json.loads((EARLIER / RUN / "config.json").read_text()))
-        for wrong in WRONG[type(value)]
-        if not (path[-1] in ANY_TEXT and isinstance(wrong, str) and "\0" not in wrong)
+SPLIT = Split(np.zeros((20, 8, 8, 1), np.uint8))
+WHOLE = {
+    "earlier": json.loads((EARLIER / RUN / "config.json").read_text()),
+    "today's": kvae.configure(Dataset("digits", SPLIT, SPLIT, SPLIT, "black")).to_json(),
+}
+CONFIG = {
+    "earlier": NO_FILE | NO_OBJECT | {
+        "a terabyte of nothing": sparse(b"{"),
+        "something more": changed("model", "more", to=1),
+        "dropout of all": changed("model", "dropout", to=1.0),
+        "no epochs at all": changed("training", "epochs", to=0),
+        "a million layers": changed("model", "flow_layers", to=10**6),
+        "a seed of 40 bits": changed("training", "seed", to=2**40),
+        "images of no height": changed("model", "image_shape", to=[0, 8, 1]),
     },
-    **{
+    "today's": {
         f"no {path}": changed(*path.split("."), remove=True)
         for path in ("recipe", "data", "model", "training", "model.latent", "training.epochs")
     },
-    "something more": changed("model", "more", to=1),
-    "dropout of all": changed("model", "dropout", to=1.0),
-    "no epochs at all": changed("training", "epochs", to=0),
-    "a million layers": changed("model", "flow_layers", to=10**6),
-    "a seed of 40 bits": changed("training", "seed", to=2**40),
-    "images of no height": changed("model", "image_shape", to=[0, 8, 1]),
 }  # fmt: skip
+for when, whole in WHOLE.items():
+    CONFIG[when] |= {
+        f"{'.'.join(path)} {wrong!r:.30}": changed(*path, to=wrong)
+        for path, value in values(whole)
+        for wrong in WRONG[type(value)]
+        if not (path[-1] in ANY_TEXT and isinstance(wrong, str) and "\0" not in wrong)
+    }
 
 
-@each({"is not a run or saved model of kvae": CONFIG})
-def test_config(says, bad):
+@each(CONFIG, "when, bad")
+def test_config(when, bad):
+    damage(RUN / "config.json", json.dumps(WHOLE[when]))
     damage(RUN / "config.json", bad)
-    refuses(says, read_config, RUN)
+    refuses("is not a run or saved model of kvae", read_config, RUN)
 
 
 OTHER_IMAGES = {
@@ -223,13 +233,13 @@ def test_history(says, bad):
 
 
 ONE, FILM = np.array([1]), np.zeros((1, 36, 8, 8, 1), np.uint8)
-WHOLE = npz(epochs=ONE, images=FILM)
+FRAME = npz(epochs=ONE, images=FILM)
 FILMS = (
     FILM[..., 0, 0, 0], FILM[..., [0, 0]], FILM / 2, FILM.astype(str), FILM[:, :, :0], FILM[:, :0],
 )  # fmt: skip
 FRAMES = NO_FILE | NO_DATA | {
-    "half": WHOLE[:150],
-    "a flipped byte": WHOLE[:60] + bytes([WHOLE[60] ^ 255]) + WHOLE[61:],
+    "half": FRAME[:150],
+    "a flipped byte": FRAME[:60] + bytes([FRAME[60] ^ 255]) + FRAME[61:],
     "an empty archive": npz(),
     "no epochs": npz(images=FILM),
     "no images": npz(epochs=ONE),
@@ -241,8 +251,8 @@ FRAMES = NO_FILE | NO_DATA | {
     "a pickle inside": npz(epochs=npy("|O", (1,), PICKLE), images=FILM),
     "a bomb": lambda path: path.write_bytes(bomb((20, 8, 8))),
     "a terabyte inside": npz(epochs=ONE, images=npy(shape=(1, 10**6, 1000, 1000, 1))),
-    "an unknown compression": patched(WHOLE, 10, b"\x63"),
-    "encrypted": patched(WHOLE, 8, b"\1"),
+    "an unknown compression": patched(FRAME, 10, b"\x63"),
+    "encrypted": patched(FRAME, 8, b"\1"),
 }  # fmt: skip
 
 
