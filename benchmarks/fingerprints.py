@@ -84,6 +84,6 @@ def fingerprints(data_dir: Path | None) -> Iterator[tuple[str, str, str]]:
         for weight in model.get_weights():
             weights.update(weight.tobytes())
         for epoch in history:
-            row = {key: value for key, value in vars(epoch).items() if key != "seconds"}
+            row = {key: value for key, value in epoch.items() if key != "seconds"}
             rows.update(repr(row).encode())
         yield name, weights.hexdigest()[:16], rows.hexdigest()[:16]

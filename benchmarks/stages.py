@@ -30,22 +30,22 @@ HEAVY = {
 
 STAGES = {
     "kvae.data:load": "data",
-    "kvae.models.vae.model:build": "build",
+    "kvae.models.build:build": "build",
     "kvae.training.epochs:CompiledEpoch.__init__": "compile training",
     "kvae.training.epochs:CompiledEpoch._take": "train",
-    "kvae.evaluation:Evaluator.__call__": "evaluate",
+    "kvae.models.evaluator:Evaluator.__call__": "evaluate",
     "kvae.runs.checkpoints:Checkpoints.save": "checkpoints",
     "kvae.runs.summaries:Summaries.__init__": "summaries",
     "kvae.runs.summaries:Summaries.epoch": "summaries",
-    "kvae.runs.summaries:Summaries.project": "summaries",
+    "kvae.runs.summaries:Summaries.finish": "summaries",
     "kvae.runs.summaries:Summaries.close": "summaries",
     "kvae.gallery:draw": "figures",
     "kvae.runs.film:Film.shoot": "figures",
-    "kvae.runs.export:save": "export",
-    "kvae.runs.export:load": "load model",
+    "kvae.runs.saved_models:save": "export",
+    "kvae.runs.saved_models:load": "load model",
 }
 # Only functions in modules that the command imports anyway are timed.
-MODULES = {"train": tuple(STAGES), "sample": ("kvae.runs.export:load",)}
+MODULES = {"train": tuple(STAGES), "sample": ("kvae.runs.saved_models:load",)}
 
 
 class Stopwatch:

@@ -47,9 +47,9 @@ def compare(
     files.check_writable(target.parent)
 
     from kvae import evaluation, figures
-    from kvae.runs import export
+    from kvae.runs import saved_models
 
-    loaded = {path.name: export.load(path) for path in paths}
+    loaded = {path.name: saved_models.load(path) for path in paths}
     evaluation.check_comparable(loaded)
     images = folders.dataset_of(paths[0], None, data_dir, output.progress)
     quantities = evaluation.compare_models(loaded, images, seed)

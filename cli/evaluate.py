@@ -46,10 +46,10 @@ def evaluate(
     images = folders.dataset_of(path, dataset, data_dir, output.progress)
 
     from kvae import evaluation
-    from kvae.runs import export
+    from kvae.runs import saved_models
 
     report = evaluation.evaluate(
-        export.load(path), images, split, importance_samples, seed, output.steps
+        saved_models.load(path), images, split, importance_samples, seed, output.steps
     )
     if as_json:
         output.as_json({"name": path.name, **report.to_json()})

@@ -14,6 +14,6 @@ from kvae_cli import options, output
 @options.models
 def export(run: str, overwrite: bool, runs: Path, models: Path) -> None:
     """Export the newest checkpoint of RUN, a name or a path, as a saved model."""
-    from kvae import runs as all_runs
+    from kvae.runs.saved_models import export_run
 
-    output.line(str(all_runs.export_run(run, runs, models, overwrite)))
+    output.line(str(export_run(run, runs, models, overwrite)))

@@ -64,7 +64,6 @@ def figures(
     MODEL is the name or the path of a saved model, by default the newest. Curves and the animation
     are of the run of that name.
     """
-    from kvae import runs as all_runs
     from kvae.io import files
     from kvae.runs import folders
 
@@ -74,8 +73,9 @@ def figures(
     images = folders.dataset_of(path, dataset, data_dir, output.progress)
 
     from kvae import gallery
+    from kvae.runs import pictures
 
-    subject = all_runs.subject(path, images, runs, seed, output.steps)
+    subject = pictures.subject(path, images, runs, seed, output.steps)
     for name in output.progress(only or NAMES, len(only or NAMES), "figures"):
         try:
             drawn = gallery.draw(subject, [name], folder, f".{suffix}")

@@ -1,12 +1,15 @@
 """kvae list"""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kvae.errors import KvaeError
 from kvae_cli import options, output
+
+if TYPE_CHECKING:
+    from kvae.metrics import Metric
 
 
 @click.command(name="list")
@@ -29,41 +32,58 @@ def listing(runs: Path, models: Path, as_json: bool) -> None:
         shown = output.printable(str(folder))
         click.echo(f"{title} in {shown}: {len(entries) or 'none yet, kvae train makes one'}")
         if entries:
-            head = ("", "dataset", "latent", "likelihood", "epochs", "test ELBO", "KL", "active")
-            output.table([head, *map(_row, entries)], indent="  ")
+            metrics = _metrics(entries)
+            labels = [metric.label for metric in metrics.values()]
+            rows = [_row(entry, list(metrics)) for entry in entries]
+            head = ["", "dataset", "family", "model", "epochs", *labels]
+            output.table([head, *rows], indent="  ")
 
 
 def _entry(path: Path) -> dict[str, Any]:
-    from kvae.config import read_config
+    from kvae.config import family, read_config
     from kvae.runs.folders import read_results
 
     entry: dict[str, Any] = {"name": path.name, "path": str(path)}
     try:
-        entry["config"] = read_config(path).to_json()
-        entry["results"] = read_results(path)
+        config = read_config(path)
+        entry["config"] = config.to_json()
+        results = entry["results"] = read_results(path)
+        entry["label"] = config.model.label
+        metrics = [metric.name for metric in family(config.family).metrics]
+        if results is not None:
+            read_results(path, [name for name in metrics if name in results] or metrics)
     except KvaeError as error:
         entry["error"] = str(error)
     return entry
 
 
-def _row(entry: dict[str, Any]) -> tuple[str, ...]:
+def _metrics(entries: list[dict[str, Any]]) -> dict[str, "Metric"]:
+    """The metrics of the families that are listed, by name."""
+    from kvae.config import family
+
+    found: dict[str, Metric] = {}
+    for entry in entries:
+        if "config" in entry and "error" not in entry:
+            found |= {m.name: m for m in family(entry["config"]["family"]).metrics}
+    return found
+
+
+def _row(entry: dict[str, Any], metrics: list[str]) -> list[str]:
     if "error" in entry:
-        return (entry["name"], "damaged", *[""] * 6)
+        return [entry["name"], "damaged", "", "", "", *("" for _ in metrics)]
     config, results = entry["config"], entry["results"]
     dataset = config["data"]["dataset"]
-    row = (
+    row = [
         entry["name"],
         Path(dataset).name if Path(dataset).is_absolute() else dataset,
-        str(config["model"]["latent"]),
-        config["model"]["likelihood"],
-    )
+        config["family"],
+        entry["label"],
+    ]
     if results is None:
-        return (*row, "unfinished", "", "", "")
-    return (
-        *row,
-        # A model whose prior was fitted afterwards has none of its own.
-        str(results.get("epochs", "")),
-        f"{results['elbo']:.2f}",
-        f"{results['kl']:.2f}",
-        str(results["active_units"]),
-    )
+        return [*row, "unfinished", *("" for _ in metrics)]
+    # A model whose prior was fitted after training has no epochs of its own.
+    return [*row, str(results.get("epochs", "")), *(_figure(results.get(m)) for m in metrics)]
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else "" if value is None else str(value)

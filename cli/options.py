@@ -1,13 +1,20 @@
 """Options and values that several subcommands share."""
 
 import re
+import types
+import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from kvae import registry
+from kvae.config import RECIPES, DataConfig, TrainingConfig, family
+from kvae.config.fields import Option, hints
+from kvae.config.fields import options as options_of
 from kvae.runs.folders import MODELS, RUNS
+from kvae_cli import output
 
 
 class Folder(click.Path):
@@ -46,10 +53,25 @@ importance_samples = click.option(
     type=click.IntRange(1, LARGEST),
     default=500,
     show_default=True,
-    help="Draws of z an image for the importance-weighted bound on log p(x).",
+    help="Samples of z an image for the importance-weighted bound on log p(x).",
 )
 seed = click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed."
+)
+
+recipe = click.option(
+    "--recipe",
+    type=click.Choice(RECIPES),
+    default="reference",
+    show_default=True,
+    help="Where options that are not given come from.",
+)
+model_family = click.option(
+    "--family",
+    type=click.Choice(list(registry.MODELS)),
+    default="vae",
+    show_default=True,
+    help="Which kind of model.",
 )
 
 
@@ -62,6 +84,69 @@ def jobs(default: int) -> Callable[[Any], Any]:
         show_default=True,
         help="Runs that are trained at the same time.",
     )
+
+
+def of_configuration(command: click.Command) -> click.Command:
+    """Give a command the options that configurations have, of all families.
+
+    They follow the option `--family`. An option that not all families have says so in its help.
+    """
+    place = [param.name for param in command.params].index("family") + 1
+    command.params[place:place] = [
+        _as_option(name, hint, option, families)
+        for name, (hint, option, families) in _configuration_options().items()
+    ]
+    return command
+
+
+def _configuration_options() -> dict[str, tuple[Any, Option, set[str]]]:
+    """Type, rules and families of each option by name."""
+    found: dict[str, tuple[Any, Option, set[str]]] = {}
+    for name in registry.MODELS:
+        parts = family(name).model, family(name).objective, DataConfig, TrainingConfig
+        for part in parts:
+            for field, option in options_of(part).items():
+                if option.offered and field != "seed":
+                    found.setdefault(field, (hints(part)[field], option, set()))[2].add(name)
+    return found
+
+
+def _as_option(name: str, hint: Any, option: Option, families: set[str]) -> click.Option:
+    words = [option.help]
+    if option.needs:
+        shown = [output.spoken(f"`{need}`") for need in option.needs]
+        words.append(f"Needs {' or '.join(shown)}.")
+    if len(families) < len(registry.MODELS):
+        words.append(f"Only with --family {' or '.join(sorted(families))}.")
+    text = " ".join(word for word in words if word)
+    declaration = f"--{name.replace('_', '-')}"
+    if hint is bool:
+        return click.Option([declaration], is_flag=True, default=None, help=text)
+    return click.Option(
+        [declaration], type=_type(hint, option), metavar=option.metavar, help=text, default=None
+    )
+
+
+def _type(hint: Any, option: Option) -> click.ParamType:
+    """The type of a command-line option that takes what a field takes."""
+    kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+    if isinstance(hint, types.UnionType):
+        hint = kinds[0]
+    if option.choices is not None:
+        return click.Choice(list(option.choices))
+    if typing.get_origin(hint) is tuple:
+        return IntegerList()
+    if hint is int:
+        least = None if option.least is None else int(option.least)
+        return click.IntRange(min=least)
+    if hint is float:
+        return click.FloatRange(
+            min=option.least if option.above is None else option.above,
+            min_open=option.above is not None,
+            max=option.below if option.below is not None else float("inf"),
+            max_open=True,
+        )
+    return click.STRING
 
 
 class IntegerList(click.ParamType):

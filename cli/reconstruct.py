@@ -39,9 +39,9 @@ def reconstruct(
     files.check_writable(target.parent)
     images = folders.dataset_of(path, dataset, data_dir, output.progress)
     from kvae import figures
-    from kvae.runs import export
+    from kvae.runs import saved_models
 
-    loaded = export.load(path)
+    loaded = saved_models.load(path)
     inputs = loaded.inputs(images.test.spread(count).images).numpy()
     figures.save_png(figures.pairs(inputs, loaded.reconstruct(inputs).numpy()), target)
     output.line(f"{len(inputs)} test images of {images.name} through {path.name} in {target}")

@@ -33,9 +33,8 @@ def sample(model: str | None, count: int, seed: int, target: Path, models: Path)
     from kvae.runs import folders
 
     path = folders.find(model, models, "saved model")
-    config = read_config(path).model
-    height, width, channels = config.image_shape
-    numbers = 2 * height * width * channels + 2 * sum(config.hidden) + config.latent
+    height, width, channels = read_config(path).model.image_shape
+    numbers = 4 * height * width * channels
     enlarged = channels * max(height * width, TILE**2)
     machine.require_memory(
         count * (4 * numbers + 2 * enlarged), f"{count:,} samples", "choose a smaller --count"
@@ -45,9 +44,9 @@ def sample(model: str | None, count: int, seed: int, target: Path, models: Path)
     import numpy as np
 
     from kvae import figures
-    from kvae.runs import export
+    from kvae.runs import saved_models
 
-    images = export.load(path).sample(count, seed).numpy()
+    images = saved_models.load(path).sample(count, seed).numpy()
     if target.suffix.lower() == ".npy":
         with files.atomic_file(target) as scratch:
             np.save(scratch, images)

@@ -10,7 +10,7 @@ from kvae_cli import options, output, signals, startup
 from kvae_cli.train import train
 
 if TYPE_CHECKING:
-    from kvae.experiments.sweeps import Row
+    from kvae.experiments.sweeps import Sweep
 
 _OF_ONE_RUN = {
     "name", "overwrite", "runs", "models", "data_dir", "no_jit", "as_json", "strategy", "resume",
@@ -57,7 +57,8 @@ def _varied(command: click.Command) -> click.Command:
 @_varied
 @click.command()
 @click.option(
-    "--name", help="Of the sweep; its runs' begin with it.  [default: such as frey-sweep]"
+    "--name",
+    help="Name of the sweep; the names of its runs begin with it.  [default: such as frey-sweep]",
 )
 @options.jobs(1)
 @click.option(
@@ -95,7 +96,7 @@ def sweep(
 
     Takes the options of kvae train, each with one value or several: with commas between, or by
     giving the option again (--hidden 200 --hidden 200,200). The runs are ordinary ones. Those that
-    are there already are not trained again: the same command goes on where it was interrupted.
+    are there already are not trained again: the same command resumes an interrupted sweep.
 
     \b
     kvae sweep --dataset frey --latent 2,5,10,20 --seed 0,1,2
@@ -122,7 +123,7 @@ def sweep(
     if as_json:
         output.as_json({"folder": str(result.folder), **result.to_json()})
     else:
-        _report(result.rows)
+        _report(result)
         there = len(planned) - len(result.trained) - len(failed)
         click.echo(f"\nTrained  {len(result.trained)} runs; {there} were there before")
         click.echo(f"Figures  {result.folder}")
@@ -133,17 +134,16 @@ def sweep(
         raise SystemExit(1)
 
 
-def _report(rows: "list[Row]") -> None:
-    from kvae.experiments.sweeps import QUANTITIES, title
+def _report(result: "Sweep") -> None:
+    from kvae.experiments.sweeps import title
 
-    units = {"training_seconds": "training, s", "active_units": "active units"}
-    head = ["", "runs", *(units.get(q, {"kl": "KL", "elbo": "ELBO"}.get(q, q)) for q in QUANTITIES)]
-    lines = [head]
-    for row in rows:
+    lines = [["", "runs", *(metric.label for metric in result.metrics)]]
+    for row in result.rows:
         cells = []
-        for quantity in QUANTITIES:
-            text = f"{row.mean[quantity]:.2f}"
-            cells.append(f"{text} ± {row.stddev[quantity]:.2f}" if row.stddev else text)
+        for metric in result.metrics:
+            text = f"{row.mean[metric.name]:.2f}" if metric.name in row.mean else ""
+            spread = f" ± {row.stddev[metric.name]:.2f}" if text and row.stddev else ""
+            cells.append(text + spread)
         lines.append([title(row.options) or "all", str(len(row.runs)), *cells])
     click.echo("Test images, nats an image, mean ± standard deviation over seeds:\n")
     output.table(lines)

@@ -19,10 +19,10 @@ _PUBLIC = {
     "KvaeError": "kvae.errors",
     "UsageError": "kvae.errors",
     "VAE": "kvae.models.vae.model",
-    "build": "kvae.models.vae.model",
+    "build": "kvae.models.build",
     "configure": "kvae.config",
-    "load": "kvae.runs.export",
-    "save": "kvae.runs.export",
+    "load": "kvae.runs.saved_models",
+    "save": "kvae.runs.saved_models",
     "train": "kvae.training",
 }
 _MODULES = (

@@ -19,6 +19,11 @@ DATASETS = {
 }
 """Built-in datasets: functions that load them from a `kvae.data.Request`."""
 
+MODELS = {
+    "vae": "kvae.models.vae:FAMILY",
+}
+"""Families of models; each is a `kvae.config.Family`."""
+
 LIKELIHOODS = {
     "bernoulli": "kvae.models.likelihoods:Bernoulli",
     "normal": "kvae.models.likelihoods:Normal",
@@ -68,9 +73,9 @@ STRATEGIES = {
 """Ways to share a training among devices: functions that return a `tf.distribute.Strategy`."""
 
 SCHEDULES = {
-    "constant": "kvae.training.schedules:constant",
-    "cosine": "kvae.training.schedules:cosine",
-    "exponential": "kvae.training.schedules:exponential",
+    "constant": "kvae.training.optimizers:constant",
+    "cosine": "kvae.training.optimizers:cosine",
+    "exponential": "kvae.training.optimizers:exponential",
 }
 """Learning rates during training: functions of the first one and of the number of steps."""
 

@@ -2,17 +2,20 @@
 
 from kvae.evaluation.classical import factor_analysis, probabilistic_pca
 from kvae.evaluation.comparison import Quantity, check_comparable, compare_models
-from kvae.evaluation.elbo import Evaluation, Evaluator
 from kvae.evaluation.labels import LabelScores, label_scores
-from kvae.evaluation.latents import active_units, kl_per_dimension, mutual_information, verdict
+from kvae.evaluation.latents import mutual_information, verdict
 from kvae.evaluation.likelihood import (
     Annealed,
     annealed_importance_sampling,
     importance_weighted_bound,
 )
 from kvae.evaluation.reconstruction import Reconstruction, compare_images, sharpness
-from kvae.evaluation.report import Report, Row, evaluate
+from kvae.evaluation.report import Report, evaluate
+from kvae.evaluation.rows import Row
 from kvae.evaluation.samples import Fidelity, fidelity, nearest
+from kvae.models.evaluator import Evaluator
+from kvae.models.plan import Evaluation
+from kvae.models.usage import active_units, kl_per_dimension
 
 __all__ = [
     "Annealed",

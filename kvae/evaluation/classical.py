@@ -10,9 +10,9 @@ def probabilistic_pca(train: np.ndarray, test: np.ndarray, latent: int) -> np.nd
     """log p(x) of each test image under probabilistic PCA (Tipping & Bishop, 1999), `[count]`.
 
     Args:
-        train: Floats, `[count, ...]`.
-        test: Likewise.
-        latent: Dimensions, fewer than pixels and images.
+        train: Images to fit the model to, floats `[count, ...]`.
+        test: Images to score, floats `[count, ...]`.
+        latent: Number of latent dimensions, fewer than pixels and than images.
     """
     from sklearn.decomposition import PCA
 
@@ -24,9 +24,9 @@ def factor_analysis(train: np.ndarray, test: np.ndarray, latent: int) -> np.ndar
     """log p(x) of each test image under factor analysis, in which each pixel has its own noise.
 
     Args:
-        train: Floats, `[count, ...]`.
-        test: Likewise.
-        latent: Dimensions, fewer than pixels and images.
+        train: Images to fit the model to, floats `[count, ...]`.
+        test: Images to score, floats `[count, ...]`.
+        latent: Number of latent dimensions, fewer than pixels and than images.
     """
     from sklearn.decomposition import FactorAnalysis
 

@@ -1,18 +1,21 @@
 """Several models on the same images."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from kvae.config import family
 from kvae.data import Dataset
 from kvae.errors import UsageError
 from kvae.evaluation import reconstruction
-from kvae.evaluation.elbo import CHUNK, Evaluator
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.evaluation.samples import fidelity
 from kvae.evaluation.statistics import standard_error
-from kvae.models.vae.model import VAE
+from kvae.metrics import Metric
+from kvae.models.base import Bounds, Generates, Reconstructs
+from kvae.models.evaluator import CHUNK, Evaluator
 from kvae.progress import Progress, silent
 
 COMPARED = 2000
@@ -24,11 +27,11 @@ class Quantity:
     """One line of a comparison.
 
     Attributes:
-        name: What it is.
-        unit: Such as `nats`; empty where there is none.
-        values: One a model.
-        errors: Their standard errors, empty where there are none.
-        best: Which model has the best value; None where more is neither better nor worse.
+        name: What is compared.
+        unit: The unit, such as `nats`; empty where there is none.
+        values: One value a model.
+        errors: The standard errors of the values; empty where there are none.
+        best: The index of the model with the best value; None where none is better.
     """
 
     name: str
@@ -39,97 +42,130 @@ class Quantity:
 
 
 def compare_models(
-    models: Mapping[str, VAE],
+    models: Mapping[str, Any],
     dataset: Dataset,
     seed: int = 0,
     importance_samples: int | None = None,
     progress: Progress = silent,
 ) -> list[Quantity]:
-    """ELBO, its parts, use of latents, reconstructions and samples of several models.
+    """Bounds and their parts, use of latents, reconstructions and samples of several models.
 
-    Differences are taken image by image, so that their standard errors are those of the difference
-    and not of the images.
+    A quantity is compared if all models have it. Differences are taken image by image, so that
+    their standard errors are those of the difference and not of the images.
 
     Args:
-        models: Two or more, by name.
-        dataset: Its test images are what they are compared on.
+        models: Two or more models by name.
+        dataset: They are compared on its test images.
         seed: Decides all random numbers.
-        importance_samples: Draws of z an image for bounds on log p(x); None leaves them out.
-        progress: Shows how far along those are.
+        importance_samples: Samples of z an image for bounds on log p(x); None leaves them out.
+        progress: Shows how much of those is done.
 
     Raises:
-        UsageError: what the models say cannot be compared.
+        UsageError: The models' bounds are of different things.
     """
     check_comparable(models)
+    quantities: list[Quantity] = []
+    each = list(models.values())
+    if all(isinstance(model, Bounds) for model in each):
+        quantities += _bounds(each, dataset, seed, importance_samples, progress)
+    some, train = dataset.test.spread(COMPARED), dataset.train.spread(COMPARED)
+    if all(isinstance(model, Reconstructs) for model in each):
+        originals = some.images / np.float32(255)
+        restored = [
+            reconstruction.compare_images(
+                originals, model.reconstruct(model.inputs(some.images, seed)).numpy()
+            )
+            for model in each
+        ]
+        errors = [found.mean_squared_error for found in restored]
+        quantities.append(_plain("squared error a pixel", errors, higher_is_better=False))
+        quantities.append(_plain("SSIM", [found.ssim for found in restored], True))
+    if all(isinstance(model, Generates) for model in each):
+        real = train.images / np.float32(255)
+        made = [fidelity(real, model.sample(len(real), seed).numpy()) for model in each]
+        quantities += [
+            _plain("coverage of prior samples", [found.coverage for found in made], True),
+            _plain("precision of prior samples", [found.precision for found in made], True),
+        ]
+    return quantities
+
+
+def _bounds(
+    models: list[Any],
+    dataset: Dataset,
+    seed: int,
+    importance_samples: int | None,
+    progress: Progress,
+) -> list[Quantity]:
     test = dataset.test
     chunk = min(CHUNK, len(test))
-    found = [
-        Evaluator(model, model.config.data.binarize, seed, chunk, model.config.training.jit)(
-            test.images
-        )
-        for model in models.values()
-    ]
-    weighted = [
-        importance_weighted_bound(model, test.images, importance_samples, seed, progress)
-        for model in models.values()
-        if importance_samples
-    ]
-    some, train = test.spread(COMPARED), dataset.train.spread(COMPARED)
-    originals, real = some.images / np.float32(255), train.images / np.float32(255)
-    restored = [
-        reconstruction.compare_images(
-            originals, model.reconstruct(model.inputs(some.images, seed)).numpy()
-        )
-        for model in models.values()
-    ]
-    samples = [fidelity(real, model.sample(len(real), seed).numpy()) for model in models.values()]
-
-    def means(name: str, each: list[np.ndarray], best: int | None) -> Quantity:
-        values = [float(values.mean()) for values in each]
-        return Quantity(name, "nats", values, [standard_error(values) for values in each], best)
-
-    def plain(name: str, unit: str, values: list[float], most: bool | None) -> Quantity:
-        if most is None:
-            return Quantity(name, unit, values, [], None)
-        return Quantity(name, unit, values, [], int((np.argmax if most else np.argmin)(values)))
-
-    def bound(name: str, each: list[np.ndarray]) -> list[Quantity]:
-        best = int(np.argmax([values.mean() for values in each]))
-        behind = [values - each[best] for values in each]
-        return [means(name, each, best), means(f"{name}, behind the best", behind, best)]
-
-    return [
-        *(bound(f"log p(x), {importance_samples} samples", weighted) if weighted else []),
-        *bound("ELBO", [each.elbo for each in found]),
-        means(
-            "reconstruction",
-            [each.reconstruction for each in found],
-            int(np.argmax([each.reconstruction.mean() for each in found])),
-        ),
-        means("KL", [each.kl for each in found], None),
-        plain("active units", "", [float(each.active_units) for each in found], None),
-        plain("squared error a pixel", "", [each.mean_squared_error for each in restored], False),
-        plain("SSIM", "", [each.ssim for each in restored], True),
-        plain("coverage of prior samples", "", [each.coverage for each in samples], True),
-        plain("precision of prior samples", "", [each.precision for each in samples], True),
-    ]
+    found = [Evaluator(model, seed, chunk)(test.images) for model in models]
+    quantities: list[Quantity] = []
+    if importance_samples:
+        weighted = [
+            importance_weighted_bound(model, test.images, importance_samples, seed, progress)
+            for model in models
+        ]
+        quantities += _with_differences(f"log p(x), {importance_samples} samples", weighted)
+    metrics: dict[str, Metric] = {}
+    for model in models:
+        metrics |= {metric.name: metric for metric in family(model.config.family).metrics}
+    for name, metric in metrics.items():
+        if all(name in evaluation.terms for evaluation in found):
+            values = [evaluation.terms[name] for evaluation in found]
+            if name == "elbo":
+                quantities += _with_differences(metric.label, values)
+            else:
+                quantities.append(_means(metric.label, values, metric.higher_is_better))
+        elif all(name in evaluation.scalars for evaluation in found):
+            scalars = [float(evaluation.scalars[name]) for evaluation in found]
+            quantities.append(_plain(metric.label, scalars, metric.higher_is_better))
+    return quantities
 
 
-def check_comparable(models: Mapping[str, VAE]) -> None:
-    """Refuse models whose ELBOs are of different things.
+def _with_differences(name: str, each: list[np.ndarray]) -> list[Quantity]:
+    """Means of bounds on log p(x), and how far each is behind the best."""
+    bounds = _means(name, each, True)
+    behind = [values - each[bounds.best or 0] for values in each]
+    return [bounds, replace(_means(f"{name}, behind the best", behind, None), best=bounds.best)]
+
+
+def _means(name: str, each: list[np.ndarray], higher_is_better: bool | None) -> Quantity:
+    values = [float(values.mean()) for values in each]
+    errors = [standard_error(values) for values in each]
+    return Quantity(name, "nats", values, errors, _best(values, higher_is_better))
+
+
+def _plain(name: str, values: list[float], higher_is_better: bool | None) -> Quantity:
+    return Quantity(name, "", values, [], _best(values, higher_is_better))
+
+
+def _best(values: list[float], higher_is_better: bool | None) -> int | None:
+    if higher_is_better is None:
+        return None
+    return int((np.argmax if higher_is_better else np.argmin)(values))
+
+
+def check_comparable(models: Mapping[str, Any]) -> None:
+    """Refuse models whose bounds are of different things.
+
+    Args:
+        models: Models by name.
 
     Raises:
-        UsageError: other data, other binarization, or probabilities beside densities.
+        UsageError: The models have other data, other binarization, or probabilities beside
+            densities.
     """
+    measures = {
+        "binary": "probabilities",
+        "levels": "probabilities of grey levels",
+        "density": "densities",
+    }
     kinds = {}
     for name, model in models.items():
         data = model.config.data
-        measure = {
-            "binary": "probabilities",
-            "levels": "probabilities of grey levels",
-            "density": "densities",
-        }[model.decoder.likelihood.measure]
         binarized = f", binarized: {data.binarize}" if data.binarize != "none" else ""
+        measure = measures[model.measure] if isinstance(model, Bounds) else "no bounds"
         kinds[name] = f"{data.dataset} ({measure}{binarized})"
     if len(set(kinds.values())) > 1:
         each = "; ".join(f"{name}: {kind}" for name, kind in kinds.items())

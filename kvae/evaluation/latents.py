@@ -7,46 +7,21 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from kvae.evaluation.statistics import standard_error
+from kvae.models.plan import Evaluation
+from kvae.models.usage import ACTIVE_VARIANCE
 
-ACTIVE_VARIANCE = 0.01
 COLLAPSED_KL = 0.01
 COLLAPSED_SHARE = 0.1
-
-
-def active_units(posterior_means: np.ndarray) -> int:
-    """Number of latent dimensions whose posterior mean moves with the image.
-
-    Burda et al. (2016), Section 5: those where its variance over the data is above 0.01.
-
-    Args:
-        posterior_means: `[count, latent]`.
-    """
-    return int(np.sum(np.var(posterior_means, axis=0) > ACTIVE_VARIANCE))
-
-
-def kl_per_dimension(posterior: tfd.Distribution, prior: tfd.Distribution) -> tf.Tensor:
-    """KL of each latent dimension, `[batch, latent]`, in nats.
-
-    That of Gaussians with the same means and variances: exact where both have independent Gaussian
-    dimensions, and otherwise a measure of use whose sum is not the KL.
-
-    Args:
-        posterior: Batch shape `[batch]`, event shape `[latent]`.
-        prior: Batch shape `[]`, event shape `[latent]`.
-    """
-    ours, theirs = (tfd.Normal(each.mean(), each.stddev()) for each in (posterior, prior))
-    return tfd.kl_divergence(ours, theirs)
 
 
 def mutual_information(
     posterior: tfd.Distribution, seed: int = 0, rows: int = 64
 ) -> tuple[float, float]:
-    """How much the latents tell of which image they are from, and how far they are from the prior.
+    """The mutual information of image and latents under the encoder.
 
-    Hoffman & Johnson (2016): the mean KL is the mutual information of image and latents under the
-    encoder, plus KL(q(z) || p(z)) of the aggregated posterior q(z), the mixture of all q(z|x).
-    Estimated with one sample of z an image. It cannot be more than log(count): where it is near
-    that, more images would show more.
+    Hoffman & Johnson (2016): the mean KL is this mutual information plus KL(q(z) || p(z)) of the
+    aggregated posterior q(z), the mixture of all q(z|x). It is estimated from one sample of z an
+    image. The estimate is log(count) at most: near that, more images would give a larger one.
 
     Args:
         posterior: q(z|x) of `count` images: batch shape `[count]`, event shape `[latent]`.
@@ -71,11 +46,11 @@ def mutual_information(
 
 
 def verdict(kl: np.ndarray, posterior_means: np.ndarray) -> str:
-    """`collapsed`, `partly collapsed` or `healthy`.
+    """Whether a model is `collapsed`, `partly collapsed` or `healthy`.
 
-    A dimension is in use if its KL is above 0.01 nats and its posterior mean moves with the image
-    (see `active_units`). Collapsed is a model with no more than a tenth of its dimensions in use,
-    partly collapsed one with some that are not.
+    A dimension is in use if its KL is above 0.01 nats and its posterior mean changes with the image
+    (see `kvae.models.usage.active_units`). A model is collapsed if no more than a tenth of its
+    dimensions are in use, and partly collapsed if some are not.
 
     Args:
         kl: Mean KL of each latent dimension, `[latent]`, in nats.
@@ -85,3 +60,19 @@ def verdict(kl: np.ndarray, posterior_means: np.ndarray) -> str:
     if np.mean(used) <= COLLAPSED_SHARE:
         return "collapsed"
     return "healthy" if used.all() else "partly collapsed"
+
+
+def collapse_warning(test: Evaluation) -> str | None:
+    """What to do about a posterior that has collapsed; None if it has not.
+
+    Args:
+        test: What a model says of test images. Without a KL of each dimension nothing is found.
+    """
+    kl = test.per_dimension.get("kl_per_dimension")
+    if kl is None or test.embeddings is None or verdict(kl, test.embeddings) != "collapsed":
+        return None
+    return (
+        f"the posterior has collapsed: nearly all of the {len(kl)} latent dimensions have a KL "
+        "under 0.01 nats, so the decoder ignores them; try a smaller `beta`, more `epochs`, "
+        "another `optimizer` or `learning_rate`, or `mean_activation=sigmoid`"
+    )

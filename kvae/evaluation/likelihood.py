@@ -1,4 +1,4 @@
-"""log p(x) of images, as near as it can be had: importance weighting and annealing."""
+"""Tight bounds on log p(x): importance weighting and annealing."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,6 @@ from tensorflow_probability import distributions as tfd
 
 from kvae.data.pixels import to_float
 from kvae.models.flows import unflowed
-from kvae.models.vae.model import VAE, bounds
 from kvae.progress import Progress, silent
 
 ROWS_BYTES = 2**26
@@ -25,11 +24,11 @@ ACCEPTANCE = 0.75
 """HMC's step size is that whose acceptance comes nearest to this."""
 LEAPFROG_STEPS = 5
 ANNEALED_BATCH = 20
-SCALE_DRAWS = 64
+SCALE_SAMPLES = 64
 
 
 def importance_weighted_bound(
-    model: VAE,
+    model: Any,
     images: np.ndarray,
     samples: int,
     seed: int = 0,
@@ -38,14 +37,14 @@ def importance_weighted_bound(
 ) -> np.ndarray:
     """A lower bound on log p(x) by `samples` importance samples an image (Burda et al., 2016).
 
-    Memory does not grow with `samples`: they are drawn a few at a time.
+    Memory does not grow with the number of samples: a few are taken at a time.
 
     Args:
-        model: A VAE.
+        model: Has log importance weights.
         images: uint8 `[count, height, width, channels]`.
-        samples: Draws of z an image.
-        seed: Decides them.
-        progress: Shows how far along it is.
+        samples: Samples of z an image.
+        seed: Decides all random numbers.
+        progress: Shows how much is done.
         dequantize: Fill the gaps between grey levels with uniform noise, so that the density is
             a bound on the probability of 8-bit pixels, each of width 1/256 (Theis et al., 2016).
 
@@ -55,9 +54,9 @@ def importance_weighted_bound(
     config, binarize = model.config.training, model.config.data.binarize
     pixels = math.prod(images.shape[1:])
     rows = max(1, ROWS_BYTES // (4 * pixels))
-    # A few images with many samples each: the encoder then runs but once an image.
+    # A few images with many samples each, so that the encoder runs once an image.
     batch = max(1, min(len(images), rows // min(samples, 50)))
-    draws = max(1, min(samples, rows // batch))
+    at_once = max(1, min(samples, rows // batch))
 
     @tf.function(jit_compile=config.jit, autograph=False)
     def bound(batch_images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -67,16 +66,16 @@ def importance_weighted_bound(
             floats = (tf.cast(batch_images, tf.float32) + noise) / 256
         else:
             floats = to_float(batch_images, binarize, pixel_seed, config.jit)
-        posterior, prior = model.encode(floats), model.prior.distribution()
+        sample = model.log_weights(floats)
 
         def some(done: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            draw_seed = tf.random.experimental.stateless_fold_in(latent_seed, done)
-            weights = bounds.log_weights(posterior, model.decode, prior, floats, draws, draw_seed)
-            # The last draws may be more than are left.
-            wanted = (done + tf.range(draws) < samples)[:, None]
+            sample_seed = tf.random.experimental.stateless_fold_in(latent_seed, done)
+            weights = sample(at_once, sample_seed)
+            # The last samples may be more than are wanted.
+            wanted = (done + tf.range(at_once) < samples)[:, None]
             weights = tf.where(wanted, weights, -math.inf)
             total = tf.reduce_logsumexp(tf.concat([weights, total[None]], axis=0), axis=0)
-            return done + draws, total
+            return done + at_once, total
 
         nothing = tf.fill((batch,), -math.inf)
         total = tf.while_loop(lambda done, _: done < samples, some, [tf.constant(0), nothing])[1]
@@ -99,8 +98,8 @@ class Annealed:
         bound: Lower bounds on log p(x) in expectation, `[count]`, in nats.
         acceptance: Share of HMC's proposals that were accepted, at every temperature.
         step_size: Of HMC's leapfrog steps.
-        chains: An image.
-        steps: Temperatures between q(z|x), or p(z), and p(z|x).
+        chains: Chains an image.
+        steps: Number of temperatures between q(z|x), or p(z), and p(z|x).
     """
 
     bound: np.ndarray
@@ -111,7 +110,7 @@ class Annealed:
 
 
 def annealed_importance_sampling(
-    model: VAE,
+    model: Any,
     images: np.ndarray,
     chains: int = 16,
     steps: int = 200,
@@ -119,20 +118,20 @@ def annealed_importance_sampling(
     progress: Progress = silent,
     from_prior: bool = False,
 ) -> Annealed:
-    """A stricter bound on log p(x): latents are led from q(z|x) to p(z|x) by HMC.
+    """A tighter bound on log p(x) by Hamiltonian Monte Carlo from q(z|x) to p(z|x).
 
-    Neal (2001); Wu et al. (2017) for decoders, who begin at the prior. Beginning at q(z|x) takes
-    fewer steps, and the mean weight is unbiased all the same. Where it begins at a flow, all this
-    happens before the flow. Step sizes are in units of the standard deviations where it begins.
+    Neal (2001); Wu et al. (2017) apply it to decoders, from the prior. From q(z|x) it takes fewer
+    steps, and the mean weight is unbiased, too. If it starts from a flow, the chains move in the
+    space before the flow. Step sizes are in units of the standard deviations of the start.
 
     Args:
-        model: A VAE.
+        model: Has a prior and p(x|z); and q(z|x), unless it starts from the prior.
         images: uint8 `[count, height, width, channels]`.
-        chains: An image; the bound is of their mean weight.
-        steps: Temperatures, with one HMC transition each.
-        seed: Decides the random numbers.
-        progress: Shows how far along it is.
-        from_prior: Begin at p(z), for a model whose encoder is not trained.
+        chains: Chains an image; the bound is of their mean weight.
+        steps: Number of temperatures, with one HMC transition each.
+        seed: Decides all random numbers.
+        progress: Shows how much is done.
+        from_prior: Start from p(z), for a model without an encoder that is trained.
     """
     config, binarize = model.config.training, model.config.data.binarize
     batch = min(len(images), ANNEALED_BATCH)
@@ -193,11 +192,11 @@ def anneal(
     """Annealed importance sampling (Neal, 2001) by `tfp.mcmc` with Hamiltonian Monte Carlo.
 
     Args:
-        proposal: Where it begins; batch shape `[batch]`, event shape `[latent]`.
-        target: Unnormalised log density where it ends, from `[chains, batch, latent]` to
+        proposal: Where the chains start; batch shape `[batch]`, event shape `[latent]`.
+        target: Unnormalised log density where they end, from `[chains, batch, latent]` to
             `[chains, batch]`.
-        chains: Independent ones.
-        steps: int32 scalar; temperatures between.
+        chains: Number of independent chains.
+        steps: Number of temperatures between, an int32 scalar.
         step_size: Scalar, in units of the proposal's standard deviations.
         seed: int32 `[2]`.
 
@@ -207,14 +206,14 @@ def anneal(
     """
     start_seed, scale_seed, chain_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
     start = proposal.sample(chains, seed=start_seed)
-    # Of draws of their own: steps must not depend on where the chains are.
-    scale = tf.math.reduce_std(proposal.sample(SCALE_DRAWS, seed=scale_seed), axis=0)
+    # From samples of their own: the step size must not depend on where the chains are.
+    scale = tf.math.reduce_std(proposal.sample(SCALE_SAMPLES, seed=scale_seed), axis=0)
     _, weights, results = tfp.mcmc.sample_annealed_importance_chain(
         num_steps=steps,
         proposal_log_prob_fn=proposal.log_prob,
         target_log_prob_fn=target,
         current_state=start,
-        make_kernel_fn=lambda density: _Afresh(density, step_size * scale),
+        make_kernel_fn=lambda log_prob: _BootstrappedHMC(log_prob, step_size * scale),
         parallel_iterations=1,
         seed=chain_seed,
     )
@@ -229,11 +228,11 @@ class _Results(NamedTuple):
     accepted: tf.Tensor
 
 
-class _Afresh(tfp.mcmc.TransitionKernel):
-    """HMC that forgets what it computed at another temperature.
+class _BootstrappedHMC(tfp.mcmc.TransitionKernel):
+    """HMC that computes the log density anew at the beginning of each transition.
 
-    TFP's annealing hands each step the density of the step before, at the temperature of the step
-    before, with which HMC accepts wrongly (tensorflow/probability issues 267 and 1429).
+    TFP's annealing passes on the log density at the temperature of the step before, with which HMC
+    accepts wrongly (tensorflow/probability issues 267 and 1429).
     """
 
     def __init__(self, target: Callable[[tf.Tensor], tf.Tensor], step_size: tf.Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Reconstructions against their originals, and how sharp images are."""
+"""How close reconstructions are to their originals, and how sharp images are."""
 
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ def compare_images(originals: np.ndarray, reconstructions: np.ndarray) -> Recons
 
     Args:
         originals: Floats in [0, 1], `[count, height, width, channels]`.
-        reconstructions: Likewise.
+        reconstructions: Floats in [0, 1], the shape of `originals`.
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""Images against images: does a model draw what there is, all that there is, and nothing else?"""
+"""Samples against real images: whether they look real, and whether they cover all kinds."""
 
 from typing import NamedTuple
 
@@ -12,9 +12,9 @@ class Fidelity(NamedTuple):
 
     Attributes:
         precision: Share of the images within reach of a real one (Kynkaanniemi et al., 2019).
-        recall: Share of the real ones within reach of one of the images (likewise).
+        recall: Share of the real ones within reach of an image (Kynkaanniemi et al., 2019).
         density: How many real ones reach each image, over k; may exceed 1 (Naeem et al., 2020).
-        coverage: Share of the real ones with an image within their reach (likewise).
+        coverage: Share of the real ones with an image within their reach (Naeem et al., 2020).
     """
 
     precision: float
@@ -30,7 +30,7 @@ def fidelity(real: np.ndarray, images: np.ndarray, k: int = NEIGHBOURS) -> Fidel
 
     Args:
         real: `[count, ...]`, more than `k` of them.
-        images: `[other count, ...]`, likewise.
+        images: `[other count, ...]`, more than `k` of them.
         k: Neighbours.
     """
     from sklearn.metrics import pairwise_distances_chunked
@@ -72,7 +72,7 @@ def nearest(images: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, np.
 
     Args:
         images: Floats in [0, 1], `[count, height, width, channels]`.
-        references: Likewise.
+        references: Floats in [0, 1], `[other count, height, width, channels]`.
 
     Returns:
         The root of the mean squared difference a pixel, and which reference it is; each `[count]`.

@@ -18,11 +18,12 @@ from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 from kvae import data
-from kvae.config import Config, configure, read_config
+from kvae.config import Config, configure, family, read_config
 from kvae.data.request import canonical
 from kvae.errors import KvaeError, UsageError
 from kvae.experiments.backends import side_by_side
 from kvae.io.files import atomic_folder, check_writable, write_json
+from kvae.metrics import Metric
 from kvae.progress import Progress, silent
 from kvae.runs import resume, start
 from kvae.runs.folders import (
@@ -32,19 +33,19 @@ from kvae.runs.folders import (
     RUNS,
     check_name,
     is_complete,
-    read_history,
     read_results,
     stem,
 )
+from kvae.runs.history import read_history
 
 if TYPE_CHECKING:
     from kvae.data import Dataset
 
+SECONDS = Metric("training_seconds", "training, s", "s")
 SWEEPS = Path("sweeps")
 SWEEP = "sweep.json"
 MOST = 10_000
 """How many runs a sweep can have."""
-QUANTITIES = ("reconstruction", "kl", "elbo", "active_units", "training_seconds")
 """Names of the test results that the table shows."""
 
 
@@ -90,7 +91,7 @@ class Row:
         options: The options that the sweep varies, without the seed, and their values for these
             runs, by name.
         runs: Names of the runs that succeeded.
-        mean: The mean of each of `QUANTITIES` over the runs, by its name.
+        mean: The mean of each metric over the runs, by its name.
         stddev: The standard deviation of each of them; None if there is a single run.
     """
 
@@ -110,6 +111,7 @@ class Sweep:
         outcomes: The outcome of every run, in the order of the grid.
         trained: Names of the runs that were trained now and did not exist before.
         rows: The rows of the table.
+        metrics: The columns of the table.
     """
 
     name: str
@@ -117,6 +119,7 @@ class Sweep:
     outcomes: list[Outcome]
     trained: list[str]
     rows: list[Row]
+    metrics: list[Metric]
 
     def to_json(self) -> dict[str, Any]:
         """The name, table and outcomes as plain dictionaries, lists, strings and numbers."""
@@ -244,7 +247,7 @@ def sweep(
         Outcome(
             run.name,
             run.options,
-            None if run.name in errors else read_results(runs / run.name, QUANTITIES),
+            None if run.name in errors else read_results(runs / run.name),
             errors.get(run.name),
         )
         for run in planned
@@ -253,11 +256,20 @@ def sweep(
         raise KvaeError(
             f"all {len(planned)} runs failed; the first error: {errors[planned[0].name]}"
         )
-    rows = tabulate(outcomes)
-    result = Sweep(name, sweeps / name, outcomes, trained, rows)
+    metrics = _metrics(planned)
+    rows = tabulate(outcomes, metrics)
+    result = Sweep(name, sweeps / name, outcomes, trained, rows, metrics)
     histories = {run: read_history(runs / run) for row in rows for run in row.runs}
     _write(result, histories)
     return result
+
+
+def _metrics(planned: Sequence[Planned]) -> list[Metric]:
+    """The metrics of the families that are planned, and the time that training takes."""
+    found: dict[str, Metric] = {}
+    for run in planned:
+        found |= {metric.name: metric for metric in family(run.config.family).metrics}
+    return [*found.values(), SECONDS]
 
 
 def train_missing(
@@ -351,11 +363,12 @@ def _epochs(folder: Path) -> int:
         return 0
 
 
-def tabulate(outcomes: Sequence[Outcome]) -> list[Row]:
+def tabulate(outcomes: Sequence[Outcome], metrics: Sequence[Metric]) -> list[Row]:
     """Make a table with a row for the runs that differ only in their seed.
 
     Args:
         outcomes: The outcomes of all runs; those that failed are left out.
+        metrics: What the table shows, as far as all runs of a row have it.
     """
     groups: dict[tuple[Any, ...], list[Outcome]] = {}
     for outcome in outcomes:
@@ -364,7 +377,9 @@ def tabulate(outcomes: Sequence[Outcome]) -> list[Row]:
             groups.setdefault(key, []).append(outcome)
     rows = []
     for key, group in groups.items():
-        values = {q: [float(o.results[q]) for o in group if o.results] for q in QUANTITIES}
+        found = [outcome.results for outcome in group if outcome.results]
+        names = [m.name for m in metrics if all(m.name in results for results in found)]
+        values = {name: [float(results[name]) for results in found] for name in names}
         rows.append(
             Row(
                 dict(key),
@@ -395,16 +410,18 @@ def _write(result: Sweep, histories: Mapping[str, Mapping[str, Sequence[float]]]
         title(row.options) or result.name: [histories[run] for run in row.runs]
         for row in result.rows
     }
-    # The ELBO is plotted against the latent size, with a line for each combination of the others.
+    # The first metric is plotted against the latent size, with a line for each combination of the
+    # other options.
+    first = result.metrics[0]
     lines: dict[str, list[tuple[int, float, float]]] = {}
     for row in result.rows:
-        if "latent" in row.options:
+        if "latent" in row.options and first.name in row.mean:
             others = {k: v for k, v in row.options.items() if k != "latent"}
-            error = row.stddev["elbo"] if row.stddev else 0.0
-            point = (row.options["latent"], row.mean["elbo"], error)
+            error = row.stddev[first.name] if row.stddev else 0.0
+            point = (row.options["latent"], row.mean[first.name], error)
             lines.setdefault(title(others) or result.name, []).append(point)
     with atomic_folder(result.folder, replace=True) as scratch:
         write_json(scratch / SWEEP, result.to_json())
-        figures.save(figures.histories(curves, result.name), scratch / "curves.png")
+        figures.save(figures.histories(curves, result.metrics, result.name), scratch / "curves.png")
         if lines:
-            figures.save(figures.by_latent(lines, result.name), scratch / "latent.png")
+            figures.save(figures.by_latent(lines, first, result.name), scratch / "latent.png")

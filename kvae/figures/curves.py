@@ -6,42 +6,55 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from kvae.figures import style
+from kvae.metrics import Metric
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TERMS = {"elbo": "ELBO", "reconstruction": "reconstruction", "kl": "KL"}
 
-
-def history(columns: Mapping[str, Sequence[float]], images: int, title: str) -> "Figure":
-    """Plot a run's ELBO, reconstruction term and KL on training and validation images.
+def history(
+    columns: Mapping[str, Sequence[Any]], metrics: Sequence[Metric], images: int, title: str
+) -> "Figure":
+    """Plot a run's metrics on training and validation images, one column of panels a metric.
 
     The upper row has the epochs on the x-axis. The lower row has the number of training images
     seen, on a logarithmic scale, as in Kingma & Welling (2014), Figure 2.
 
     Args:
         columns: The columns of `history.csv` by name.
+        metrics: What is plotted, as far as training or validation images have it.
         images: How many training images an epoch has.
         title: The title of the figure.
     """
-    figure, axes = style.panels(10, 5.6, title, rows=2, columns=3)
+    splits = {"train": style.BLUE, "validation": style.VERMILION}
+    shown = [m for m in metrics if any(f"{split}_{m.name}" in columns for split in splits)]
+    width = max(5.0, 10 * len(shown) / 3)
+    figure, axes = style.panels(width, 5.6, title, rows=2, columns=max(1, len(shown)))
     epochs = np.asarray(columns["epoch"])
-    for column, (term, name) in enumerate(TERMS.items()):
-        train, validation = columns[f"train_{term}"], columns[f"validation_{term}"]
+    for column, metric in enumerate(shown):
+        curves = {
+            split: columns[f"{split}_{metric.name}"]
+            for split in splits
+            if f"{split}_{metric.name}" in columns
+        }
         for panel, places, left_out in (
             (axes[0, column], epochs, 1 / 20),
             (axes[1, column], epochs * images, 1 / 100),
         ):
             mark = _marker(places)
-            panel.plot(places, train, color=style.BLUE, label="train", marker=mark)
-            panel.plot(places, validation, color=style.VERMILION, label="validation", marker=mark)
-            _limit(panel, [train, validation], left_out)
-        axes[0, column].set(title=name, xlabel="epochs")
+            for split, values in curves.items():
+                panel.plot(places, values, color=splits[split], label=split, marker=mark)
+            _limit(panel, list(curves.values()), left_out)
+        axes[0, column].set(title=metric.label, xlabel="epochs")
         axes[1, column].set(xscale="log", xlabel="images seen")
-    for panel in axes[:, 0]:
-        panel.set_ylabel("nats an image")
-    axes[0, 0].legend(frameon=False)
+    for panel in axes[:, 0] if shown else []:
+        panel.set_ylabel(_per_image(shown[0]))
+        panel.legend(frameon=False)
     return figure
+
+
+def _per_image(metric: Metric) -> str:
+    return f"{metric.unit} an image" if metric.unit else ""
 
 
 def _marker(places: np.ndarray) -> str | None:
@@ -101,25 +114,30 @@ def compared(
 
 
 def histories(
-    curves: Mapping[str, Sequence[Mapping[str, Sequence[float]]]], title: str
+    curves: Mapping[str, Sequence[Mapping[str, Sequence[Any]]]],
+    metrics: Sequence[Metric],
+    title: str,
 ) -> "Figure":
-    """Plot ELBO, reconstruction term and KL on validation images by epoch, for several settings.
+    """Plot metrics on validation images by epoch, for several settings.
 
     The line of a setting is the mean over its runs. The shaded band reaches from the lowest run to
     the highest.
 
     Args:
         curves: The runs of each setting, by its name: the columns of the `history.csv` of each run.
+        metrics: What is plotted, as far as all runs have it.
         title: The title of the figure.
     """
-    figure, axes = style.panels(12, 3.9, title, columns=3)
+    runs = [run for each in curves.values() for run in each]
+    drawn = [m for m in metrics if all(f"validation_{m.name}" in run for run in runs)]
+    figure, axes = style.panels(max(5.0, 4 * len(drawn)), 3.9, title, columns=max(1, len(drawn)))
     colors = style.sequence(len(curves))
-    for panel, (term, name) in zip(axes[0], TERMS.items(), strict=True):
+    for panel, metric in zip(axes[0], drawn, strict=False):
         shown = []
         for color, (label, runs) in zip(colors, curves.items(), strict=True):
             # Some runs may have stopped early: only the epochs that all runs have are averaged.
             epochs = min(len(run["epoch"]) for run in runs)
-            values = np.asarray([run[f"validation_{term}"][:epochs] for run in runs])
+            values = np.asarray([run[f"validation_{metric.name}"][:epochs] for run in runs])
             places = np.arange(1, epochs + 1)
             panel.plot(places, values.mean(0), color=color, label=label, marker=_marker(places))
             if len(runs) > 1:
@@ -128,8 +146,8 @@ def histories(
                 )
             shown += list(values)
         _limit(panel, shown, 1 / 20)
-        panel.set(title=name, xlabel="epochs")
-    axes[0, 0].set_ylabel("nats an image, validation")
+        panel.set(title=metric.label, xlabel="epochs")
+    axes[0, 0].set_ylabel(f"{_per_image(drawn[0])}, validation" if drawn else "")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right", frameon=False)
     return figure
 
@@ -185,12 +203,15 @@ def lines(
     return figure
 
 
-def by_latent(lines: Mapping[str, Sequence[tuple[int, float, float]]], title: str) -> "Figure":
-    """Plot the final test ELBO against the number of latent dimensions.
+def by_latent(
+    lines: Mapping[str, Sequence[tuple[int, float, float]]], metric: Metric, title: str
+) -> "Figure":
+    """Plot a metric of test images against the number of latent dimensions.
 
     Args:
-        lines: The points of each setting, by its name: the number of latent dimensions, the mean
-            ELBO, and the standard deviation of the ELBO over seeds.
+        lines: The points of each setting, by its name: the number of latent dimensions, and the
+            mean and the standard deviation of the metric over seeds.
+        metric: What is plotted.
         title: The title of the figure.
     """
     figure, axes = style.panels(5.6, 4, title)
@@ -199,7 +220,11 @@ def by_latent(lines: Mapping[str, Sequence[tuple[int, float, float]]], title: st
     for color, (label, points) in zip(colors, lines.items(), strict=True):
         latents, means, errors = zip(*sorted(points), strict=True)
         panel.errorbar(latents, means, errors, fmt="o-", color=color, capsize=3, label=label)
-    panel.set(xscale="log", xlabel="latent dimensions", ylabel="test ELBO, nats an image")
+    panel.set(
+        xscale="log",
+        xlabel="latent dimensions",
+        ylabel=f"test {metric.label}, {_per_image(metric)}",
+    )
     ticks = sorted({latent for points in lines.values() for latent, _, _ in points})
     panel.set_xticks(ticks, list(map(str, ticks)))
     panel.minorticks_off()

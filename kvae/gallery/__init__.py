@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kvae import figures
+from kvae.config import family
 from kvae.data import Dataset
 from kvae.errors import KvaeError
-from kvae.evaluation import kl_per_dimension, nearest
-from kvae.models.vae.model import VAE
+from kvae.evaluation import nearest
+from kvae.models.base import Decodes, Embeds, Generates, Infers, Reconstructs
+from kvae.models.estimates import mean, stddev
+from kvae.models.usage import kl_per_dimension
 from kvae.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ SCATTERED = 2000
 
 
 class NotDrawnError(KvaeError):
-    """A picture that this model or this run has not got what is needed for."""
+    """A picture whose model or run lacks what the picture needs."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +40,18 @@ class Subject:
     """What pictures are drawn of.
 
     Attributes:
-        name: The model's.
-        model: A VAE.
+        name: The model's name.
+        model: What `kvae.build` or `kvae.load` returned.
         dataset: Its images.
-        history: The columns of `history.csv`, where there is a run.
-        frames: What a `kvae.runs.film.Film` kept, `epochs` and `images`, where there is a run.
+        history: The columns of `history.csv`; None where there is no run.
+        frames: What `kvae.runs.film.Film` kept, `epochs` and `images`; None or empty where there is
+            no run, or no frames.
         seed: Decides random numbers.
-        progress: Shows how far along the longer ones are.
+        progress: Shows how much of the longer pictures is done.
     """
 
     name: str
-    model: VAE
+    model: Any
     dataset: Dataset
     history: Mapping[str, Sequence[Any]] | None = None
     frames: Mapping[str, np.ndarray] | None = None
@@ -55,8 +59,34 @@ class Subject:
     progress: Progress = silent
 
     def inputs(self, count: int) -> np.ndarray:
-        """Some test images as the model sees them."""
+        """Some test images as the model sees them.
+
+        Args:
+            count: How many, at most.
+        """
         return self.model.inputs(self.dataset.test.spread(count).images, self.seed).numpy()
+
+    def need(self, *capabilities: type[Any]) -> None:
+        """Refuse a model that lacks a capability.
+
+        Args:
+            capabilities: Protocols of `kvae.models.base`.
+
+        Raises:
+            NotDrawnError: The model lacks one of them.
+        """
+        for capability in capabilities:
+            if not isinstance(self.model, capability):
+                raise NotDrawnError(f"this model has no {LACKS[capability]}")
+
+
+LACKS = {
+    Generates: "samples",
+    Reconstructs: "reconstructions",
+    Embeds: "embeddings",
+    Infers: "posterior q(z|x)",
+    Decodes: "latent space that can be walked",
+}
 
 
 def draw(
@@ -93,15 +123,19 @@ def _curves(subject: Subject) -> "Figure":
     if not subject.history:
         raise NotDrawnError("curves need the run's history.csv, and there is no such run")
     count = len(subject.dataset.train)
-    return figures.history(subject.history, count, f"{subject.name}: training and validation")
+    metrics = family(subject.model.config.family).metrics
+    title = f"{subject.name}: training and validation"
+    return figures.history(subject.history, metrics, count, title)
 
 
 def _samples(subject: Subject) -> "Figure":
+    subject.need(Generates)
     images = subject.model.sample(SAMPLES, subject.seed).numpy()
     return figures.picture(figures.tile(images), f"{subject.name}: samples from the prior")
 
 
 def _reconstructions(subject: Subject) -> "Figure":
+    subject.need(Reconstructs)
     images = subject.inputs(RECONSTRUCTIONS)
     pairs = figures.pairs(images, subject.model.reconstruct(images).numpy())
     title = f"{subject.name}: test images, and below each its reconstruction"
@@ -109,18 +143,17 @@ def _reconstructions(subject: Subject) -> "Figure":
 
 
 def _manifold(subject: Subject) -> "Figure":
-    latent = subject.model.config.model.latent
-    if latent != 2:
+    subject.need(Decodes)
+    means, scales = _prior(subject)
+    if len(means) != 2:
         raise NotDrawnError(
-            f"the manifold is drawn of two latent dimensions, and there are {latent}"
+            f"the manifold is drawn of two latent dimensions, and there are {len(means)}"
         )
-    mean, stddev = _prior(subject)
-    latents = mean + stddev * figures.manifold_latents(MANIFOLD_SIDE)
+    latents = means + scales * figures.manifold_latents(MANIFOLD_SIDE)
     grid = subject.model.mean_images(latents).numpy()
     edge = 50 / MANIFOLD_SIDE
-    gaussian = "N(0, 1)"
-    if subject.model.config.model.prior != "standard":
-        gaussian = "a Gaussian as wide as the prior"
+    standard = np.all(means == 0) and np.all(scales == 1)
+    gaussian = "N(0, 1)" if standard else "a Gaussian as wide as the prior"
     between = f"from the {edge:.0f} % to the {100 - edge:.0f} % quantile of {gaussian}"
     return figures.picture(
         figures.tile(grid, MANIFOLD_SIDE),
@@ -133,12 +166,12 @@ def _manifold(subject: Subject) -> "Figure":
 def _prior(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each latent dimension under the prior."""
     prior = subject.model.prior.distribution()
-    return prior.mean().numpy(), prior.stddev().numpy()
+    return mean(prior).numpy(), stddev(prior).numpy()
 
 
 def _kl(subject: Subject) -> np.ndarray:
-    images = subject.inputs(SCATTERED)
-    posterior = subject.model.encode(images)
+    subject.need(Infers, Decodes)
+    posterior = subject.model.encode(subject.inputs(SCATTERED))
     return kl_per_dimension(posterior, subject.model.prior.distribution()).numpy().mean(axis=0)
 
 
@@ -150,10 +183,10 @@ def _traversals(subject: Subject) -> "Figure":
     kl = _kl(subject)
     order = np.argsort(kl)[::-1][:TRAVERSED]
     image = subject.inputs(1)
-    latents = np.tile(subject.model.encode(image).mean(), (len(order), STEPS, 1))
-    mean, stddev = _prior(subject)
+    latents = np.tile(subject.model.embed(image), (len(order), STEPS, 1))
+    means, scales = _prior(subject)
     for row, index in enumerate(order):
-        latents[row, :, index] = mean[index] + stddev[index] * np.linspace(-3, 3, STEPS)
+        latents[row, :, index] = means[index] + scales[index] * np.linspace(-3, 3, STEPS)
     images = subject.model.mean_images(latents.reshape(-1, latents.shape[-1])).numpy()
     return figures.picture(
         figures.tile(images, STEPS),
@@ -165,12 +198,13 @@ def _traversals(subject: Subject) -> "Figure":
 
 
 def _interpolation(subject: Subject) -> "Figure":
+    subject.need(Embeds, Decodes)
     images = subject.inputs(2 * INTERPOLATIONS)
     pairs = len(images) // 2
     if not pairs:
         raise NotDrawnError("interpolation needs two test images or more, and there is 1")
     starts, ends = images[:pairs], images[pairs : 2 * pairs]
-    first, last = (subject.model.encode(some).mean().numpy() for some in (starts, ends))
+    first, last = (subject.model.embed(some).numpy() for some in (starts, ends))
     shares = np.linspace(0, 1, STEPS, dtype=np.float32)[None, :, None]
     latents = (1 - shares) * first[:, None] + shares * last[:, None]
     between = subject.model.mean_images(latents.reshape(-1, latents.shape[-1])).numpy()
@@ -184,6 +218,7 @@ def _interpolation(subject: Subject) -> "Figure":
 
 
 def _nearest(subject: Subject) -> "Figure":
+    subject.need(Generates)
     samples = subject.model.sample(NEAREST, subject.seed).numpy()
     train = subject.dataset.train.images
     _, index = nearest(samples, train / np.float32(255))
@@ -192,10 +227,11 @@ def _nearest(subject: Subject) -> "Figure":
     return figures.picture(pairs, title)
 
 
-def _means(subject: Subject) -> tuple[np.ndarray, dict[str, Any]]:
-    """Latent means of test images, and what to colour them by."""
+def _embeddings(subject: Subject) -> tuple[np.ndarray, dict[str, Any]]:
+    """Embeddings of test images, and what to colour them by."""
+    subject.need(Embeds)
     some = subject.dataset.test.spread(SCATTERED)
-    means = subject.model.encode(subject.inputs(SCATTERED)).mean().numpy()
+    means = subject.model.embed(subject.inputs(SCATTERED)).numpy()
     if some.labels is not None:
         names = subject.dataset.label_names
         return means, {"labels": some.labels, "label_names": names}
@@ -205,7 +241,7 @@ def _means(subject: Subject) -> tuple[np.ndarray, dict[str, Any]]:
 
 
 def _tsne(subject: Subject) -> "Figure":
-    means, colours = _means(subject)
+    means, colours = _embeddings(subject)
     if means.shape[1] < 2:
         raise NotDrawnError("t-SNE needs two latent dimensions or more")
     if len(means) < 3:
@@ -216,7 +252,7 @@ def _tsne(subject: Subject) -> "Figure":
 
 
 def _pca(subject: Subject) -> "Figure":
-    means, colours = _means(subject)
+    means, colours = _embeddings(subject)
     title = f"{subject.name}: latent means of test images"
     if means.shape[1] < 2:
         raise NotDrawnError("PCA needs two latent dimensions or more")
@@ -255,9 +291,24 @@ PICTURES: dict[str, Callable[[Subject], Any]] = {
 }
 """Functions from a `Subject` to a figure, or to the pictures of an animation."""
 
-_QUICK = ("curves", "samples", "reconstructions", "manifold", "kl", "traversals", "animation")
 
+def quick(subject: Subject) -> list[str]:
+    """Names of the pictures that every training draws, as far as the model can.
 
-def quick(model: VAE) -> list[str]:
-    """The pictures that every training leaves behind."""
-    return [name for name in _QUICK if name != "manifold" or model.config.model.latent == 2]
+    Args:
+        subject: What they are drawn of.
+    """
+    model = subject.model
+    needs: dict[str, tuple[Any, ...]] = {
+        "curves": (),
+        "samples": (Generates,),
+        "reconstructions": (Reconstructs,),
+        "manifold": (Decodes,),
+        "kl": (Infers, Decodes),
+        "traversals": (Infers, Embeds, Decodes),
+        "animation": (Generates,),
+    }
+    names = [name for name, each in needs.items() if all(isinstance(model, c) for c in each)]
+    if "manifold" in names and model.prior.distribution().event_shape != (2,):
+        names.remove("manifold")
+    return names

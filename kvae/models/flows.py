@@ -6,7 +6,6 @@
 from collections.abc import Callable
 
 import keras
-import numpy as np
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
@@ -14,8 +13,8 @@ from tensorflow_probability import distributions as tfd
 from kvae.models.initialization import Initialization
 
 MAX_LOG_SCALE = 3.0
-"""A layer of a flow stretches and shrinks by no more than exp of this: it cannot run away."""
-MOMENT_DRAWS = 32
+"""Each flow scales by no more than exp of this, up or down, so that training cannot diverge."""
+MOMENT_PAIRS = 32
 
 
 class MaskedNetwork(keras.layers.Layer):
@@ -35,14 +34,7 @@ class MaskedNetwork(keras.layers.Layer):
         self, event: int, units: int, initialization: Initialization, context: bool = False
     ) -> None:
         super().__init__()
-        # A unit of degree m sees the first m dimensions; with degree 0, the context alone.
-        inputs, hidden = np.arange(event), np.arange(units) % event
-        outputs = np.tile(inputs, 2)
-        self.masks = [
-            (hidden[None, :] > inputs[:, None]).astype(np.float32),
-            (hidden[None, :] >= hidden[:, None]).astype(np.float32),
-            (outputs[None, :] >= hidden[:, None]).astype(np.float32),
-        ]
+        self.event, self.units = event, units
         sizes = [(event, units), (units, units), (units, 2 * event)]
         self.kernels = [
             self.add_weight(
@@ -58,6 +50,18 @@ class MaskedNetwork(keras.layers.Layer):
         ]
         self.context = initialization.dense(units, use_bias=False) if context else None
 
+    def masks(self) -> list[tf.Tensor]:
+        """Which weights of each kernel are not zero: float32, the shapes of the kernels."""
+        # A unit of degree m sees the first m dimensions; with degree 0, the context alone.
+        inputs, hidden = tf.range(self.event), tf.range(self.units) % self.event
+        outputs = tf.tile(inputs, [2])
+        seen = [
+            hidden[None, :] > inputs[:, None],
+            hidden[None, :] >= hidden[:, None],
+            outputs[None, :] >= hidden[:, None],
+        ]
+        return [tf.cast(each, tf.float32) for each in seen]
+
     def call(
         self, values: tf.Tensor, context: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -67,7 +71,7 @@ class MaskedNetwork(keras.layers.Layer):
             values: What the flow's masked side is.
             context: `[batch, features]`; `values` have it as the last axis but one.
         """
-        kernels = [kernel * mask for kernel, mask in zip(self.kernels, self.masks, strict=True)]
+        kernels = [kernel * mask for kernel, mask in zip(self.kernels, self.masks(), strict=True)]
         features = tf.tensordot(values, kernels[0], 1) + self.biases[0]
         if self.context is not None:
             features += self.context(context)
@@ -122,20 +126,21 @@ class MaskedFlow(keras.layers.Layer):
 
 
 class Flowed(tfd.TransformedDistribution):
-    """A distribution pushed through a flow, with the moments that the flow leaves unknown.
+    """A distribution pushed through a flow.
 
-    Mean and variance are those of `MOMENT_DRAWS` pairs of points opposite each other in the base
-    distribution, the same at every call.
+    Its mean and variance have no closed form. They are estimated from `MOMENT_PAIRS` pairs of
+    samples, the same in every call. The two points of a pair are mirrored at the mean of the base
+    distribution, which makes the estimates more accurate.
     """
 
     def _log_prob(self, latents: tf.Tensor) -> tf.Tensor:
-        # A flow with a context of its own for each of a batch takes no fewer points than that.
+        # The networks of a flow with one context a row need one point a row.
         shape = tf.concat([self.batch_shape_tensor(), self.event_shape_tensor()], axis=0)
         return super()._log_prob(latents + tf.zeros(shape))
 
     def _points(self) -> tf.Tensor:
         base = self.distribution
-        half = base.sample(MOMENT_DRAWS, seed=tf.constant([0, 0]))
+        half = base.sample(MOMENT_PAIRS, seed=tf.constant([0, 0]))
         return self.bijector.forward(tf.concat([half, 2 * base.mean() - half], axis=0))
 
     def _mean(self) -> tf.Tensor:
@@ -151,12 +156,18 @@ class Flowed(tfd.TransformedDistribution):
 def unflowed(
     distribution: tfd.Distribution,
 ) -> tuple[tfd.Distribution, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-    """What a distribution is before its flow, whose other direction would take many passes.
+    """A distribution's base distribution, and the flow from there.
+
+    Samples and log densities of points before the flow take one pass through its networks. The
+    other direction of the flow would take one pass a dimension.
+
+    Args:
+        distribution: Any distribution over latents.
 
     Returns:
-        The base distribution, and a function from its points to the distribution's and the log of
-        the volume that each is stretched by. Without a flow, the distribution itself, and points
-        that stay where they are.
+        The base distribution, and a function from its points `[..., latent]` to the distribution's
+        points and the log_det of the flow there, `[...]`. A distribution without a flow is its own
+        base, and points stay where they are.
     """
     if not isinstance(distribution, Flowed):
         return distribution, lambda points: (points, tf.zeros(tf.shape(points)[:-1]))

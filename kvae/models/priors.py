@@ -1,17 +1,17 @@
 """p(z): layers whose `distribution()` is a distribution over latents.
 
-A Keras 3 layer cannot be called without an input, hence the method. Each is made with the model's
-configuration, the initialisation of its weights, the encoder, and training images to start from.
+What a prior must offer is in `Prior`, and what has a default. Adding one is a class here or in a
+file of its own, and a line in `kvae.registry.PRIORS`.
 """
 
 import math
+from typing import Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from kvae.config import ModelConfig
 from kvae.errors import UsageError
 from kvae.models.flows import Flowed, MaskedFlow
 from kvae.models.initialization import Initialization
@@ -21,37 +21,60 @@ def _standard_normal(latent: int) -> tfd.Distribution:
     return tfd.Independent(tfd.Normal(tf.zeros(latent), tf.ones(latent)), 1)
 
 
+class PriorConfig(Protocol):
+    """What priors ask of the configuration of a model, of whichever family it is."""
+
+    image_shape: tuple[int, int, int]
+    latent: int
+    components: int
+    flow_layers: int
+    flow_units: int
+
+
 class Prior(keras.layers.Layer):
     """A distribution over latents.
 
+    A prior must implement `distribution`, whose distribution must have samples and `log_prob`. Its
+    mean and standard deviation are estimated from samples where it has no closed form. A prior with
+    weights makes them in `make_weights`.
+
     Args:
-        config: Of the model.
+        config: The model's configuration.
         initialization: Of the weights.
         encoder: From images to q(z|x).
-        images: Training images, uint8 `[count, height, width, channels]`; None where weights are
-            about to be restored.
+        images: Training images, uint8 `[count, height, width, channels]`, for priors that start
+            from some of them; None where the weights are about to be restored.
     """
 
     def __init__(
         self,
-        config: ModelConfig,
+        config: PriorConfig,
         initialization: Initialization,
         encoder: keras.Model,
         images: np.ndarray | None = None,
     ) -> None:
         super().__init__()
         self.latent = config.latent
-        # By a function: the encoder is the model's, and no part of this layer.
+        # In a function, so that Keras does not count the encoder's weights as this layer's.
         self._encode = lambda pixels: encoder(pixels)
-        self._make(config, initialization, images)
+        self.make_weights(config, initialization, images)
 
-    def _make(
-        self, config: ModelConfig, initialization: Initialization, images: np.ndarray | None
+    def make_weights(
+        self, config: PriorConfig, initialization: Initialization, images: np.ndarray | None
     ) -> None:
-        """Make the weights; by default there are none."""
+        """Make the weights; by default there are none.
+
+        Args:
+            config: The model's configuration.
+            initialization: Of the weights.
+            images: Training images, or None.
+        """
 
     def distribution(self) -> tfd.Distribution:
-        """Batch shape `[]`, event shape `[latent]`."""
+        """p(z): batch shape `[]`, event shape `[latent]`.
+
+        A Keras 3 layer cannot be called without an input, hence the method.
+        """
         raise NotImplementedError
 
 
@@ -131,8 +154,8 @@ class WhitenedNormal(tfd.Distribution):
 class Mixture(Prior):
     """A mixture of Gaussians with full covariances and learned weights."""
 
-    def _make(
-        self, config: ModelConfig, initialization: Initialization, images: np.ndarray | None
+    def make_weights(
+        self, config: PriorConfig, initialization: Initialization, images: np.ndarray | None
     ) -> None:
         count, latent = config.components, config.latent
         self.logits = self.add_weight(shape=(count,), initializer="zeros", name="logits")
@@ -176,8 +199,8 @@ class Vamp(Prior):
     within [0, 1].
     """
 
-    def _make(
-        self, config: ModelConfig, initialization: Initialization, images: np.ndarray | None
+    def make_weights(
+        self, config: PriorConfig, initialization: Initialization, images: np.ndarray | None
     ) -> None:
         self.pseudo_inputs = self.add_weight(
             shape=(config.components, *config.image_shape),
@@ -202,8 +225,8 @@ class Vamp(Prior):
 class Flow(Prior):
     """N(0, I) pushed through masked autoregressive flows (Papamakarios et al., 2017)."""
 
-    def _make(
-        self, config: ModelConfig, initialization: Initialization, images: np.ndarray | None
+    def make_weights(
+        self, config: PriorConfig, initialization: Initialization, images: np.ndarray | None
     ) -> None:
         self.flow = MaskedFlow(config.latent, config.flow_layers, config.flow_units, initialization)
 

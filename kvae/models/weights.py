@@ -5,20 +5,20 @@ import os
 import re
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from kvae.errors import KvaeError, first_line
 from kvae.io.reading import open_regular, read_text
-from kvae.models.vae.model import VAE
 
 
-def variables(model: VAE) -> list[tf.Variable]:
+def variables(model: keras.Model) -> list[tf.Variable]:
     """The model's weights as TensorFlow's own variables, in the order of construction."""
     return [weight.value for weight in model.weights]
 
 
-def restore(model: VAE, checkpoint: Path) -> None:
+def restore(model: keras.Model, checkpoint: Path) -> None:
     """Give a model the values of a TensorFlow checkpoint that holds `variables` as `weights`.
 
     Args:
@@ -43,6 +43,8 @@ def restore(model: VAE, checkpoint: Path) -> None:
                     f"{name} is {types[name].name} {shapes[name]}, but such a model has "
                     f"{weight.dtype.name} {weight.shape.as_list()}"
                 )
+        if f"weights/{len(weights)}/.ATTRIBUTES/VARIABLE_VALUE" in shapes:
+            raise ValueError(f"there are {len(weights)} in such a model, and more are there")
         values = [reader.get_tensor(name) for name in names]
         if not all(np.isfinite(value).all() for value in values):
             raise ValueError("some are not finite (NaN or infinity)")
@@ -60,29 +62,6 @@ def check_files(checkpoint: Path) -> None:
     """Refuse what TensorFlow would wait for without an end, or read without one."""
     for path in checkpoint.parent.glob(f"{glob.escape(checkpoint.name)}.*"):
         open_regular(path).close()
-
-
-def check_size(checkpoint: Path, count: int) -> None:
-    """Refuse a checkpoint that is too small for a model, before the model is built.
-
-    Args:
-        checkpoint: As `restore` takes it.
-        count: Numbers that the model has at least.
-
-    Raises:
-        KvaeError: it cannot hold so many.
-    """
-    try:
-        check_files(checkpoint)
-    except KvaeError as error:
-        raise KvaeError(f"cannot load the weights in {checkpoint.parent}: {error}") from error
-    files = checkpoint.parent.glob(f"{glob.escape(checkpoint.name)}.data-*")
-    size = sum(path.stat().st_size for path in files)
-    if 4 * count > size:
-        raise KvaeError(
-            f"cannot load the weights in {checkpoint.parent}: {size:,} bytes cannot hold the "
-            f"{count:,} numbers of such a model"
-        )
 
 
 def check_list(folder: Path) -> None:

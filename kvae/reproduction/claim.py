@@ -200,9 +200,9 @@ class Bench:
         Args:
             name: The name of the run.
         """
-        from kvae.runs import export
+        from kvae.runs import saved_models
 
-        return export.load(self._models / name)
+        return saved_models.load(self._models / name)
 
     def task_result(self, name: str) -> Any:
         """Read what a task of a claim returned.

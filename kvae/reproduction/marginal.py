@@ -1,13 +1,17 @@
 """Marginal likelihoods in a training; TensorFlow is imported only when it is called."""
 
 import dataclasses
-import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kvae import data
 from kvae.config import configure
+from kvae.metrics import Row
+
+if TYPE_CHECKING:
+    from kvae.models.plan import Evaluation
 
 LATENT, HIDDEN = 3, 100
 CHAINS = 16
@@ -39,13 +43,21 @@ def marginal_likelihoods(
         By name: `seen`, training images seen when it was measured, `seconds` of training until
         then, and `train` and `test`, mean log p(x) in nats of images trained on and of test images.
     """
+    from functools import partial
+
     from kvae.evaluation import annealed_importance_sampling
-    from kvae.models.vae.model import build
+    from kvae.models.build import build
     from kvae.reproduction.mcem import MonteCarloEM
-    from kvae.training.epochs import CompiledEpoch, new_optimizer
+    from kvae.training import train
+    from kvae.training.optimizers import new_optimizer
 
     mnist = data.load("mnist", data_dir)
-    dataset = dataclasses.replace(mnist, train=mnist.train.take(slice(size)))
+    count, steps, times = annealed
+    train_images = mnist.train.take(slice(size))
+    # Nothing is chosen by validation images here: a few are enough, and take no time.
+    few = mnist.validation.take(slice(10))
+    dataset = dataclasses.replace(mnist, train=train_images, validation=few, test=few)
+    named = "aevb" if estimator == "mcem" else estimator
     config = configure(
         dataset,
         "paper",
@@ -54,28 +66,27 @@ def marginal_likelihoods(
         epochs=epochs,
         seed=seed,
         jit=jit,
-        **({} if estimator == "mcem" else {"estimator": estimator}),
+        estimator=named,
     )
-    images = dataset.train.images
-    model = build(config, images)
-    optimizer = new_optimizer(config.training, len(images))
-    kind = MonteCarloEM if estimator == "mcem" else CompiledEpoch
-    run = kind(model, optimizer, images, config.training, config.data.binarize)
-    count, steps, times = annealed
-    some = np.concatenate([split.spread(count).images for split in (dataset.train, dataset.test)])
+    model = build(config, dataset.train.images)
+    plans = {"mcem": MonteCarloEM}.get(estimator, type(model).plan)
+    plan = plans(model, dataset, partial(new_optimizer, config.training, size))
+    some = np.concatenate([split.spread(count).images for split in (train_images, mnist.test)])
     when = np.unique(np.geomspace(max(1, epochs / 50), epochs, times).round().astype(int))
     found: dict[str, list[float]] = {"seen": [], "seconds": [], "train": [], "test": []}
     seconds = 0.0
-    for number in range(1, epochs + 1):
-        start = time.perf_counter()
-        run(number)
-        seconds += time.perf_counter() - start
-        if number in when:
+
+    def measure(row: Row, _: "Evaluation") -> None:
+        nonlocal seconds
+        seconds += float(row["seconds"])
+        if row["epoch"] in when:
             bound = annealed_importance_sampling(
                 model, some, CHAINS, steps, seed, from_prior=True
             ).bound
-            found["seen"].append(float(number * size))
+            found["seen"].append(float(row["epoch"]) * size)
             found["seconds"].append(seconds)
             found["train"].append(float(bound[:count].mean()))
             found["test"].append(float(bound[count:].mean()))
+
+    train(model, dataset, measure, plan=plan)
     return found

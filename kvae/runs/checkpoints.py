@@ -1,12 +1,12 @@
-"""Checkpoints of a run: the weights, the optimizer's state, and how far it has come."""
+"""Checkpoints of a run: the weights, the plan's state, and how far the training has come."""
 
-import dataclasses
 import json
 import logging
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,33 +14,31 @@ import tensorflow as tf
 from kvae.data.dataset import Dataset, checksum
 from kvae.errors import KvaeError, NotFiniteError, first_line
 from kvae.io.files import flush
-from kvae.models.vae.model import VAE
 from kvae.models.weights import check_files, check_list, restore, variables
-from kvae.runs.history import Epoch
-from kvae.training.loop import State
+from kvae.training import State
 
 logger = logging.getLogger(__name__)
 
 KEEP = 2
 BEST = "best"
 SECONDS = 10.0
-"""Checkpoints are at least so far apart, unless they are wanted at certain epochs."""
+"""Seconds between checkpoints, at least, unless they are wanted at certain epochs."""
 SHARE = 0.02
-"""Of the time at most goes into checkpoints, as far as the last one can tell."""
+"""Share of the time that saving checkpoints may take. The last one tells how long one takes."""
 
 
 class Checkpoints:
     """Saves a training to a folder.
 
-    Each has the weights, the best ones if they are kept, the optimizer's variables, the history and
-    how far the next epoch has come, and checksums of the images: all that it takes to go on, but
-    for the configuration.
+    Each checkpoint has all that a resumed run needs besides the configuration: the weights, the
+    best weights if they are kept, the plan's state, the history, how far the next epoch has come,
+    and checksums of the images.
 
     Args:
         folder: `runs/NAME/checkpoints`.
-        state: Of the training.
-        dataset: What it is trained and validated on.
-        every: Save after every so many epochs; by default by time, in long epochs also in between.
+        state: The state of the training.
+        dataset: What is trained and validated on.
+        every: Epochs from one checkpoint to the next; None saves by time, also within an epoch.
     """
 
     def __init__(
@@ -52,15 +50,16 @@ class Checkpoints:
         self._progress = tf.Variable("", dtype=tf.string)
         self._checkpoint = tf.train.Checkpoint(
             weights=variables(state.model),
-            optimizer=[variable.value for variable in state.optimizer.variables],
+            # Checkpoints of kvae 0.1 have this name for it.
+            optimizer=list(state.plan.state),
             best=state.best,
             progress=self._progress,
         )
         try:
             check_list(folder)
         except KvaeError:
-            # Checkpoints are found without it. One that led elsewhere would have the manager
-            # delete what is there.
+            # Checkpoints are found without this list. A list that named files elsewhere would make
+            # the manager delete those.
             (folder / "checkpoint").unlink()
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), KEEP)
         self._saved_at, self._cost = time.monotonic(), 0.0
@@ -79,20 +78,20 @@ class Checkpoints:
         """Write the state.
 
         Args:
-            along: Writes what else of it must be on disk by then.
+            along: Writes what else must be on disk before the checkpoint is.
 
         Raises:
-            NotFiniteError: a weight is not: what was saved last is to be kept.
+            NotFiniteError: A weight is not finite; the last checkpoint is kept.
         """
         start, state = time.monotonic(), self._state
         if not all(np.isfinite(value.numpy()).all() for value in variables(state.model)):
             raise NotFiniteError(
-                f"training stopped after {state.reached}: a weight is not finite; try a learning "
-                f"rate below {state.model.config.training.learning_rate:g}"
+                f"training stopped after {state.reached}: a weight is not finite; try a "
+                f"`learning_rate` below {state.model.config.training.learning_rate:g}"
             )
         along()
         progress = {
-            "history": [dataclasses.asdict(epoch) for epoch in state.history],
+            "history": state.history,
             "step": state.step,
             "totals": state.totals.tolist(),
             "seconds": state.seconds,
@@ -110,7 +109,7 @@ class Checkpoints:
         """Write the weights alone, which are not those of the newest epoch."""
         tf.train.Checkpoint(weights=variables(self._state.model)).write(str(self._folder / BEST))
 
-    def _remove_what_was_not_finished(self) -> None:
+    def _remove_unfinished(self) -> None:
         whole = {path.name for path in _prefixes(self._folder)} | {BEST}
         for path in list(self._folder.iterdir()) if self._folder.is_dir() else []:
             if path.is_dir():
@@ -119,12 +118,12 @@ class Checkpoints:
                 path.unlink(missing_ok=True)
 
     def restore(self) -> None:
-        """Bring the state to where the newest checkpoint has it; do nothing where there is none.
+        """Restore the state of the newest checkpoint; without any checkpoint do nothing.
 
         Raises:
-            KvaeError: none that is there can be read, or the images are others now.
+            KvaeError: No checkpoint can be read, or the images are not those of the run.
         """
-        self._remove_what_was_not_finished()
+        self._remove_unfinished()
         newest_first = _prefixes(self._folder)
         for number, prefix in enumerate(newest_first):
             try:
@@ -135,26 +134,30 @@ class Checkpoints:
             except (KvaeError, tf.errors.OpError, ValueError, AssertionError) as error:
                 said = first_line(error)
                 if number == len(newest_first) - 1:
-                    raise KvaeError(f"cannot go on from {prefix}: {said}") from error
-                logger.warning("%s is damaged (%s): going on from the one before", prefix, said)
+                    raise KvaeError(f"cannot resume from {prefix}: {said}") from error
+                logger.warning("%s is damaged (%s): resuming from the one before", prefix, said)
         else:
             return
         if progress["images"] != self._images:
             raise KvaeError(
-                f"cannot go on from {prefix}: the images are not those that the run was started "
+                f"cannot resume from {prefix}: the images are not those that the run was started "
                 "with; give it those, or start a new run"
             )
         state = self._state
-        state.history = [Epoch(**epoch) for epoch in progress["history"]]
+        state.history = progress["history"]
         state.step, state.seconds = progress["step"], progress["seconds"]
         state.totals = np.array(progress["totals"], np.float32)
 
 
-def load_weights(folder: Path, model: VAE) -> None:
-    """Give `model` the best weights in `folder`, or where none were kept the newest.
+def load_weights(folder: Path, model: Any) -> None:
+    """Give a model the best weights that were kept, or else those of the newest checkpoint.
+
+    Args:
+        folder: `runs/NAME/checkpoints`.
+        model: Its weights are changed in place.
 
     Raises:
-        KvaeError: there is none, or none can be read.
+        KvaeError: There is no checkpoint, or none can be read.
     """
     if (folder / f"{BEST}.index").is_file():
         restore(model, folder / BEST)
@@ -172,7 +175,7 @@ def load_weights(folder: Path, model: VAE) -> None:
 
 
 def _prefixes(folder: Path) -> list[Path]:
-    """Checkpoints, newest first: by what is there, as the list of them may be damaged."""
+    """Checkpoints, newest first, by the files that are there: the list of them may be damaged."""
     found = [path for path in folder.glob("ckpt-*.index") if path.stem[5:].isdigit()]
     found.sort(key=lambda path: int(path.stem[5:]), reverse=True)
     return [path.with_suffix("") for path in found]

@@ -2,24 +2,22 @@
 
 A run is a folder that explains itself: `runs/NAME/config.json` (all that is needed to do it again),
 `history.csv` (a row an epoch), `checkpoints/`, TensorBoard events, `figures/`, and `results.json`
-once it is done. A saved model is `saved_models/NAME/`.
+once it is complete. A saved model is `saved_models/NAME/`.
 """
 
 import contextlib
-import csv
 import difflib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kvae.config import CONFIG, read_config
+from kvae.config import CONFIG, Config, read_config
 from kvae.errors import KvaeError, UsageError
-from kvae.io.files import check_writable
-from kvae.io.reading import read_json, read_text
+from kvae.io.files import atomic_folder, check_writable, locked, write_json
+from kvae.io.reading import read_json
 from kvae.progress import Progress, silent
-from kvae.runs.history import COLUMNS
 
 if TYPE_CHECKING:
     from kvae.data import Dataset
@@ -27,21 +25,57 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 MODELS = Path("saved_models")
 RESULTS = "results.json"
-HISTORY = "history.csv"
 CHECKPOINTS = "checkpoints"
 FRAMES = "frames.npz"
 FIGURES = "figures"
-OBJECTIVE = "objective"
-"""The one column of a history that is no number."""
-
-REPLACES = ".replaces"
-"""Marks a run that is to take another's place, until there is nothing left of the other."""
 
 
-def choose_name(
-    dataset: str, latent: int, name: str | None, runs: Path, models: Path, overwrite: bool
-) -> str:
-    """The name of a run to be, checked or made up, in folders that can be written.
+@contextlib.contextmanager
+def new_run_folder(
+    config: Config, name: str | None, runs: Path, models: Path, overwrite: bool
+) -> Iterator[Path]:
+    """Make the folder of a run, and keep it locked for the block.
+
+    Args:
+        config: The run's configuration, which the folder then has.
+        name: The run's name; None makes one from the dataset and the model.
+        runs: Folder of runs.
+        models: Folder of saved models.
+        overwrite: Whether a run of this name is removed for it.
+
+    Raises:
+        UsageError: `name` cannot be a name.
+        KvaeError: The name is taken, another process uses the run, or a folder cannot be written.
+    """
+    while True:
+        base = f"{stem(config.data.dataset)}-{config.model.label}"
+        folder = runs / choose_name(base, name, runs, models, overwrite)
+        with contextlib.ExitStack() as locks:
+            try:
+                if folder.exists():
+                    locks.enter_context(locked(folder))
+                with atomic_folder(folder, replace=overwrite, locks=locks) as scratch:
+                    write_json(scratch / CONFIG, config.to_json())
+            except FileExistsError as error:
+                if name is None:
+                    # Another process has just taken the name that was made up: make up another.
+                    continue
+                raise KvaeError(
+                    f"{error}: choose another `name`, or wait for the process that makes it"
+                ) from error
+            yield folder
+            return
+
+
+def choose_name(base: str, name: str | None, runs: Path, models: Path, overwrite: bool) -> str:
+    """The name of a new run or saved model, in folders that can be written.
+
+    Args:
+        base: What the name is made from where none is given.
+        name: The name that is wanted, or None.
+        runs: Folder of runs.
+        models: Folder of saved models.
+        overwrite: Whether the name may be taken already.
 
     Raises:
         UsageError: `name` cannot be a name.
@@ -51,19 +85,17 @@ def choose_name(
     check_writable(models)
 
     def taken(candidate: str) -> Path | None:
-        places = (runs / candidate, models / candidate, attempt(runs / candidate))
-        return next((place for place in places if place.exists()), None)
+        return next((p for p in (runs / candidate, models / candidate) if p.exists()), None)
 
     if name is not None:
         place = taken(check_name(name))
         if place and not overwrite:
-            unfinished = place.parent == runs and not (place / RESULTS).is_file()
-            go_on = f", go on with it by --resume {name}" if unfinished else ""
+            unfinished = place.parent == runs and not is_complete(place)
+            resume = f", resume it with `resume={name}`" if unfinished else ""
             raise KvaeError(
-                f"{place} exists already: choose another --name{go_on}, or --overwrite it"
+                f"{place} exists already: choose another `name`{resume}, or `overwrite` it"
             )
         return name
-    base = f"{stem(dataset)}-z{latent}"
     name, number = base, 1
     while taken(name):
         number += 1
@@ -91,36 +123,9 @@ def stem(dataset: str) -> str:
     return re.sub(r"\W+", "-", text).strip("-") or "images"
 
 
-def exists(name: str, runs: Path) -> bool:
-    """Whether there is anything of a run of this name."""
-    return (runs / check_name(name)).exists() or attempt(runs / name).exists()
-
-
-def to_resume(name: str, runs: Path) -> Path:
-    """The folder of a run to go on with: of the one that is to replace a run, if there is one.
-
-    Raises:
-        KvaeError: there is no such run.
-    """
-    replacing = attempt(runs / name)
-    # Where the run itself has the mark, the two have changed places already.
-    waits = (replacing / REPLACES).is_file() and not (runs / name / REPLACES).is_file()
-    return replacing if waits else find(name, runs, "run")
-
-
 def is_complete(folder: Path) -> bool:
-    """Whether the run in a folder is done, and in its place."""
-    return (folder / RESULTS).is_file() and not (folder / REPLACES).exists()
-
-
-def name_of(folder: Path) -> str:
-    """The name of the run in a folder, which may be one that is to replace another."""
-    return re.sub(r"^\.(.+)\.new$", r"\1", folder.name)
-
-
-def attempt(folder: Path) -> Path:
-    """Where the run is made that is to replace the one in a folder."""
-    return folder.with_name(f".{folder.name}.new")
+    """Whether the run in a folder is complete: its results are what it writes last."""
+    return (folder / RESULTS).is_file()
 
 
 def find(name: str | None, folder: Path, what: str) -> Path:
@@ -178,12 +183,12 @@ def dataset_of(
 
     Args:
         model: Folder of the saved model.
-        name: Another dataset than it was trained on, as `kvae.data.load` takes it.
-        data_dir: As `kvae.data.load` takes it.
-        progress: Likewise.
+        name: Name or path of another dataset than the model was trained on; None is its own.
+        data_dir: Where TensorFlow Datasets keeps its datasets; None is its default.
+        progress: Shows how much of a long load is done.
 
     Raises:
-        KvaeError: the dataset is not to be had, or its images have another shape.
+        KvaeError: The dataset cannot be loaded, or its images have another shape.
     """
     from kvae import data
 
@@ -200,41 +205,15 @@ def dataset_of(
     return images
 
 
-def read_history(folder: Path) -> dict[str, list[Any]]:
-    """The columns of a run's `history.csv` by name: numbers, and the objectives' names.
-
-    Raises:
-        KvaeError: it is missing or damaged.
-    """
-    path = folder / HISTORY
-    try:
-        # What a process that was killed was about to write ends without a line's end.
-        whole, _, _ = read_text(path).rpartition("\n")
-        head, *rows = [*csv.reader(whole.splitlines())] or [[]]
-        if tuple(head) != COLUMNS:
-            raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
-        columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-        for number, row in enumerate(rows, 1):
-            for name, cell in zip(COLUMNS, row, strict=True):
-                columns[name].append(cell if name == OBJECTIVE else float(cell))
-            if columns["epoch"][-1] != number or not 0 <= columns["active_units"][-1] < 2**31:
-                raise ValueError(f"row {number} is not of epoch {number}")
-    except (ValueError, csv.Error) as error:
-        raise KvaeError(f"{path} is damaged: {error}") from error
-    return columns if rows else {}
-
-
-def read_results(
-    folder: Path, quantities: Sequence[str] = ("elbo", "kl", "active_units")
-) -> dict[str, Any] | None:
+def read_results(folder: Path, quantities: Sequence[str] = ()) -> dict[str, Any] | None:
     """What `results.json` of a run or of a saved model holds; None where there is none.
 
     Args:
-        folder: The run's or the saved model's.
-        quantities: What must be there, as numbers.
+        folder: The folder of the run or of the saved model.
+        quantities: Names of numbers that must be there.
 
     Raises:
-        KvaeError: it is damaged.
+        KvaeError: The file is damaged.
     """
     path = folder / RESULTS
     if not os.path.lexists(path):

@@ -1,49 +1,91 @@
-"""What happened in an epoch."""
+"""`history.csv`: one row an epoch, with the columns that the run's plan reports."""
 
-from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+import contextlib
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+from kvae.errors import KvaeError
+from kvae.io.files import atomic_file
+from kvae.io.reading import read_text
+from kvae.metrics import Row
 
-@dataclass(frozen=True)
-class Epoch:
-    """A row of `history.csv`: nats an image, and higher ELBO is better.
+HISTORY = "history.csv"
 
-    Attributes:
-        epoch: Counted from 1.
-        seconds: Wall time of this epoch's training alone.
-        train_elbo: Mean over the epoch's images, each at the step that saw it.
-        train_reconstruction: Likewise.
-        train_kl: Likewise.
-        validation_elbo: Mean over the validation images after the epoch.
-        validation_reconstruction: Likewise.
-        validation_kl: Likewise.
-        active_units: Latent dimensions in use on the validation images (Burda et al., 2016).
-        objective: Name of what was maximised, which is no bound where it has a `beta` or
-            `free_bits`.
-        train_objective: Its mean over the epoch's images.
+
+@contextlib.contextmanager
+def history_file(path: Path, past: list[Row]) -> Iterator[Callable[[Row], None]]:
+    """Write the rows of past epochs anew, and let others be appended.
+
+    Args:
+        path: The file.
+        past: Rows of the epochs that are done.
+
+    Yields:
+        A function that appends a row. The first row decides the columns.
     """
+    with atomic_file(path) as scratch:
+        lines = [_head(past[0]), *map(_line, past)] if past else []
+        scratch.write_text("".join(lines), encoding="utf-8")
+    with path.open("a", encoding="utf-8") as file:
+        empty = not past
 
-    epoch: int
-    seconds: float
-    train_elbo: float
-    train_reconstruction: float
-    train_kl: float
-    validation_elbo: float
-    validation_reconstruction: float
-    validation_kl: float
-    active_units: int
-    objective: str
-    train_objective: float
+        def append(row: Row) -> None:
+            nonlocal empty
+            if empty:
+                file.write(_head(row))
+                empty = False
+            file.write(_line(row))
+            file.flush()
 
-    @classmethod
-    def from_columns(cls, row: Mapping[str, Any]) -> "Epoch":
-        """The epoch of a row as `read_history` reads it: all numbers are floats."""
-        return cls(**{**row, "epoch": int(row["epoch"]), "active_units": int(row["active_units"])})
-
-    def to_csv(self) -> str:
-        """A line of `history.csv`; floats in full, so that they read back equal."""
-        return ",".join(map(str, astuple(self)))
+        yield append
 
 
-COLUMNS = tuple(field.name for field in fields(Epoch))
+def _head(row: Row) -> str:
+    return ",".join(row) + "\n"
+
+
+def _line(row: Row) -> str:
+    # Floats are written in full, so that they read back equal.
+    return ",".join(map(str, row.values())) + "\n"
+
+
+def read_history(folder: Path) -> dict[str, list[Any]]:
+    """The columns of a run's `history.csv` by name, as numbers or texts; empty before any epoch.
+
+    Args:
+        folder: The run's folder.
+
+    Raises:
+        KvaeError: The file is missing or damaged.
+    """
+    path = folder / HISTORY
+    try:
+        # A line that a killed process was about to write has no end.
+        complete, _, _ = read_text(path).rpartition("\n")
+        head, *rows = [*csv.reader(complete.splitlines())] or [[]]
+        if not complete:
+            return {}
+        if head[:2] != ["epoch", "seconds"] or len(set(head)) < len(head):
+            raise ValueError("its columns do not begin with epoch and seconds, each once")
+        if not rows:
+            return {}
+        columns: dict[str, list[Any]] = {name: [] for name in head}
+        texts = {name for name, cell in zip(head, rows[0], strict=True) if not _is_number(cell)}
+        for number, row in enumerate(rows, 1):
+            for name, cell in zip(head, row, strict=True):
+                columns[name].append(cell if name in texts else float(cell))
+            if columns["epoch"][-1] != number:
+                raise ValueError(f"row {number} is not of epoch {number}")
+    except (ValueError, IndexError, csv.Error) as error:
+        raise KvaeError(f"{path} is damaged: {error}") from error
+    return columns
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

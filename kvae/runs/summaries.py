@@ -1,9 +1,9 @@
 """What TensorBoard shows of a run."""
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -16,38 +16,38 @@ from tensorboard.plugins.scalar.summary import scalar_pb
 from kvae import figures
 from kvae.config import Config
 from kvae.data import Dataset
-from kvae.evaluation import Evaluation
-from kvae.models.vae.model import VAE
+from kvae.metrics import Row
+from kvae.models.base import Generates, Reconstructs
+from kvae.models.plan import Evaluation
 from kvae.runs.events import rewind
-from kvae.runs.history import Epoch
 
-TERMS = ("elbo", "reconstruction", "kl")
 IMAGES = 10
 SAMPLES = 64
 PROJECTED = 1000
 """Test images in the Projector: more make the browser slow."""
+SPLITS = ("train", "validation")
 
 
 class Summaries:
     """Writes TensorBoard events to a run's folder.
 
-    Scalars go to `train/` and `validation/`, so that both are on one chart; the rest to the folder
+    Scalars go to `train/` and `validation/`, so that both are in one chart; the rest to the folder
     itself.
 
     Args:
         folder: `runs/NAME`.
-        name: The run's.
+        name: The run's name.
         model: The model in training.
         dataset: Reconstructions are of its validation images, the Projector is of its test images.
-        config: The run's configuration.
-        epochs: How many are done already; what is in the folder of later ones is dropped.
+        epochs: How many epochs are done already; events of later ones are removed.
     """
 
     def __init__(
-        self, folder: Path, name: str, model: VAE, dataset: Dataset, config: Config, epochs: int = 0
+        self, folder: Path, name: str, model: Any, dataset: Dataset, epochs: int = 0
     ) -> None:
-        self._folder, self._model, self._dataset, self._config = folder, model, dataset, config
-        folders = {name: folder / name for name in ("train", "validation", ".")}
+        self._folder, self._model, self._dataset = folder, model, dataset
+        config = self._config = model.config
+        folders = {name: folder / name for name in (*SPLITS, ".")}
         for part in folders.values():
             rewind(part, epochs)
         self._writers = {
@@ -58,29 +58,39 @@ class Summaries:
             tf.summary.text("configuration", f"```json\n{text}\n```")
             hparams.hparams(_flat(config), trial_id=name)
 
-    def epoch(self, epoch: Epoch, validation: Evaluation) -> None:
-        """Write an epoch's scalars; its KL histogram and images about ten times a run."""
-        for name in "train", "validation":
-            scalars = {term: getattr(epoch, f"{name}_{term}") for term in TERMS}
-            if name == "validation":
-                scalars["active_units"] = epoch.active_units
-            with self._writers[name].as_default(step=epoch.epoch):
-                _write_scalars(scalars)
+    def epoch(self, row: Row, validation: Evaluation) -> None:
+        """Write an epoch's scalars, and about ten times a run histograms and images.
+
+        Args:
+            row: The epoch's row. Numbers that are of no split are of the validation images.
+            validation: What was found on the validation images.
+        """
+        number = int(row["epoch"])
+        scalars: dict[str, dict[str, float]] = {split: {} for split in SPLITS}
+        for column, value in row.items():
+            if column not in ("epoch", "seconds") and isinstance(value, int | float):
+                split, _, name = column.partition("_")
+                where, tag = (split, name) if split in SPLITS else ("validation", column)
+                scalars[where][tag] = value
+        for split in SPLITS:
+            with self._writers[split].as_default(step=number):
+                _write_scalars(scalars[split])
         every = -(-self._config.training.epochs // 10)
-        if epoch.epoch % every == 0 or epoch.epoch in (1, self._config.training.epochs):
-            self._images(epoch.epoch, validation)
+        if number % every == 0 or number in (1, self._config.training.epochs):
+            self._images(number, validation)
 
     def _images(self, step: int, validation: Evaluation) -> None:
-        seed = tf.constant([self._config.training.seed, 0])
-        pixels = self._model.inputs(self._dataset.validation.spread(IMAGES).images, seed)
-        reconstructions = self._model.reconstruct(pixels)
+        seed, model = tf.constant([self._config.training.seed, 0]), self._model
         with self._writers["."].as_default(step=step):
-            tf.summary.histogram("kl_per_dimension", validation.kl_per_dimension)
-            grid = figures.pairs(pixels.numpy(), reconstructions.numpy())
-            tf.summary.image("reconstructions", grid[None])
-            tf.summary.image(
-                "samples", figures.tile(self._model.sample(SAMPLES, seed).numpy())[None]
-            )
+            for name, values in validation.per_dimension.items():
+                tf.summary.histogram(name, values)
+            if isinstance(model, Reconstructs):
+                pixels = model.inputs(self._dataset.validation.spread(IMAGES).images, seed)
+                grid = figures.pairs(pixels.numpy(), model.reconstruct(pixels).numpy())
+                tf.summary.image("reconstructions", grid[None])
+            if isinstance(model, Generates):
+                grid = figures.tile(model.sample(SAMPLES, seed).numpy())
+                tf.summary.image("samples", grid[None])
         self.flush()
 
     def flush(self) -> None:
@@ -88,8 +98,14 @@ class Summaries:
         for writer in self._writers.values():
             writer.flush()
 
-    def pictures(self, paths: Mapping[str, Path], step: int) -> None:
-        """Write pictures that are on disk, but for animations, which TensorBoard does not show."""
+    def finish(self, paths: Mapping[str, Path], test: Evaluation, step: int) -> None:
+        """Write the figures of the run, and the embeddings of test images for the Projector.
+
+        Args:
+            paths: Figures on disk by name. Animations are left out: TensorBoard does not show them.
+            test: What was found on the test images.
+            step: The number of the last epoch.
+        """
         with self._writers["."].as_default(step=step):
             for name, path in paths.items():
                 if path.suffix == ".png":
@@ -97,13 +113,14 @@ class Summaries:
                         tf.summary.image(
                             f"figures/{name}", np.asarray(picture.convert("RGB"))[None]
                         )
+        if test.embeddings is not None:
+            self._project(test.embeddings[:PROJECTED])
 
-    def project(self, test: Evaluation) -> None:
-        """Write the latents of the test images, with thumbnails and labels, for the Projector."""
-        split = self._dataset.test.take(slice(PROJECTED))
+    def _project(self, latents: np.ndarray) -> None:
+        """Write embeddings of test images, with thumbnails and labels, for the Projector."""
+        split = self._dataset.test.take(slice(len(latents)))
         folder = self._folder / "projector"
         folder.mkdir(exist_ok=True)
-        latents = test.posterior_means[:PROJECTED]
         # The Projector draws nothing of fewer than three dimensions.
         latents = np.pad(latents, ((0, 0), (0, max(0, 3 - latents.shape[1]))))
         np.savetxt(folder / "latents.tsv", latents, "%.6g", delimiter="\t")
@@ -141,11 +158,10 @@ def _write_scalars(scalars: Mapping[str, float]) -> None:
 
 
 def _flat(config: Config) -> dict[str, str | float | int | bool]:
-    """What was chosen, as HParams has it: one level of names, plain values."""
-    flat: dict[str, str | float | int | bool] = {"recipe": config.recipe}
-    for part in config.data, config.model, config.training:
-        for name, value in dataclasses.asdict(part).items():
-            # The data decide the image shape.
-            if value is not None and name != "image_shape":
-                flat[name] = ",".join(map(str, value)) if isinstance(value, tuple) else value
-    return flat
+    """What was chosen, as HParams wants it: one level of names, plain values."""
+    return {
+        name: ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+        for name, value in config.flat().items()
+        # The data decide the image shape.
+        if value is not None and name != "image_shape"
+    }

@@ -10,20 +10,23 @@ import os
 import socket
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from kvae import registry
 from kvae.config import TrainingConfig
 from kvae.data import random_numbers
-from kvae.data.dataset import checksum
+from kvae.data.dataset import Dataset, checksum
 from kvae.errors import KvaeError, UsageError
-from kvae.models.vae.model import VAE, build
+from kvae.models.build import build
+from kvae.models.plan import Computed, Plan, Sums, Update
 from kvae.models.weights import variables
-from kvae.training.epochs import CompiledEpoch, build_optimizer
+from kvae.training.epochs import CompiledEpoch
+from kvae.training.optimizers import new_optimizer
 
 JOIN_SECONDS = 300.0
 """So long workers wait for each other to be started."""
@@ -169,65 +172,75 @@ def lost_workers() -> Iterator[None]:
 class DistributedEpoch(CompiledEpoch):
     """An epoch whose batches are shared by the replicas of a strategy.
 
-    The same images in the same order, with the same random numbers, as `CompiledEpoch`: what comes
-    out is the same but for rounding. XLA compiles what a replica computes from its images, but not
-    the exchange of gradients, so that a step is several calls.
+    The images, their order and the random numbers are those of `CompiledEpoch`: the weights come
+    out the same but for rounding. XLA compiles what a replica computes from its images, but not the
+    exchange of gradients, so that a step is several calls.
 
-    The replicas train a copy of the model, which gets the weights back after every epoch: whatever
-    else is done with it needs no strategy.
+    The replicas train a copy of the model, whose weights are copied back after every epoch:
+    whatever else is done with the model needs no strategy.
 
     Args:
-        model: As in `CompiledEpoch`.
-        optimizer: Likewise; must be built.
-        images: Likewise; all of them, on every worker.
-        config: Likewise.
-        binarize: Likewise.
+        model: The model in training.
+        plan: The model's plan, made of updates.
+        dataset: Its training images are shared; every worker has all of them.
+        config: Batch size, seed and whether to compile with XLA.
         strategy: Names the replicas.
-        epochs: How many there have been.
+        epochs: How many epochs are done already.
 
     Raises:
-        UsageError: the replicas cannot share a batch equally.
-        KvaeError: another worker is gone, or was given something else to train.
+        UsageError: The replicas cannot share a batch equally, or the plan cannot be shared.
+        KvaeError: Another worker is gone, or was given something else to train.
     """
 
     WHOLE = False
 
     def __init__(
         self,
-        model: VAE,
-        optimizer: keras.Optimizer,
-        images: np.ndarray,
+        model: Any,
+        plan: Plan,
+        dataset: Dataset,
         config: TrainingConfig,
-        binarize: str,
         strategy: tf.distribute.Strategy,
         epochs: int = 0,
     ) -> None:
+        images = dataset.train.images
         replicas, batch_size = strategy.num_replicas_in_sync, min(config.batch_size, len(images))
         if batch_size % replicas:
             raise UsageError(
                 f"batches of {batch_size} images cannot be shared equally by {replicas} devices: "
-                f"give a --batch-size that is a multiple of {replicas}"
+                f"choose a `batch_size` that is a multiple of {replicas}"
             )
-        self._strategy = strategy
-        self._local = tf.function(self._gradients, jit_compile=config.jit, autograph=False)
+        if not plan.updates:
+            raise UsageError("such a training cannot be shared by several devices")
+        self._strategy, self._jit = strategy, config.jit
         with lost_workers():
             self._check_agreement(model, images, epochs)
             with strategy.scope():
-                replicated = build(model.config, images)
-                own = type(optimizer).from_config(optimizer.get_config())
-                build_optimizer(own, replicated)
-            super().__init__(replicated, own, images, config, binarize)
-            self._pace = self._steps
-            pull, self._push = (
-                tf.function(lambda pairs=pairs: _assign(pairs), autograph=False)
-                for pairs in _pairs(model, optimizer, replicated, own)
-            )
-            # Everything is compiled by a step, which is then undone.
-            seed, beta = tf.constant([0, 0]), tf.constant(0.0)
-            self._take(0, 1, self._nothing(), 0, seed, beta, tf.zeros(4))
-            self._total(tf.zeros(4))
-            pull()
-            self._push()
+                copy = build(model.config, images)
+                copied = copy.plan(dataset, partial(new_optimizer, config, len(images)))
+                copied.enter(epochs + 1)
+            self._locals = [self._local(update) for update in copied.updates]
+            single = [*variables(model), *plan.state]
+            shared = [*variables(copy), *copied.state]
+            self._pull, self._push = _copier(shared, single), _copier(single, shared)
+            super().__init__(copied, images, config, model.config.data.binarize)
+            self._pace = self._feed.steps
+
+    def _local(self, update: Update) -> Callable[..., tuple[Computed, Sums]]:
+        """What a replica computes from its rows of a batch, compiled."""
+
+        @tf.function(jit_compile=self._jit, autograph=False)
+        def compute(*batch: Any) -> tuple[Computed, Sums]:
+            return update.compute(self._batch(*batch))
+
+        return compute
+
+    def _compile(self) -> None:
+        """Compile everything by a step, which is then undone."""
+        self._take(0, 1, *self._nothing())
+        self._total(tf.constant(self.no_totals))
+        self._pull()
+        self._push()
 
     def parts(
         self, number: int, begin: int = 0, totals: np.ndarray | None = None
@@ -254,23 +267,30 @@ class DistributedEpoch(CompiledEpoch):
 
     def _step(
         self,
-        batch: tf.Tensor,
+        pixels: tf.Tensor,
         weight: tf.Tensor,
+        index: tf.Tensor,
         step: tf.Tensor,
         seed: tf.Tensor,
-        beta: tf.Tensor,
-    ) -> tf.Tensor:
-        def on_replica() -> tf.Tensor:
-            own = random_numbers.own_rows(batch), random_numbers.own_rows(weight)
-            gradients, sums = self._local(*own, tf.reduce_sum(weight), step, seed, beta)
-            # Keras adds up the gradients of all replicas.
-            self._optimizer.apply(gradients, self._model.trainable_variables)
+        settings: dict[str, tf.Tensor],
+    ) -> Sums:
+        def on_replica() -> Sums:
+            own = [random_numbers.own_rows(each) for each in (pixels, weight, index)]
+            rows = own[0], own[1], tf.reduce_sum(weight), own[2], step, seed, settings
+            sums: Sums = {}
+            for update, compute in zip(self._plan.updates, self._locals, strict=True):
+                computed, found = compute(*rows)
+                update.apply(computed)
+                sums |= found
             return sums
 
-        sums = self._strategy.run(on_replica)
-        return tf.add_n(self._strategy.experimental_local_results(sums))
+        each = self._strategy.run(on_replica)
+        return {
+            name: tf.add_n(self._strategy.experimental_local_results(value))
+            for name, value in each.items()
+        }
 
-    def _check_agreement(self, model: VAE, images: np.ndarray, epochs: int) -> None:
+    def _check_agreement(self, model: Any, images: np.ndarray, epochs: int) -> None:
         """Make sure that all workers train the same: nothing else would tell."""
         digest = zlib.crc32(json.dumps(model.config.to_json()).encode())
         for array in [np.array([checksum(images), epochs]), *model.get_weights()]:
@@ -288,16 +308,11 @@ class DistributedEpoch(CompiledEpoch):
             )
 
 
-def _pairs(
-    model: VAE, optimizer: keras.Optimizer, replicated: VAE, own: keras.Optimizer
-) -> Iterator[list[tuple[tf.Variable, tf.Variable]]]:
-    """What is assigned to what, for the copy to be as the model is, and the other way round."""
-    single = [*variables(model), *(variable.value for variable in optimizer.variables)]
-    shared = [*variables(replicated), *(variable.value for variable in own.variables)]
-    yield list(zip(shared, single, strict=True))
-    yield list(zip(single, shared, strict=True))
+def _copier(targets: list[tf.Variable], sources: list[tf.Variable]) -> Callable[[], None]:
+    """A function that gives variables the values of others."""
 
+    def copy() -> None:
+        for target, source in zip(targets, sources, strict=True):
+            target.assign(source)
 
-def _assign(pairs: list[tuple[tf.Variable, tf.Variable]]) -> None:
-    for target, source in pairs:
-        target.assign(source)
+    return tf.function(copy, autograph=False)

@@ -1,9 +1,9 @@
-"""A prior fitted afterwards to where a trained encoder puts the data.
+"""A prior fitted after training to the latents of the training images.
 
-The aggregated posterior q(z), the mean of q(z|x) over the training images, is what a prior would
-have to be for nothing to be lost (Hoffman & Johnson, 2016); where it is not, samples come from
-latents that the decoder never saw. Fitting p(z) to draws of q(z) when all else is done: Dai & Wipf
-(2019), Ghosh et al. (2020).
+The aggregated posterior q(z) is the mean of q(z|x) over the training images. It is the prior that
+makes the ELBO largest (Hoffman & Johnson, 2016). Where p(z) differs from it, samples come from
+latents that the decoder never saw. Dai & Wipf (2019) and Ghosh et al. (2020) fit p(z) to samples of
+q(z) when encoder and decoder are trained.
 """
 
 import dataclasses
@@ -20,12 +20,12 @@ from kvae.config import Config, TrainingConfig
 from kvae.data import Dataset
 from kvae.data.dataset import Split
 from kvae.errors import UsageError
-from kvae.models.vae.model import VAE, build
+from kvae.models.build import build
 from kvae.progress import Progress, silent
 from kvae.training.loop import train
 
-DRAWS = 20_000
-"""Latents that a mixture is fitted to, at least one a training image and at most this many."""
+SAMPLES = 20_000
+"""Latents that a mixture is fitted to at most; there is one an image at least."""
 LADDER = (1, 2, 5, 10, 20, 30, 50, 70, 100, 150, 200, 300, 500)
 FLOW_STEPS = 10_000
 FLOW_RATE = 0.003
@@ -37,17 +37,17 @@ class PriorFit:
     """A model with a new prior.
 
     Attributes:
-        model: The encoder and the decoder are those that were given.
-        held_out: What was tried, by number of components: the mean log density, in nats, of the
-            validation images' latents. For a flow, by epoch: their ELBO, which rises alike.
+        model: Has the encoder and the decoder of the model that was given.
+        held_out: The mean log density of the validation images' latents, in nats, by the number of
+            components that was tried. For a flow, the ELBO of the validation images by epoch.
     """
 
-    model: VAE
+    model: Any
     held_out: dict[int, float]
 
 
 def fit_prior(
-    model: VAE,
+    model: Any,
     dataset: Dataset,
     prior: str,
     components: int | None = None,
@@ -57,26 +57,29 @@ def fit_prior(
     """Replace a trained model's prior by one fitted to its aggregated posterior.
 
     Args:
-        model: Is left as it is.
+        model: A trained VAE; it is not changed.
         dataset: What it was trained on.
         prior: A name in `kvae.registry.PRIOR_FITS`.
-        components: Of a mixture; by default chosen by the likelihood of validation latents.
-        seed: Decides draws and starting points.
-        progress: Shows how far along it is.
+        components: Number of components of a mixture; None chooses the number under which latents
+            of validation images are likeliest.
+        seed: Decides every random number.
+        progress: Shows how much is done.
 
     Raises:
-        UsageError: a flow is to have components, or a mixture more than there are draws.
+        UsageError: A flow is given components, or a mixture more than there are latents.
     """
     fit = registry.resolve(registry.PRIOR_FITS, prior)
     return fit(model, dataset, components, seed, progress)
 
 
 def mixture(
-    model: VAE, dataset: Dataset, components: int | None, seed: int, progress: Progress
+    model: Any, dataset: Dataset, components: int | None, seed: int, progress: Progress
 ) -> PriorFit:
     """A mixture of Gaussians by scikit-learn's expectation maximisation."""
-    train = draws(model, dataset.train, max(1, DRAWS // len(dataset.train)), seed)[:DRAWS]
-    held_out = draws(model, dataset.validation, max(1, DRAWS // len(dataset.validation)), seed)
+    train = latents_of(model, dataset.train, max(1, SAMPLES // len(dataset.train)), seed)[:SAMPLES]
+    held_out = latents_of(
+        model, dataset.validation, max(1, SAMPLES // len(dataset.validation)), seed
+    )
     # A component needs more points than it has dimensions for its covariance to mean something.
     most = max(1, len(train) // (model.config.model.latent + 1))
     if components and components > len(train):
@@ -100,11 +103,11 @@ def mixture(
 
 
 def flow(
-    model: VAE, dataset: Dataset, components: int | None, seed: int, progress: Progress
+    model: Any, dataset: Dataset, components: int | None, seed: int, progress: Progress
 ) -> PriorFit:
-    """A flow by maximum likelihood: training goes on with all but the prior frozen."""
+    """A flow by maximum likelihood: the ELBO is maximised over the weights of the prior alone."""
     if components is not None:
-        raise UsageError("components are a mixture's: leave them, or fit --prior mixture")
+        raise UsageError("`components` needs `prior=mixture`")
     config = model.config
     steps = -(-len(dataset.train) // min(config.training.batch_size, len(dataset.train)))
     epochs = max(2, -(-FLOW_STEPS // steps))
@@ -118,15 +121,19 @@ def flow(
         seed=seed,
         jit=config.training.jit,
     )
-    # Nothing is dropped: the latents are to be those of the trained encoder.
+    # Without dropout, so that the latents are those of the trained encoder.
     apart = dataclasses.replace(config.model, prior="flow", dropout=0.0)
-    fitting = _with_prior(model, Config(config.recipe, config.data, apart, alone))
+    objective = type(config.objective)()
+    fitting = _with_prior(
+        model,
+        dataclasses.replace(config, model=apart, objective=objective, training=alone),
+    )
     fitting.encoder.trainable = fitting.decoder.trainable = False
     ticks = iter(progress(range(epochs), epochs, "flow"))
     history = train(fitting, dataset, lambda *_: next(ticks))
     new = _with_prior(model, _fitted(config, prior="flow"))
     _copy(fitting.prior, new.prior)
-    return PriorFit(new, {epoch.epoch: epoch.validation_elbo for epoch in history})
+    return PriorFit(new, {int(row["epoch"]): float(row["validation_elbo"]) for row in history})
 
 
 def _fitted(config: Config, **changes: Any) -> Config:
@@ -134,7 +141,7 @@ def _fitted(config: Config, **changes: Any) -> Config:
     return dataclasses.replace(config, model=model)
 
 
-def _with_prior(model: VAE, config: Config) -> VAE:
+def _with_prior(model: Any, config: Config) -> Any:
     """A new model with the given one's encoder and decoder, and the configuration's prior."""
     new = build(config)
     _copy(model.encoder, new.encoder)
@@ -147,8 +154,8 @@ def _copy(source: keras.layers.Layer, target: keras.layers.Layer) -> None:
         weight.assign(value)
 
 
-def draws(model: VAE, split: Split, each: int, seed: int) -> np.ndarray:
-    """Latents of images, `[each * count, latent]`: `each` draws of q(z|x) an image."""
+def latents_of(model: Any, split: Split, each: int, seed: int) -> np.ndarray:
+    """Samples of q(z|x), `each` of them an image: `[each * count, latent]` in random order."""
     found = []
     for start in range(0, len(split), CHUNK):
         chunk_seed = tf.random.experimental.stateless_fold_in([seed, 0], start)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from kvae.models.estimates import divergence
 from kvae.models.vae.posteriors import detached, sample_and_log_prob
 
 Decode = Callable[[tf.Tensor], tfd.Distribution]
@@ -18,7 +19,7 @@ class Terms(NamedTuple):
 
     Attributes:
         objective: What training maximises.
-        elbo: The evidence lower bound; `reconstruction - kl`.
+        elbo: The evidence lower bound, `reconstruction - kl`.
         reconstruction: E_q[log p(x|z)].
         kl: KL(q(z|x) || p(z)).
     """
@@ -31,13 +32,13 @@ class Terms(NamedTuple):
 
 @dataclass(frozen=True)
 class Weighting:
-    """What makes an objective of a bound.
+    """How an objective differs from the bound that it is made of.
 
     Attributes:
-        beta: Weight of the KL; with any but 1 the objective is no bound (Higgins et al., 2017).
-        free_bits: Nats that each latent dimension's KL may have for nothing (Kingma et al., 2016);
-            with any but 0 the objective is no bound.
-        samples: Draws of z an image.
+        beta: Weight of the KL (Higgins et al., 2017); the objective is a bound only with 1.
+        free_bits: Nats of each latent dimension's KL that cost nothing (Kingma et al., 2016); the
+            objective is a bound only with 0.
+        samples: Samples of z an image.
         doubly_reparameterized: Whether the encoder's gradient is that of Tucker et al. (2019).
     """
 
@@ -48,7 +49,7 @@ class Weighting:
 
 
 PLAIN = Weighting()
-"""The bound itself."""
+"""The weighting whose objective is the bound itself."""
 
 
 def elbo(
@@ -71,9 +72,9 @@ def elbo(
         seed: int32 `[2]`.
         weighting: `beta` and `free_bits` of the objective.
     """
-    latents, density = sample_and_log_prob(posterior, seed)
+    latents, log_q = sample_and_log_prob(posterior, seed)
     reconstruction = decode(latents).log_prob(images)
-    kl = divergence(posterior, prior, latents, density)
+    kl = divergence(posterior, prior, latents, log_q)
     cost = _floored(posterior, prior, kl, weighting.free_bits) if weighting.free_bits else kl
     return Terms(reconstruction - weighting.beta * cost, reconstruction - kl, reconstruction, kl)
 
@@ -81,10 +82,10 @@ def elbo(
 def _floored(
     posterior: tfd.Distribution, prior: tfd.Distribution, kl: tf.Tensor, free: float
 ) -> tf.Tensor:
-    """The KL with its mean over the batch kept from falling below what is free.
+    """The KL, of which no less than `free` nats a dimension are counted on average over the batch.
 
-    Kingma et al. (2016), Equation 15: in groups of one dimension where the distributions have
-    independent ones, otherwise in one group of all of them.
+    Kingma et al. (2016), Equation 15. Each dimension is a group of its own where the distributions
+    have independent dimensions; otherwise all dimensions are one group.
     """
     if all(isinstance(each, tfd.Independent) for each in (posterior, prior)):
         groups = tfd.kl_divergence(posterior.distribution, prior.distribution)
@@ -92,7 +93,7 @@ def _floored(
     else:
         groups = kl[:, None]
         floor = free * posterior.event_shape[0]
-    # Where a group's mean is above the floor its gradient is the KL's own, elsewhere nothing.
+    # A group has the KL's own gradient where its mean is above the floor, elsewhere none.
     return tf.reduce_sum(tf.where(tf.reduce_mean(groups, axis=0) > floor, groups, floor), axis=1)
 
 
@@ -111,32 +112,34 @@ def iwae(
     posterior.
 
     Args:
-        posterior: As in `elbo`.
-        decode: Likewise.
-        prior: Likewise.
-        images: Likewise.
-        seed: Likewise.
-        weighting: `beta`, `samples` and `doubly_reparameterized`.
+        posterior: q(z|x), batch shape `[batch]`, event shape `[latent]`.
+        decode: From latents `[batch, latent]` to p(x|z).
+        prior: p(z), event shape `[latent]`.
+        images: float32 `[batch, height, width, channels]`.
+        seed: int32 `[2]`.
+        weighting: `beta`, `samples` and `doubly_reparameterized` of the objective.
 
     Raises:
-        NotImplementedError: a doubly reparameterised gradient of a posterior that is no Gaussian.
+        NotImplementedError: The doubly reparameterised gradient is asked of a posterior whose
+            parameters cannot be changed.
     """
     samples, factors = weighting.samples, list[tf.Tensor]()
-    latents, density = sample_and_log_prob(posterior, seed, (samples,))
+    latents, log_q = sample_and_log_prob(posterior, seed, (samples,))
     if weighting.doubly_reparameterized:
-        # The gradient along z is to be multiplied by what is not known before z is decoded, but
-        # will be when the gradient is asked for.
+        # The gradient with respect to z is multiplied by a factor that is known only once z is
+        # decoded. The backward pass comes after that.
         @tf.custom_gradient
         def path(values: tf.Tensor) -> tuple[tf.Tensor, Callable[..., tf.Tensor]]:
             return values, lambda upstream: upstream * factors[0][..., None]
 
         latents = path(latents)
-        density = detached(posterior).log_prob(latents)
+        log_q = detached(posterior).log_prob(latents)
     likelihood = _likelihood(decode, latents, images)
-    kl = density - prior.log_prob(latents)
+    kl = log_q - prior.log_prob(latents)
     weights = likelihood - weighting.beta * kl
-    # Each path counts by its weight, and by its weight squared where beta is 1: by their Equation
-    # 6 for q^beta, the score's part takes beta (w - w^2) away.
+    # The pathwise gradient of each sample is weighted by w (1 - beta (1 - w)), with w its
+    # normalised importance weight: w^2 where beta is 1. This is their Equation 6 for q^beta, in
+    # which the score function's part takes beta (w - w^2) away from w.
     normalized = tf.stop_gradient(tf.nn.softmax(weights, axis=0))
     factors.append(1.0 - weighting.beta * (1.0 - normalized))
     means = [tf.reduce_mean(each, axis=0) for each in (likelihood - kl, likelihood, kl)]
@@ -151,7 +154,7 @@ def log_weights(
     samples: int,
     seed: tf.Tensor,
 ) -> tf.Tensor:
-    """Log importance weights, log p(x|z) + log p(z) - log q(z|x), of `samples` draws of z an image.
+    """Log importance weights, log p(x|z) + log p(z) - log q(z|x), of samples of z.
 
     Burda et al. (2016), Equation 8: the log of the mean weight is a lower bound on log p(x) in
     expectation, the tighter the more samples; its limit is log p(x).
@@ -161,14 +164,14 @@ def log_weights(
         decode: From latents `[batch, latent]` to p(x|z).
         prior: p(z), event shape `[latent]`.
         images: float32 `[batch, height, width, channels]`.
-        samples: Draws of z an image.
+        samples: Samples of z an image.
         seed: int32 `[2]`.
 
     Returns:
         `[samples, batch]`, in nats.
     """
-    latents, density = posterior.experimental_sample_and_log_prob(samples, seed=seed)
-    return _likelihood(decode, latents, images) + prior.log_prob(latents) - density
+    latents, log_q = posterior.experimental_sample_and_log_prob(samples, seed=seed)
+    return _likelihood(decode, latents, images) + prior.log_prob(latents) - log_q
 
 
 def _likelihood(decode: Decode, latents: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
@@ -177,20 +180,3 @@ def _likelihood(decode: Decode, latents: tf.Tensor, images: tf.Tensor) -> tf.Ten
     flat = tf.reshape(latents, (-1, latents.shape[-1]))
     repeated = tf.tile(images, (samples, 1, 1, 1))
     return tf.reshape(decode(flat).log_prob(repeated), (samples, -1))
-
-
-def divergence(
-    posterior: tfd.Distribution, prior: tfd.Distribution, latents: tf.Tensor, density: tf.Tensor
-) -> tf.Tensor:
-    """KL(q(z|x) || p(z)), `[batch]`: in closed form where there is one, otherwise by `latents`.
-
-    Args:
-        posterior: q(z|x), batch shape `[batch]`, event shape `[latent]`.
-        prior: p(z), event shape `[latent]`.
-        latents: One sample of the posterior an image, `[batch, latent]`.
-        density: The posterior's log density of each, `[batch]`.
-    """
-    try:
-        return tfd.kl_divergence(posterior, prior)
-    except NotImplementedError:
-        return density - prior.log_prob(latents)

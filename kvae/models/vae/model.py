@@ -1,29 +1,27 @@
 """The variational autoencoder: an encoder, a decoder, a prior, and the bound that joins them."""
 
+from collections.abc import Callable, Mapping
+
 import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-import kvae.models.backend  # noqa: F401  must come before anything runs
 from kvae import registry
 from kvae.config import Config
-from kvae.data import random_numbers
-from kvae.data.pixels import algorithm, to_float
-from kvae.io import machine
+from kvae.data import Dataset, random_numbers
+from kvae.data.pixels import algorithm
+from kvae.models import usage
+from kvae.models.base import Model, Statistics, seed_pair
+from kvae.models.estimates import mean
 from kvae.models.initialization import Initialization
-from kvae.models.networks import Decoder, Encoder
+from kvae.models.plan import NewOptimizer, Plan
 from kvae.models.priors import Prior
 from kvae.models.vae import bounds
+from kvae.models.vae.networks import Decoder, Encoder
 
 
-def seed_pair(seed: int | tf.Tensor) -> tf.Tensor:
-    """A seed for stateless random numbers, int32 `[2]`, from one integer or from a pair."""
-    seed = tf.convert_to_tensor(seed, tf.int32)
-    return tf.stack([seed, 0]) if seed.shape.rank == 0 else seed
-
-
-class VAE(keras.Model):
+class VAE(Model):
     """A variational autoencoder (Kingma & Welling, 2014).
 
     Args:
@@ -40,13 +38,12 @@ class VAE(keras.Model):
         prior: Prior,
         config: Config,
     ) -> None:
-        super().__init__()
+        super().__init__(config)
         self.encoder = encoder
         self.decoder = decoder
         self.prior = prior
-        self.config = config
-        # Keras makes weights at the first call; from here on they are there.
-        self.decode(self.encode(tf.zeros((1, *config.model.image_shape))).mean())
+        # Keras makes weights in the first call; after this one they are there.
+        self.reconstruct(tf.zeros((1, *config.model.image_shape)))
         self.built = True
 
     def terms(
@@ -57,37 +54,28 @@ class VAE(keras.Model):
         Args:
             images: float32 `[batch, height, width, channels]` in [0, 1].
             seed: int32 `[2]`.
-            weighting: In training, that of the objective, which is the bound of the configuration
-                under its input noise and dropout. Without it the objective is the ELBO.
+            weighting: In training, how the objective differs from the configuration's bound; input
+                noise and dropout are applied. Without it the objective is the ELBO.
         """
         prior = self.prior.distribution()
         if weighting is None:
             return bounds.elbo(self.encode(images), self.decode, prior, images, seed)
-        training = self.config.training
+        objective = self.config.objective
         noise_seed, encoder_seed, decoder_seed = (
             tf.random.experimental.stateless_fold_in(seed, stream) for stream in range(3)
         )
         seen = images
-        if training.input_noise:
-            generator = algorithm(training.jit)
+        if objective.input_noise:
+            generator = algorithm(self.config.training.jit)
             noise = random_numbers.normal(tf.shape(images), noise_seed, generator)
-            seen = images + training.input_noise * noise
+            seen = images + objective.input_noise * noise
         posterior = self.encoder(seen, encoder_seed)
 
         def decode(latents: tf.Tensor) -> tfd.Distribution:
             return self.decoder(latents, decoder_seed)
 
-        bound = registry.resolve(registry.BOUNDS, training.bound)
+        bound = registry.resolve(registry.BOUNDS, objective.bound)
         return bound(posterior, decode, prior, images, seed, weighting)
-
-    def inputs(self, images: np.ndarray, seed: int | tf.Tensor = 0) -> tf.Tensor:
-        """Stored images as the model sees them: in [0, 1], and binarized if its data are.
-
-        Args:
-            images: uint8 `[batch, height, width, channels]`.
-            seed: Decides what `--binarize dynamic` draws.
-        """
-        return to_float(tf.constant(images), self.config.data.binarize, seed_pair(seed))
 
     def encode(self, images: tf.Tensor) -> tfd.Distribution:
         """q(z|x) of float images `[batch, height, width, channels]` in [0, 1]."""
@@ -98,15 +86,23 @@ class VAE(keras.Model):
         return self.decoder(latents)
 
     def mean_images(self, latents: tf.Tensor) -> tf.Tensor:
-        """Means of p(x|z), `[batch, height, width, channels]`, kept within [0, 1] to be shown."""
-        return tf.clip_by_value(self.decode(latents).mean(), 0.0, 1.0)
+        """Means of p(x|z), float32 `[batch, height, width, channels]`, clipped to [0, 1].
+
+        Args:
+            latents: float32 `[batch, latent]`.
+        """
+        return tf.clip_by_value(mean(self.decode(latents)), 0.0, 1.0)
+
+    def embed(self, images: tf.Tensor) -> tf.Tensor:
+        """The mean of q(z|x) of float images: float32 `[batch, latent]`."""
+        return mean(self.encode(images))
 
     def reconstruct(self, images: tf.Tensor) -> tf.Tensor:
         """Images decoded from the mean of q(z|x): float32, the shape of `images`, in [0, 1]."""
-        return self.mean_images(self.encode(images).mean())
+        return self.mean_images(self.embed(images))
 
     def sample(self, count: int | tf.Tensor, seed: int | tf.Tensor = 0) -> tf.Tensor:
-        """Means of p(x|z) for `count` draws of z from the prior.
+        """Means of p(x|z) for `count` samples of z from the prior.
 
         Args:
             count: How many.
@@ -118,25 +114,80 @@ class VAE(keras.Model):
         return self.mean_images(self.prior.distribution().sample(count, seed=seed_pair(seed)))
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        """As `reconstruct`."""
+        """The images decoded from the mean of q(z|x)."""
         return self.reconstruct(images)
+
+    @property
+    def has_quick_posterior(self) -> bool:
+        """Whether log q(z|x) of any z takes one pass through the networks, not one a dimension."""
+        return self.encoder.posterior.has_quick_log_prob
+
+    @property
+    def measure(self) -> str:
+        """What the bound is of: a `density`, or the probability of `binary` pixels or of 256 grey
+        `levels`."""
+        return self.decoder.likelihood.measure
+
+    def statistics(self, images: tf.Tensor, seed: tf.Tensor) -> Statistics:
+        """ELBO, its parts, latent means and the KL of each dimension.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` as the model sees them.
+            seed: int32 `[2]`.
+        """
+        terms, posterior = self.terms(images, seed), self.encode(images)
+        kl = usage.kl_per_dimension(posterior, self.prior.distribution())
+        return Statistics(
+            {"elbo": terms.elbo, "reconstruction": terms.reconstruction, "kl": terms.kl},
+            mean(posterior),
+            {"kl_per_dimension": kl},
+        )
+
+    def scalars(self, embeddings: np.ndarray) -> Mapping[str, float | int]:
+        """The number of active units, from latent means `[count, latent]`."""
+        return {"active_units": usage.active_units(embeddings)}
+
+    def log_weights(self, images: tf.Tensor) -> Callable[[int, tf.Tensor], tf.Tensor]:
+        """Log importance weights, log p(x|z) + log p(z) - log q(z|x), of samples z of q(z|x).
+
+        Args:
+            images: float32 `[batch, height, width, channels]` as the model sees them.
+
+        Returns:
+            A function from a number of samples and a seed, int32 `[2]`, to `[samples, batch]`, in
+            nats.
+        """
+        posterior, prior = self.encode(images), self.prior.distribution()
+
+        def sample(samples: int, seed: tf.Tensor) -> tf.Tensor:
+            return bounds.log_weights(posterior, self.decode, prior, images, samples, seed)
+
+        return sample
+
+    def plan(self, dataset: Dataset, new_optimizer: NewOptimizer) -> Plan:
+        """How the model is trained: by the gradient of the configuration's objective.
+
+        Args:
+            dataset: What it is to be trained and validated on.
+            new_optimizer: Makes the configuration's optimizer for some weights.
+        """
+        from kvae.models.vae.plan import VariationalPlan
+
+        return VariationalPlan(self, dataset, new_optimizer)
 
 
 def build(config: Config, images: np.ndarray | None = None) -> VAE:
-    """A new model with the initial weights that the configuration's seed decides.
+    """A new VAE with the initial weights that the configuration's seed decides.
 
     Args:
-        config: What `kvae.configure` gave.
+        config: The configuration of a VAE.
         images: Training images, uint8 `[count, height, width, channels]`, for a prior that starts
             from some of them.
 
     Raises:
-        UsageError: the `vamp` prior has no images, or more components than there are.
-        KvaeError: there is not enough memory for its weights.
+        UsageError: The `vamp` prior has more components than there are images.
     """
-    model, seed = config.model, config.training.seed
-    machine.require_memory(4 * model.size, "such a model", "choose a smaller one")
-    jit = config.training.jit
+    model, seed, jit = config.model, config.training.seed, config.training.jit
     encoder, decoder = Encoder(model, seed, jit), Decoder(model, seed, jit)
     initialization = Initialization(model.initial_stddev, seed, stream=2)
     prior = registry.resolve(registry.PRIORS, model.prior)(model, initialization, encoder, images)

@@ -1,7 +1,7 @@
-"""q(z|x): Keras layers from the encoder's last hidden layer to a distribution over latents.
+"""q(z|x): layers from the encoder's features to a distribution over latents.
 
-Each maps `[batch, units]` to a distribution with batch shape `[batch]` and event shape `[latent]`,
-and is made with the model's configuration and the initialisation of its weights.
+What a posterior must offer is in `Posterior`, and what has a default. Adding one is a class here or
+in a file of its own, and a line in `kvae.registry.POSTERIORS`.
 """
 
 from collections.abc import Callable
@@ -11,74 +11,128 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
-from kvae.config import ModelConfig
 from kvae.data import random_numbers
 from kvae.models.flows import Flowed, MaskedFlow, unflowed
 from kvae.models.initialization import Initialization
+from kvae.models.vae.config import ModelConfig
+
+Change = Callable[[tf.Tensor], tf.Tensor]
 
 
-class DiagonalNormal(keras.layers.Layer):
-    """A Gaussian with independent dimensions, from two linear heads: mean and log-variance.
+class Posterior(keras.layers.Layer):
+    """A map from features to q(z|x).
 
-    Kingma & Welling (2014), Appendix C.2.
+    A posterior must implement `call`, whose distribution must have reparameterised samples and
+    `log_prob`. Its mean and standard deviation are estimated from samples where it has no closed
+    form. A KL without a closed form is estimated from the sample that the ELBO takes.
+
+    A distribution with a method `with_parameters`, as `DiagonalGaussian` has it, can do two things
+    more: the doubly reparameterised gradient, and training on several devices.
+
+    Args:
+        config: The model's configuration.
+        initialization: Of the weights.
     """
+
+    has_quick_log_prob = True
+    """Whether the density of any latents takes one pass through the networks."""
 
     def __init__(self, config: ModelConfig, initialization: Initialization) -> None:
         super().__init__()
-        self.mean = initialization.dense(config.latent, name="mean")
-        self.log_variance = initialization.dense(config.latent, name="log_variance")
 
-    def call(self, hidden: tf.Tensor) -> tfd.Distribution:
-        stddev = tf.exp(0.5 * self.log_variance(hidden))
-        return tfd.Independent(tfd.Normal(self.mean(hidden), stddev), 1)
+    def call(self, features: tf.Tensor) -> tfd.Distribution:
+        """q(z|x), batch shape `[batch]`, event shape `[latent]`.
+
+        Args:
+            features: `[batch, units]`.
+        """
+        raise NotImplementedError
 
 
-class FullNormal(keras.layers.Layer):
-    """A Gaussian whose dimensions covary, by the Cholesky factor of its covariance.
+class DiagonalGaussian(tfd.Independent):
+    """Independent Gaussian dimensions.
 
-    Kingma & Welling (2019), Section 2.5.2.
+    Args:
+        loc: Means, `[batch, latent]`.
+        scale: Standard deviations, `[batch, latent]`.
     """
 
-    def __init__(self, config: ModelConfig, initialization: Initialization) -> None:
-        super().__init__()
-        latent = config.latent
-        self.latent = latent
-        self.mean = initialization.dense(latent, name="mean")
-        self.log_diagonal = initialization.dense(latent, name="log_diagonal")
-        self.below = initialization.dense(latent * (latent + 1) // 2, name="below")
+    def __init__(self, loc: tf.Tensor, scale: tf.Tensor) -> None:
+        super().__init__(tfd.Normal(loc, scale), 1)
 
-    def call(self, hidden: tf.Tensor) -> tfd.Distribution:
-        diagonal = tf.exp(self.log_diagonal(hidden))
-        # Rows relative to the diagonal, so that a scale can change without all that is left of it.
-        free = tfb.FillTriangular()(self.below(hidden))
-        below = tf.linalg.set_diag(free / self.latent, tf.ones_like(diagonal))
-        return Covarying(self.mean(hidden), diagonal[..., None] * below)
+    def with_parameters(self, change: Change) -> "DiagonalGaussian":
+        """The Gaussian whose parameters are a function of this one's."""
+        return DiagonalGaussian(change(self.distribution.loc), change(self.distribution.scale))
 
 
-class Covarying(tfd.MultivariateNormalTriL):
+class CholeskyGaussian(tfd.MultivariateNormalTriL):
     """`tfd.MultivariateNormalTriL` with a KL to independent Gaussians in closed form."""
 
+    def with_parameters(self, change: Change) -> "CholeskyGaussian":
+        """The Gaussian whose parameters are a function of this one's."""
+        return CholeskyGaussian(*(change(self.parameters[name]) for name in ("loc", "scale_tril")))
 
-@tfd.RegisterKL(Covarying, tfd.Independent)
-def _kl(posterior: Covarying, prior: tfd.Independent, name: str | None = None) -> tf.Tensor:
+
+@tfd.RegisterKL(CholeskyGaussian, tfd.Independent)
+def _kl(posterior: CholeskyGaussian, prior: tfd.Independent, name: str | None = None) -> tf.Tensor:
     normal = prior.distribution
     if not isinstance(normal, tfd.Normal) or prior.event_shape.rank != 1:
         raise NotImplementedError
     factor = posterior.parameters["scale_tril"]
     moved = (posterior.parameters["loc"] - normal.loc) / normal.scale
     stretched = factor / normal.scale[..., None]
-    log_determinant = tf.reduce_sum(tf.math.log(tf.linalg.diag_part(stretched)), axis=-1)
+    log_det = tf.reduce_sum(tf.math.log(tf.linalg.diag_part(stretched)), axis=-1)
     squares = tf.reduce_sum(moved**2, axis=-1) + tf.reduce_sum(stretched**2, axis=(-2, -1))
-    return 0.5 * (squares - moved.shape[-1]) - log_determinant
+    return 0.5 * (squares - moved.shape[-1]) - log_det
+
+
+class DiagonalNormal(Posterior):
+    """A Gaussian with independent dimensions, from two linear heads: mean and log-variance.
+
+    Kingma & Welling (2014), Appendix C.2.
+    """
+
+    def __init__(self, config: ModelConfig, initialization: Initialization) -> None:
+        super().__init__(config, initialization)
+        self.mean = initialization.dense(config.latent, name="mean")
+        self.log_variance = initialization.dense(config.latent, name="log_variance")
+
+    def call(self, features: tf.Tensor) -> tfd.Distribution:
+        stddev = tf.exp(0.5 * self.log_variance(features))
+        return DiagonalGaussian(self.mean(features), stddev)
+
+
+class FullNormal(Posterior):
+    """A Gaussian with a full covariance, by its Cholesky factor.
+
+    Kingma & Welling (2019), Section 2.5.2.
+    """
+
+    def __init__(self, config: ModelConfig, initialization: Initialization) -> None:
+        super().__init__(config, initialization)
+        latent = config.latent
+        self.latent = latent
+        self.mean = initialization.dense(latent, name="mean")
+        self.log_diagonal = initialization.dense(latent, name="log_diagonal")
+        self.below = initialization.dense(latent * (latent + 1) // 2, name="below")
+
+    def call(self, features: tf.Tensor) -> tfd.Distribution:
+        diagonal = tf.exp(self.log_diagonal(features))
+        # Each row is relative to its diagonal element: a change of scale keeps the correlations.
+        free = tfb.FillTriangular()(self.below(features))
+        below = tf.linalg.set_diag(free / self.latent, tf.ones_like(diagonal))
+        return CholeskyGaussian(self.mean(features), diagonal[..., None] * below)
 
 
 class InverseAutoregressive(DiagonalNormal):
-    """A diagonal Gaussian pushed through inverse autoregressive flows, with the encoder's last
-    hidden layer as their context.
+    """A diagonal Gaussian pushed through inverse autoregressive flows, with the encoder's features
+    as their context.
 
-    Kingma et al. (2016), Section 3. A sample and its own density are one pass through the networks;
-    the density of any other point takes a pass for each dimension.
+    Kingma et al. (2016), Section 3. A sample and its own log density are one pass through the
+    networks; the log density of any other point takes a pass for each dimension.
     """
+
+    has_quick_log_prob = False
 
     def __init__(self, config: ModelConfig, initialization: Initialization) -> None:
         super().__init__(config, initialization)
@@ -87,22 +141,22 @@ class InverseAutoregressive(DiagonalNormal):
         )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        # Keras finds out by itself what a call builds, but not in a flow.
+        # Keras builds the layers that a call uses, but does not look into a flow.
         contexts = [network.context for network in self.flow.networks]
         for dense in (self.mean, self.log_variance, *contexts):
             dense.build(input_shape)
 
-    def call(self, hidden: tf.Tensor) -> tfd.Distribution:
-        return Flowed(super().call(hidden), tfb.Invert(self.flow.bijector(hidden)))
+    def call(self, features: tf.Tensor) -> tfd.Distribution:
+        return Flowed(super().call(features), tfb.Invert(self.flow.bijector(features)))
 
 
 def detached(posterior: tfd.Distribution) -> tfd.Distribution:
-    """The same Gaussian, of whose parameters no gradient is taken.
+    """The same distribution, with no gradient through its parameters.
 
     Raises:
-        NotImplementedError: it is something else.
+        NotImplementedError: The distribution has no `with_parameters`.
     """
-    return _with_parameters(posterior, tf.stop_gradient)
+    return _changed(posterior, tf.stop_gradient)
 
 
 def sample_and_log_prob(
@@ -111,32 +165,32 @@ def sample_and_log_prob(
     """Samples for each row of a batch that several devices may share, and their log densities.
 
     Args:
-        posterior: q(z|x) of this replica's rows.
+        posterior: q(z|x) of this device's rows.
         seed: int32 `[2]`.
         samples: Shape of the samples of each row.
 
     Returns:
-        `[*samples, rows, latent]` and `[*samples, rows]`.
+        Samples `[*samples, rows, latent]`, and log_q `[*samples, rows]`.
+
+    Raises:
+        NotImplementedError: Several devices share the batch, and the distribution has no
+            `with_parameters`.
     """
     replicas = random_numbers.replicas()
     if replicas == 1:
         return posterior.experimental_sample_and_log_prob(samples, seed=seed)
-    # The whole batch's Gaussians are drawn from, of which only this replica's rows are not made up.
+    # Each device samples a batch of the whole size, of which it keeps the rows that are its own:
+    # so they are the same however many devices there are. Its own parameters stand in for those of
+    # the other rows, which it does not know and does not need.
     base, onwards = unflowed(posterior)
-    whole = _with_parameters(base, lambda each: tf.concat([each] * replicas, axis=0))
+    whole = _changed(base, lambda each: tf.concat([each] * replicas, axis=0))
     points, _ = whole.experimental_sample_and_log_prob(samples, seed=seed)
     points = random_numbers.own_rows(points, axis=len(samples))
-    latents, stretched = onwards(points)
-    return latents, base.log_prob(points) - stretched
+    latents, log_det = onwards(points)
+    return latents, base.log_prob(points) - log_det
 
 
-def _with_parameters(
-    posterior: tfd.Distribution, change: Callable[[tf.Tensor], tf.Tensor]
-) -> tfd.Distribution:
-    if isinstance(posterior, Covarying):
-        parameters = posterior.parameters
-        return Covarying(*(change(parameters[name]) for name in ("loc", "scale_tril")))
-    if isinstance(posterior, tfd.Independent) and isinstance(posterior.distribution, tfd.Normal):
-        normal = posterior.distribution
-        return tfd.Independent(tfd.Normal(change(normal.loc), change(normal.scale)), 1)
-    raise NotImplementedError(f"{posterior} is no Gaussian")
+def _changed(posterior: tfd.Distribution, change: Change) -> tfd.Distribution:
+    if not hasattr(posterior, "with_parameters"):
+        raise NotImplementedError(f"{posterior.name} has no method with_parameters")
+    return posterior.with_parameters(change)

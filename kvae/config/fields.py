@@ -1,0 +1,209 @@
+"""Fields of configuration dataclasses: what each may be, checked by one function.
+
+A field says once what it is for and which values it takes. Its dataclass is checked by that, from
+Python and from files alike, and the command line makes its options from it.
+"""
+
+import dataclasses
+import functools
+import math
+import numbers
+import types
+import typing
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kvae import registry
+from kvae.errors import UsageError
+
+LARGEST_INTEGER = 2**31 - 1
+"""TensorFlow counts with 32 bits."""
+LARGEST_FLOAT = 3.4e38
+"""About the largest 32-bit float."""
+_SHOWN = 80
+"""Letters of a wrong value that an error shows."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a field is for, and which values it takes.
+
+    Attributes:
+        help: One sentence, or less, for people who choose a value.
+        choices: The values that there are; None where they are not a list of names.
+        least: The smallest value; None where there is none.
+        above: The value must be greater than this; None where it need not.
+        below: The value must be less than this; None where it need not.
+        most: The largest value; None is the largest number of the field's type.
+        metavar: Stands for the value in help, such as `EPOCHS`.
+        offered: Whether people can choose a value; otherwise only recipes and code do.
+        needs: Choices of other fields without which the field has no effect, such as
+            `("prior=mixture", "prior=vamp")`: one of them is enough.
+    """
+
+    help: str = ""
+    choices: Collection[str] | None = None
+    least: float | None = None
+    above: float | None = None
+    below: float | None = None
+    most: float | None = None
+    metavar: str | None = None
+    offered: bool = True
+    needs: tuple[str, ...] = ()
+
+
+def option(default: Any = dataclasses.MISSING, **rules: Any) -> Any:
+    """A field with rules for its values.
+
+    Args:
+        default: The field's default; without one a recipe must give a value.
+        rules: The attributes of its `Option`.
+    """
+    return dataclasses.field(default=default, metadata={"option": Option(**rules)})
+
+
+def options(config: Any) -> dict[str, Option]:
+    """The options of a configuration dataclass by the names of their fields.
+
+    Args:
+        config: The dataclass or an instance of it.
+    """
+    return {
+        field.name: field.metadata["option"]
+        for field in dataclasses.fields(config)
+        if "option" in field.metadata
+    }
+
+
+def hints(config: Any) -> Mapping[str, Any]:
+    """The type of each field of a configuration dataclass.
+
+    Args:
+        config: The dataclass itself.
+    """
+    return _hints(config)
+
+
+@functools.cache
+def _hints(config: Any) -> dict[str, Any]:
+    # `typing` evaluates them anew at every call.
+    return typing.get_type_hints(config)
+
+
+def check(config: Any) -> None:
+    """Refuse values that the fields of a dataclass do not take; turn lists into tuples.
+
+    Args:
+        config: An instance of a configuration dataclass.
+
+    Raises:
+        UsageError: A value has another type, or is out of its range.
+    """
+    rules = options(config)
+    for name, hint in hints(type(config)).items():
+        value = getattr(config, name)
+        require(_fits(value, hint), f"{name} must be {_described(hint)}, got {shown(value)}")
+        if isinstance(value, list):
+            # JSON has lists; only with tuples can a frozen dataclass be hashed.
+            object.__setattr__(config, name, tuple(map(int, value)))
+        if name in rules and value is not None:
+            _check_range(name, value, rules[name])
+
+
+def _check_range(name: str, value: Any, rule: Option) -> None:
+    if rule.choices is not None:
+        one_of(name, value, rule.choices)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        number = shown(value)
+        if rule.below is not None:
+            require(
+                (rule.least or 0) <= value < rule.below,
+                f"{name} must be {rule.least or 0:g} or more and below {rule.below:g}, "
+                f"got {number}",
+            )
+        if rule.least is not None:
+            require(
+                rule.least <= value < math.inf,
+                f"{name} must be {rule.least:g} or more, got {number}",
+            )
+        if rule.above is not None:
+            require(value > rule.above, f"{name} must be greater than {rule.above:g}, got {number}")
+        most = rule.most
+        if most is None:
+            most = LARGEST_INTEGER if isinstance(value, numbers.Integral) else LARGEST_FLOAT
+        require(value <= most, f"{name} must be at most {most:,}, got {number}")
+
+
+def check_keys(what: str, value: Any, needed: Sequence[str], known: Sequence[str] = ()) -> None:
+    """Refuse what is not an object of JSON with certain keys.
+
+    Args:
+        what: Names the object in the error.
+        value: What a JSON file holds.
+        needed: Keys that must be there.
+        known: All keys that there may be; empty where there may be any.
+
+    Raises:
+        UsageError: `value` is no object, lacks a key, or has one that is not known.
+    """
+    require(isinstance(value, dict), f"{what} must be an object, got {shown(value)}")
+    for name in needed:
+        require(name in value, f"{what} has no {name!r}")
+    for name in value if known else ():
+        if name not in known:
+            raise registry.unknown(f"{what} option", name, known)
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise a `UsageError` with a message unless a condition holds."""
+    if not condition:
+        raise UsageError(message)
+
+
+def one_of(name: str, value: Any, known: Collection[str]) -> None:
+    """Refuse a value that is not one of some names.
+
+    Args:
+        name: The field's name.
+        value: What it was given.
+        known: The names.
+
+    Raises:
+        UsageError: It is not among them; the message has the nearest.
+    """
+    require(isinstance(value, str), f"{name} must be a text, got {shown(value)}")
+    if value not in known:
+        raise registry.unknown(name, value, known)
+
+
+def shown(value: Any) -> str:
+    """A value in an error, shortened."""
+    text = f"{value!r:.{_SHOWN}}" if isinstance(value, str) else str(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if isinstance(hint, types.UnionType):
+        return any(_fits(value, each) for each in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        return isinstance(value, list | tuple) and all(_fits(item, int) for item in value)
+    if hint is str:
+        return isinstance(value, str) and "\0" not in value
+    if hint in (int, float):
+        kind = numbers.Integral if hint is int else numbers.Real
+        return isinstance(value, kind) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _described(hint: Any) -> str:
+    if isinstance(hint, types.UnionType):
+        return " or ".join(_described(each) for each in typing.get_args(hint))
+    known = {
+        str: "a text",
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        type(None): "nothing",
+    }
+    return known.get(hint, "whole numbers")

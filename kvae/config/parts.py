@@ -1,0 +1,89 @@
+"""The parts of a configuration that every family of models has: the data and the training."""
+
+from dataclasses import dataclass
+
+from kvae import registry
+from kvae.config.fields import check, option, require
+
+BINARIZE = ("none", "threshold", "dynamic")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images a model is trained on, and what is done to them first.
+
+    Attributes:
+        dataset: A built-in name, `tfds:NAME`, or the path of a folder, `.npy` or `.npz`.
+        image_size: Height and width that images are resized to; None keeps them as they are.
+        binarize: `none` keeps grey pixels; `threshold` makes pixels of 0.5 and more white and the
+            others black; `dynamic` samples each pixel anew from Bernoulli(grey level) every time
+            its image is seen (Salakhutdinov & Murray, 2008).
+        split_seed: Decides which images are held out, where a dataset has no splits of its own.
+    """
+
+    dataset: str
+    image_size: tuple[int, int] | None = None
+    binarize: str = option(
+        "none",
+        choices=BINARIZE,
+        help="Make pixels black or white: at 0.5, or at random each time an image is seen.",
+    )
+    split_seed: int = option(0, least=0, offered=False)
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.image_size is not None:
+            require(
+                len(self.image_size) == 2 and min(self.image_size) >= 1,
+                f"image_size is a height and a width of 1 or more, got {self.image_size}",
+            )
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How weights are found, whatever the model is.
+
+    Attributes:
+        epochs: Passes over the training images.
+        batch_size: Images a step; the last step of an epoch takes the images that are left.
+        optimizer: A name in `kvae.registry.OPTIMIZERS`.
+        learning_rate: The optimizer's step size at the start.
+        schedule: How the step size changes; a name in `kvae.registry.SCHEDULES`.
+        patience: Epochs without a better validation metric after which training stops, and the
+            weights of the best epoch are kept. None trains all epochs, and keeps the last.
+        weight_decay: Share of the networks' weight matrices that is subtracted in every step, times
+            the step size (Loshchilov & Hutter, 2019).
+        start_from: Name or path of the saved model whose weights a run starts from; None starts
+            from new weights.
+        seed: Decides the initial weights, the order of the images and every random number.
+        jit: Whether to compile with XLA.
+    """
+
+    epochs: int = option(least=1)
+    batch_size: int = option(least=1)
+    optimizer: str = option("adagrad", choices=registry.OPTIMIZERS)
+    learning_rate: float = option(1e-3, above=0, help="At the start.")
+    schedule: str = option(
+        "constant", choices=registry.SCHEDULES, help="How the learning rate changes."
+    )
+    patience: int | None = option(
+        None,
+        least=1,
+        metavar="EPOCHS",
+        help="Stop after so many epochs without a better validation metric, and keep the best "
+        "weights.",
+    )
+    weight_decay: float = option(
+        0.0, least=0, help="Of the networks' weights, times the learning rate."
+    )
+    start_from: str | None = option(
+        None,
+        metavar="MODEL",
+        help="Name or path of a saved model of the same networks, whose weights training starts "
+        "from.",
+    )
+    seed: int = option(0, least=0, help="Decides every random number.")
+    jit: bool = True
+
+    def __post_init__(self) -> None:
+        check(self)

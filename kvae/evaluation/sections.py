@@ -1,0 +1,400 @@
+"""The groups of rows of a report: each from what one capability of a model allows to measure."""
+
+import math
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kvae.config import family
+from kvae.data import Dataset
+from kvae.data.dataset import Split
+from kvae.data.pixels import to_float
+from kvae.evaluation import classical, labels, latents, likelihood, reconstruction, samples
+from kvae.evaluation.rows import Row, mean_row
+from kvae.evaluation.statistics import standard_error
+from kvae.models.base import Decodes, Generates, Infers, Reconstructs, seed_pair
+from kvae.models.estimates import divergence
+from kvae.models.evaluator import CHUNK
+from kvae.models.plan import Evaluation
+from kvae.progress import Progress
+
+COMPARED = 5000
+"""Images of each kind that are compared pairwise, at most."""
+ANNEALED = 100
+AGGREGATED = 10_000
+AGGREGATED_SLOWLY = 500
+"""Images where log q(z|x) of another image's latents takes many passes through the networks."""
+GOOD_COVERAGE = 0.8
+MEANINGS = {
+    "elbo": "a lower bound on log p(x)",
+    "reconstruction": "expected log p(x|z)",
+    "kl": "cost of the latents",
+}
+"""What terms mean that several families have."""
+
+
+def bounds(model: Any, found: Evaluation, bound: np.ndarray, count: int) -> list[Row]:
+    """The ELBO and its parts, and the importance-weighted bound.
+
+    Args:
+        model: Its family names the terms.
+        found: What the model says of the images.
+        bound: The importance-weighted bound of each image, `[count]`, in nats.
+        count: Importance samples an image.
+    """
+    metrics = {metric.name: metric for metric in family(model.config.family).metrics}
+    rows = [
+        mean_row(metrics[name].label, values, metrics[name].unit, MEANINGS.get(name, ""))
+        for name, values in found.terms.items()
+    ]
+    gap = float(np.mean(bound - found.terms["elbo"]))
+    verdict = f"{gap:.2f} above the ELBO"
+    if "kl" in found.terms:
+        share = gap / max(float(found.terms["kl"].mean()), 1e-6)
+        near = "close to" if share < 0.1 else "some way from" if share < 0.3 else "far from"
+        verdict += f": q(z|x) is {near} the true posterior"
+    return [*rows, mean_row(f"importance-weighted, {count} samples", bound, verdict=verdict)]
+
+
+def annealed(model: Any, held_out: Split, count: int, seed: int, progress: Progress) -> list[Row]:
+    """Annealed importance sampling on some of the images, beside the importance-weighted bound.
+
+    Args:
+        model: Has a latent space, and bounds log p(x).
+        held_out: The images.
+        count: Importance samples an image.
+        seed: Decides all random numbers.
+        progress: Shows how much is done.
+    """
+    some = held_out.spread(ANNEALED).images
+    from_prior = not isinstance(model, Infers)
+    found = likelihood.annealed_importance_sampling(
+        model, some, seed=seed, progress=progress, from_prior=from_prior
+    )
+    bound = likelihood.importance_weighted_bound(model, some, count, seed)
+    differences = found.bound - bound
+    gain, error = float(differences.mean()), standard_error(differences)
+    if abs(gain) <= max(0.5, 2 * error):
+        verdict = "agrees with the importance-weighted bound"
+    elif gain > 0:
+        verdict = "above the importance-weighted bound, which more samples would raise"
+    else:
+        verdict = "below the importance-weighted bound: more steps would be needed"
+    acceptable = 0.5 <= found.acceptance <= 0.95
+    return [
+        mean_row(f"annealed importance sampling, {len(some)} images", found.bound),
+        Row(
+            "its gain on those images",
+            "nats",
+            {"value": gain, "standard error": error},
+            verdict,
+        ),
+        Row(
+            "HMC acceptance",
+            "",
+            {"value": found.acceptance},
+            "as it should be" if acceptable else "too far from 0.75 to trust the annealing",
+        ),
+    ]
+
+
+def bits(
+    model: Any, held_out: Split, bound: np.ndarray, count: int, seed: int, progress: Progress
+) -> Row:
+    """Bits per dimension, where the likelihood is one of pixels that can be counted.
+
+    Args:
+        model: Bounds log p(x).
+        held_out: The images.
+        bound: The importance-weighted bound of each image, `[count]`, in nats.
+        count: Importance samples an image.
+        seed: Decides all random numbers.
+        progress: Shows how much is done.
+    """
+    pixels = math.prod(held_out.images.shape[1:])
+    if model.measure == "binary" and model.config.data.binarize == "none":
+        verdict = (
+            "not defined: grey levels under a Bernoulli have no probability; train with "
+            "`binarize=dynamic`"
+        )
+        return Row("bits per dimension", "bits", {}, verdict)
+    if model.measure != "density":
+        what = "black and white pixels" if model.measure == "binary" else "8-bit pixels"
+        values = -bound / (pixels * math.log(2))
+        return mean_row("bits per dimension", values, "bits", f"of {what}, at most")
+    dequantized = likelihood.importance_weighted_bound(
+        model, held_out.images, count, seed, progress, dequantize=True
+    )
+    # A density over [0, 1] counts a grey level for 1/256.
+    return mean_row(
+        "bits per dimension",
+        8 - dequantized / (pixels * math.log(2)),
+        "bits",
+        "of 8-bit pixels, at most: by uniform dequantisation (Theis et al., 2016)",
+    )
+
+
+def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> list[Row]:
+    """How much the latents are used, and how far the aggregated posterior is from the prior.
+
+    Args:
+        model: Has q(z|x) and a prior.
+        dataset: Its training images make the aggregated posterior.
+        found: What the model says of the held-out images.
+        seed: Decides all random numbers.
+    """
+    kl, means = found.per_dimension["kl_per_dimension"], found.embeddings
+    verdict = latents.verdict(kl, means)
+    advice = {
+        "healthy": "every dimension is in use",
+        "partly collapsed": "some dimensions are not in use: fewer would do, or a smaller `beta` "
+        "or longer training might use them",
+        "collapsed": "the decoder ignores the latents: try a smaller `beta`, `optimizer=adam`, "
+        "more `epochs` or `mean_activation=sigmoid`",
+    }[verdict]
+    some = dataset.train.spread(AGGREGATED if model.has_quick_posterior else AGGREGATED_SLOWLY)
+    posterior = model.encode(model.inputs(some.images, seed))
+    z, log_q = posterior.experimental_sample_and_log_prob(seed=seed_pair(seed))
+    divergences = divergence(posterior, model.prior.distribution(), z, log_q).numpy()
+    information, error = latents.mutual_information(posterior, seed)
+    most = math.log(len(some))
+    distance = float(divergences.mean()) - information
+    if information > most - 0.5:
+        apart = "at most: so many images cannot show more mutual information"
+    else:
+        far = "near" if distance < 0.5 else "some way from" if distance < 2 else "far from"
+        apart = f"the aggregated posterior is {far} the prior"
+    return [
+        Row(
+            "KL per dimension, median",
+            "nats",
+            {"value": float(np.median(kl))},
+            f"from {kl.min():.2f} to {kl.max():.2f}",
+        ),
+        Row(
+            f"active units, of {len(kl)}",
+            "",
+            {"value": found.scalars["active_units"]},
+            f"{verdict}: {advice}",
+        ),
+        Row(
+            "mutual information of x and z",
+            "nats",
+            {"value": information, "standard error": error},
+            f"of at most {most:.2f}, the log of {len(some):,} training images",
+        ),
+        Row("KL(q(z) || p(z))", "nats", {"value": distance}, apart),
+    ]
+
+
+class Compared:
+    """Images that are compared, in [0, 1]: training and held-out images, and the model's own.
+
+    Args:
+        model: Whatever it can do is done.
+        train: Training images.
+        held_out: Other images.
+        seed: Decides all random numbers.
+
+    Attributes:
+        train: Some training images, `[count, height, width, channels]`.
+        held_out: Some held-out images.
+        made: As many images of the model as training images by kind: `prior samples`,
+            `aggregated-posterior samples` and `reconstructions`, those that it can make.
+        reconstructions: Of `held_out`; None if the model does not reconstruct.
+    """
+
+    def __init__(self, model: Any, train: Split, held_out: Split, seed: int) -> None:
+        train, held_out = train.spread(COMPARED), held_out.spread(COMPARED)
+        self.train, self.held_out = _shown(model, train), _shown(model, held_out)
+        inputs = model.inputs(train.images, seed)
+        self.made: dict[str, np.ndarray] = {}
+        self.reconstructions: np.ndarray | None = None
+        if isinstance(model, Generates):
+            self.made["prior samples"] = model.sample(len(train), seed).numpy()
+        if isinstance(model, Infers) and isinstance(model, Decodes):
+            # In random order, so that the first of them are of all kinds.
+            order = np.random.RandomState(seed).permutation(len(train))
+            z = model.encode(inputs).sample(seed=seed_pair(seed)).numpy()[order]
+            self.made["aggregated-posterior samples"] = model.mean_images(tf.constant(z)).numpy()
+        if isinstance(model, Reconstructs):
+            self.made["reconstructions"] = model.reconstruct(inputs).numpy()
+            seen = model.inputs(held_out.images, seed)
+            self.reconstructions = model.reconstruct(seen).numpy()
+
+
+def samples_against_data(compared: Compared) -> list[Row]:
+    """Precision, recall, density and coverage of the model's images.
+
+    Args:
+        compared: The images.
+    """
+    count = len(compared.held_out)
+    made, held_out = compared.made, dict(compared.made)
+    if compared.reconstructions is not None:
+        held_out["reconstructions"] = compared.reconstructions
+    pairs = {"training": (compared.train, made), "held-out": (compared.held_out, held_out)}
+    found = {
+        (kind, reference): samples.fidelity(
+            real, each[kind] if reference == "training" else each[kind][:count]
+        )
+        for kind in made
+        for reference, (real, each) in pairs.items()
+        if len(real) > samples.NEIGHBOURS
+    }
+    verdicts = {
+        ("prior samples", "training"): _blame(
+            {kind: found[kind, "training"].coverage for kind in made}
+        )
+    }
+    return [
+        Row(
+            f"{kind}, {reference} images",
+            "",
+            found[kind, reference]._asdict(),
+            verdicts.get((kind, reference)) or _covered(found[kind, reference].coverage),
+        )
+        for kind, reference in found
+    ]
+
+
+def _blame(coverage: dict[str, float]) -> str:
+    """Why samples from the prior miss training images, as far as coverage by kind can tell."""
+    prior = coverage["prior samples"]
+    if prior >= GOOD_COVERAGE:
+        return "samples are as varied as the data"
+    if coverage.get("reconstructions", 1.0) < GOOD_COVERAGE / 2:
+        return "the decoder is to blame: not even reconstructions come near the data"
+    aggregated = coverage.get("aggregated-posterior samples")
+    if aggregated is None:
+        return ""
+    if aggregated - prior > 0.2 * aggregated:
+        return "the prior is to blame: latents of images decode well, but it is elsewhere"
+    return "prior and aggregated posterior miss alike: the decoder blurs, or z is noisy"
+
+
+def _covered(coverage: float) -> str:
+    share = "nearly all" if coverage > 0.9 else "most" if coverage > 0.5 else "some"
+    return f"{share} of the images are covered" if coverage > 0.1 else "hardly any are covered"
+
+
+def memorising(compared: Compared) -> list[Row]:
+    """Whether samples are nearer to training images than new images are.
+
+    Args:
+        compared: The images.
+    """
+    prior = np.median(samples.nearest(compared.made["prior samples"], compared.train)[0])
+    held_out = np.median(samples.nearest(compared.held_out, compared.train)[0])
+    # Smooth samples are nearer to everything; a copy is nearer by far.
+    copies = prior < held_out / 2
+    verdict = (
+        "samples are much nearer to training images than new images are: memorised"
+        if copies
+        else "no nearer than new images are: not memorised"
+        if prior >= held_out
+        else "somewhat nearer than new images are"
+    )
+    unit = "of white"
+    return [
+        Row("samples to their nearest training image", unit, {"median": float(prior)}, verdict),
+        Row("held-out images to theirs", unit, {"median": float(held_out)}),
+    ]
+
+
+def reconstructions(compared: Compared) -> list[Row]:
+    """How close reconstructions of held-out images are, and how sharp.
+
+    Args:
+        compared: The images.
+    """
+    assert compared.reconstructions is not None
+    found = reconstruction.compare_images(compared.held_out, compared.reconstructions)
+    share = found.sharpness / found.data_sharpness if found.data_sharpness else 1.0
+    sharp = "as sharp as the data" if share > 0.8 else "softer" if share > 0.4 else "blurred"
+    return [
+        Row("mean squared error a pixel", "", {"value": found.mean_squared_error}),
+        Row("PSNR", "dB", {"value": found.psnr}),
+        Row("SSIM", "", {"value": found.ssim}, "1 is the same image"),
+        Row("sharpness", "", {"value": found.sharpness}, f"{share:.0%} of the data's: {sharp}"),
+        Row("sharpness of the data", "", {"value": found.data_sharpness}),
+    ]
+
+
+def linear_models(
+    model: Any, dataset: Dataset, held_out: Split, bound: np.ndarray, dimensions: int
+) -> list[Row]:
+    """Linear models with exact likelihoods, and how much better or worse the model is.
+
+    Args:
+        model: Bounds a log density.
+        dataset: Its training images are what the linear models are fitted to.
+        held_out: The images.
+        bound: The model's bound on log p(x) of each image, `[count]`, in nats.
+        dimensions: Of the model's latents; the linear models have as many.
+    """
+    train, test = _shown(model, dataset.train), _shown(model, held_out)
+    latent = min(dimensions, len(train) - 1, math.prod(train.shape[1:]) - 1)
+    rows = []
+    for name, log_density in (
+        ("probabilistic PCA", classical.probabilistic_pca),
+        ("factor analysis", classical.factor_analysis),
+    ):
+        exact = log_density(train, test, latent)
+        gain, error = float(np.mean(bound - exact)), standard_error(bound - exact)
+        if gain > 2 * error:
+            verdict = f"the model is {gain:.1f} ± {error:.1f} better"
+        elif gain < -2 * error:
+            verdict = f"the model is {-gain:.1f} ± {error:.1f} WORSE than this linear model"
+        else:
+            verdict = f"the model is no different ({gain:+.1f} ± {error:.1f})"
+        rows.append(mean_row(f"{name}, {latent} dimensions", exact, verdict=verdict))
+    return rows
+
+
+def labelled(*splits: Split) -> bool:
+    """Whether each split has labels, and the first has two different ones."""
+    return (
+        all(split.labels is not None for split in splits) and len(np.unique(splits[0].labels)) > 1
+    )
+
+
+def label_rows(model: Any, train: Split, held_out: Split) -> list[Row]:
+    """What the embeddings know of labels that the model never saw.
+
+    Args:
+        model: Embeds images.
+        train: Labelled images to learn from.
+        held_out: Labelled images to try on.
+    """
+    assert train.labels is not None
+    assert held_out.labels is not None
+    embeddings = [_embeddings(model, split) for split in (train, held_out)]
+    found = labels.label_scores(embeddings[0], train.labels, embeddings[1], held_out.labels)
+    chance = float(np.max(np.bincount(held_out.labels)) / len(held_out))
+    return [
+        Row(name, "", {"value": value}, verdict)
+        for name, value, verdict in (
+            ("5 nearest neighbours, accuracy", found.knn, f"the commonest label has {chance:.2f}"),
+            ("linear probe, accuracy", found.linear, f"the commonest label has {chance:.2f}"),
+            ("k-means and labels, NMI", found.clusters, "1 where clusters are labels, 0 by chance"),
+        )
+    ]
+
+
+def _embeddings(model: Any, split: Split) -> np.ndarray:
+    parts = [
+        model.embed(model.inputs(split.images[start : start + CHUNK], start))
+        for start in range(0, len(split), CHUNK)
+    ]
+    return np.concatenate(parts)
+
+
+def _shown(model: Any, split: Split) -> np.ndarray:
+    """Images as the model's means should look: grey even where its inputs are binary by chance."""
+    binarize = model.config.data.binarize
+    seed = seed_pair(0)
+    return to_float(
+        tf.constant(split.images), "none" if binarize == "dynamic" else binarize, seed
+    ).numpy()

@@ -1,0 +1,192 @@
+"""What the rest of kvae asks of a model: a small protocol for each capability.
+
+Training, evaluation, figures, export and the command line know no family of models. Each asks for
+the capability that it needs, by `isinstance(model, Generates)`, and leaves out what a model cannot
+do. A family's model implements the protocols that make sense for it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+import kvae.models.backend  # noqa: F401  must come before anything runs
+from kvae.config import Config
+from kvae.data.pixels import to_float
+
+if TYPE_CHECKING:
+    from kvae.data import Dataset
+    from kvae.models.plan import NewOptimizer, Plan
+    from kvae.models.priors import Prior
+
+
+def seed_pair(seed: int | tf.Tensor) -> tf.Tensor:
+    """A seed for stateless random numbers, int32 `[2]`, from one integer or from a pair."""
+    seed = tf.convert_to_tensor(seed, tf.int32)
+    return tf.stack([seed, 0]) if seed.shape.rank == 0 else seed
+
+
+class Model(keras.Model):
+    """What models of all families share: a configuration, and images as they see them.
+
+    Args:
+        config: What the model is built from; it is saved along with the model.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+
+    def inputs(self, images: np.ndarray, seed: int | tf.Tensor = 0) -> tf.Tensor:
+        """Stored images as the model sees them: in [0, 1], and binarized if its data are.
+
+        Args:
+            images: uint8 `[batch, height, width, channels]`.
+            seed: Decides the random numbers of `binarize="dynamic"`.
+
+        Returns:
+            float32, the shape of `images`.
+        """
+        return to_float(tf.constant(images), self.config.data.binarize, seed_pair(seed))
+
+
+@runtime_checkable
+class Trains(Protocol):
+    """A model that can be trained."""
+
+    def plan(self, dataset: "Dataset", new_optimizer: "NewOptimizer") -> "Plan":
+        """How it is trained.
+
+        Args:
+            dataset: What it is to be trained and validated on.
+            new_optimizer: Makes the configuration's optimizer for some weights.
+        """
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """A model that makes images."""
+
+    def sample(self, count: int | tf.Tensor, seed: int | tf.Tensor = 0) -> tf.Tensor:
+        """New images: float32 `[count, height, width, channels]` in [0, 1].
+
+        Args:
+            count: How many.
+            seed: An integer or int32 `[2]`; the same seed gives the same images.
+        """
+
+
+@runtime_checkable
+class Reconstructs(Protocol):
+    """A model that encodes images and decodes them again."""
+
+    def reconstruct(self, images: tf.Tensor) -> tf.Tensor:
+        """Images as the model sees them again: float32, the shape of `images`, in [0, 1].
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1].
+        """
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """A model that describes an image by a vector."""
+
+    def embed(self, images: tf.Tensor) -> tf.Tensor:
+        """One vector an image: float32 `[batch, dimensions]`.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1].
+        """
+
+
+@runtime_checkable
+class Infers(Protocol):
+    """A model with an approximate posterior q(z|x) over one vector of latents."""
+
+    def encode(self, images: tf.Tensor) -> tfd.Distribution:
+        """q(z|x): batch shape `[batch]`, event shape `[latent]`.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1].
+        """
+
+    @property
+    def has_quick_posterior(self) -> bool:
+        """Whether log q(z|x) of any z takes one pass through the networks, not one a dimension."""
+
+
+@runtime_checkable
+class Decodes(Protocol):
+    """A model whose latent space can be walked: p(x|z), and a continuous prior with a density."""
+
+    def decode(self, latents: tf.Tensor) -> tfd.Distribution:
+        """p(x|z): batch shape `[batch]`, event shape `[height, width, channels]`.
+
+        Args:
+            latents: float32 `[batch, latent]`.
+        """
+
+    def mean_images(self, latents: tf.Tensor) -> tf.Tensor:
+        """Means of p(x|z), float32 `[batch, height, width, channels]`, clipped to [0, 1].
+
+        Args:
+            latents: float32 `[batch, latent]`.
+        """
+
+    @property
+    def prior(self) -> "Prior":
+        """Its `distribution()` is p(z): batch shape `[]`, event shape `[latent]`."""
+
+
+class Statistics(NamedTuple):
+    """What a model says of each image of a batch.
+
+    Attributes:
+        terms: Each `[batch]`, by the name of a metric; `elbo` is a lower bound on log p(x) in nats.
+        embedding: One vector an image, `[batch, dimensions]`.
+        per_dimension: Each `[batch, dimensions]`, by name; their means over images are kept.
+    """
+
+    terms: Mapping[str, tf.Tensor]
+    embedding: tf.Tensor
+    per_dimension: Mapping[str, tf.Tensor]
+
+
+@runtime_checkable
+class Bounds(Protocol):
+    """A model that bounds log p(x) from below."""
+
+    @property
+    def measure(self) -> str:
+        """What the bound is of: a `density`, or the probability of `binary` pixels or of 256 grey
+        `levels`."""
+
+    def statistics(self, images: tf.Tensor, seed: tf.Tensor) -> Statistics:
+        """The bound and its parts for each image.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` as the model sees them.
+            seed: int32 `[2]`.
+        """
+
+    def scalars(self, embeddings: np.ndarray) -> Mapping[str, float | int]:
+        """Metrics of many images together, by name.
+
+        Args:
+            embeddings: `[count, dimensions]`.
+        """
+
+    def log_weights(self, images: tf.Tensor) -> Callable[[int, tf.Tensor], tf.Tensor]:
+        """Log importance weights, whose mean of exponentials is an unbiased estimate of p(x).
+
+        Args:
+            images: float32 `[batch, height, width, channels]` as the model sees them.
+
+        Returns:
+            A function from a number of samples and a seed, int32 `[2]`, to `[samples, batch]`, in
+            nats. What does not depend on the samples is computed once.
+        """

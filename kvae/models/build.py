@@ -1,0 +1,67 @@
+"""A new model from a configuration, and what it takes."""
+
+import importlib
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from kvae.config import Config, family
+from kvae.io import machine
+from kvae.models.base import Reconstructs
+
+_ROWS = 7
+"""Images of the batch that activations are counted with: a number that no layer has for a size."""
+
+
+class Cost(NamedTuple):
+    """What a model takes, in 32-bit numbers.
+
+    Attributes:
+        weights: Of the whole model.
+        activations: An image, on the way from the image to its reconstruction.
+    """
+
+    weights: int
+    activations: int
+
+
+def build(config: Config, images: np.ndarray | None = None) -> Any:
+    """A new model with the initial weights that the configuration's seed decides.
+
+    Args:
+        config: What `kvae.configure` returned.
+        images: Training images, uint8 `[count, height, width, channels]`, for models that start
+            from some of them.
+
+    Raises:
+        UsageError: The model cannot start from these images.
+        KvaeError: There is not enough memory for its weights.
+    """
+    machine.require_memory(4 * cost(config).weights, "such a model", "choose a smaller one")
+    return _build(config, images)
+
+
+def cost(config: Config) -> Cost:
+    """What a model of a configuration takes; none of its weights are made for that."""
+    # In a graph of TensorFlow's, networks are built and called without numbers.
+    with tf.Graph().as_default() as graph:
+        model = _build(config, None)
+        weights = sum(math.prod(weight.shape) for weight in model.weights)
+        before = len(graph.get_operations())
+        if isinstance(model, Reconstructs):
+            model.reconstruct(tf.zeros((_ROWS, *config.model.image_shape)))
+        activations = sum(
+            output.shape.num_elements()
+            for operation in graph.get_operations()[before:]
+            for output in operation.outputs
+            if output.dtype == tf.float32 and output.shape.rank and output.shape[0] == _ROWS
+            if output.shape.is_fully_defined()
+        )
+    return Cost(weights, activations // _ROWS)
+
+
+def _build(config: Config, images: np.ndarray | None) -> Any:
+    module, function = family(config.family).build.split(":")
+    return getattr(importlib.import_module(module), function)(config, images)

@@ -1,0 +1,54 @@
+"""What a model says of many images, in compiled chunks that bound memory."""
+
+import numpy as np
+import tensorflow as tf
+
+from kvae.data.pixels import to_float
+from kvae.models.base import Bounds, Statistics
+from kvae.models.plan import Evaluation
+
+CHUNK = 1000
+# Separates the random numbers of evaluation from those of training under the same seed.
+STREAM = 1
+
+
+class Evaluator:
+    """Evaluates a model with one compiled function, whatever the number of images.
+
+    Args:
+        model: Has `statistics`, a configuration and weights.
+        seed: Decides the random numbers, which are the same in every call.
+        chunk: Images at a time.
+    """
+
+    def __init__(self, model: Bounds, seed: int, chunk: int = CHUNK) -> None:
+        self._model, self._seed, self._chunk = model, tf.constant([seed, STREAM]), chunk
+        config = model.config  # type: ignore[attr-defined]
+        binarize, jit = config.data.binarize, config.training.jit
+
+        @tf.function(jit_compile=jit, autograph=False)
+        def evaluate(images: tf.Tensor, seed: tf.Tensor) -> Statistics:
+            pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+            return model.statistics(to_float(images, binarize, pixel_seed, jit), latent_seed)
+
+        self._evaluate = evaluate
+
+    def __call__(self, images: np.ndarray) -> Evaluation:
+        """Evaluate uint8 images `[count, height, width, channels]`."""
+        chunks = []
+        for start in range(0, len(images), self._chunk):
+            # One shape, one compilation: the last chunk is filled up and its surplus cut off.
+            index = np.arange(start, start + self._chunk) % len(images)
+            seed = tf.random.experimental.stateless_fold_in(self._seed, start)
+            chunks.append(self._evaluate(tf.constant(images[index]), seed))
+
+        def joined(*parts: tf.Tensor) -> np.ndarray:
+            return np.concatenate([part.numpy() for part in parts])[: len(images)]
+
+        found = tf.nest.map_structure(joined, *chunks)
+        return Evaluation(
+            terms=found.terms,
+            scalars=self._model.scalars(found.embedding),
+            embeddings=found.embedding,
+            per_dimension={name: each.mean(axis=0) for name, each in found.per_dimension.items()},
+        )

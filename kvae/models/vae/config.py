@@ -1,0 +1,251 @@
+"""The options of a variational autoencoder, and the rules between them."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kvae import registry
+from kvae.config import Config, Facts
+from kvae.config.fields import check, option, require
+from kvae.models.vae import recipes
+
+MEAN_ACTIVATIONS = ("sigmoid", "linear")
+FREE_MEANS = ("normal", "normal-shared", "discretized-logistic")
+"""Likelihoods whose mean may be any number; the mean of the others is always within [0, 1]."""
+ACTIVATIONS = ("tanh", "relu", "gelu", "silu")
+MOST_LAYERS = 100
+"""Of hidden layers, and of layers of a flow: more of them take hours to compile."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The networks and the three distributions.
+
+    Attributes:
+        image_shape: Height, width, channels.
+        latent: Number of latent dimensions.
+        hidden: Units of the encoder's hidden layers in order; the decoder mirrors them.
+        likelihood: A name in `kvae.registry.LIKELIHOODS`.
+        mean_activation: The function that a Gaussian's mean passes through: `sigmoid` keeps it in
+            [0, 1], `linear` leaves it unconstrained.
+        initial_stddev: Standard deviation of the Gaussian that weights and biases start from; None
+            is Keras's default (Glorot & Bengio, 2010; biases zero).
+        activation: Activation of the hidden layers; a name of `keras.activations`.
+        dropout: Share of hidden units that are dropped in training (Srivastava et al., 2014).
+        posterior: A name in `kvae.registry.POSTERIORS`.
+        prior: A name in `kvae.registry.PRIORS`.
+        components: Number of components of a `mixture` or `vamp` prior.
+        flow_layers: Number of flows of a `flow` prior, and of an `iaf` posterior.
+        flow_units: Units of each of the two hidden layers of each flow.
+        prior_fitted: Whether the prior was fitted to the aggregated posterior after training.
+    """
+
+    image_shape: tuple[int, int, int]
+    latent: int = option(least=1, help="Latent dimensions.")
+    hidden: tuple[int, ...] = option(help="Units of the hidden layers.")
+    likelihood: str = option(choices=registry.LIKELIHOODS, help="p(x|z).")
+    mean_activation: str = option(
+        "sigmoid",
+        choices=MEAN_ACTIVATIONS,
+        help="The function that the mean of a normal likelihood passes through.",
+    )
+    initial_stddev: float | None = None
+    activation: str = option("tanh", choices=ACTIVATIONS, help="Of the hidden layers.")
+    dropout: float = option(
+        0.0, least=0, below=1, help="Share of hidden units that are dropped in training."
+    )
+    posterior: str = option("diagonal", choices=registry.POSTERIORS, help="q(z|x).")
+    prior: str = option("standard", choices=registry.PRIORS, help="p(z).")
+    components: int = option(
+        100, least=1, needs=("prior=mixture", "prior=vamp"), help="Components of the prior."
+    )
+    flow_layers: int = option(
+        4,
+        least=1,
+        most=MOST_LAYERS,
+        needs=("prior=flow", "posterior=iaf"),
+        help="Flows in the chain.",
+    )
+    flow_units: int = option(
+        128,
+        least=1,
+        needs=("prior=flow", "posterior=iaf"),
+        help="Units of each of the two hidden layers of a flow.",
+    )
+    prior_fitted: bool = False
+
+    def __post_init__(self) -> None:
+        check(self)
+        require(
+            len(self.image_shape) == 3 and min(self.image_shape) >= 1,
+            f"image_shape is a height, a width and channels, got {self.image_shape}",
+        )
+        require(
+            all(units >= 1 for units in self.hidden),
+            f"hidden layers have 1 unit or more, got {','.join(map(str, self.hidden))}",
+        )
+        require(
+            len(self.hidden) <= MOST_LAYERS,
+            f"there may be {MOST_LAYERS} hidden layers at most, got {len(self.hidden):,} layers",
+        )
+        require(
+            self.likelihood in FREE_MEANS or self.mean_activation == "sigmoid",
+            f"mean_activation 'linear' needs a likelihood of {', '.join(FREE_MEANS)}: the mean of "
+            f"{self.likelihood!r} is always within [0, 1]; add `likelihood=normal`",
+        )
+
+    @property
+    def label(self) -> str:
+        """What names of runs end with."""
+        return f"z{self.latent}"
+
+    @property
+    def summary(self) -> str:
+        """The networks and distributions in half a line."""
+        height, width, channels = self.image_shape
+        pixels = f"{height}x{width}" + (f"x{channels}" if channels > 1 else "")
+        hidden = "".join(f" - {units}" for units in self.hidden)
+        parts = f"{self.likelihood} likelihood, {self.posterior} posterior, {self.prior} prior"
+        fitted = ", fitted after training" if self.prior_fitted else ""
+        return f"{pixels}{hidden} - {self.latent} latents, {parts}{fitted}"
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """What training maximises.
+
+    Attributes:
+        estimator: What training follows the gradient of; a name in `kvae.registry.ESTIMATORS`.
+        bound: The bound that `aevb` maximises; a name in `kvae.registry.BOUNDS`.
+        importance_samples: Samples of z an image for the `iwae` bound.
+        doubly_reparameterized: Whether its gradient is that of Tucker et al. (2019).
+        beta: Weight of the KL in what is maximised (Higgins et al., 2017). The ELBO that is
+            reported always has weight 1.
+        kl_warmup: Epochs in which that weight rises from zero (Sønderby et al., 2016).
+        free_bits: Nats of each latent dimension's KL that cost nothing (Kingma et al., 2016).
+        input_noise: Standard deviation of Gaussian noise on what the encoder sees in training.
+        weight_prior: Precision of the prior N(0, I / precision) on the decoder's weights, whose log
+            density is added to what is maximised (Kingma & Welling, 2014, have 1); 0 is none.
+    """
+
+    estimator: str = option(
+        "aevb", choices=registry.ESTIMATORS, help="What training follows the gradient of."
+    )
+    bound: str = option("elbo", choices=registry.BOUNDS, help="The bound that is maximised.")
+    importance_samples: int = option(
+        1, least=1, needs=("bound=iwae",), help="Samples of z an image."
+    )
+    doubly_reparameterized: bool = option(
+        False, needs=("bound=iwae",), help="The encoder's gradient by Tucker et al. (2019)."
+    )
+    beta: float = option(1.0, least=0, help="Weight of the KL in what is maximised.")
+    kl_warmup: int = option(
+        0, least=0, metavar="EPOCHS", help="Epochs in which that weight rises from zero."
+    )
+    free_bits: float = option(
+        0.0, least=0, metavar="NATS", help="Nats of each latent dimension's KL that cost nothing."
+    )
+    input_noise: float = option(
+        0.0,
+        least=0,
+        metavar="STDDEV",
+        help="Gaussian noise on what the encoder sees in training.",
+    )
+    weight_prior: float = 0.0
+
+    def __post_init__(self) -> None:
+        check(self)
+        iwae = self.bound == "iwae"
+        require(
+            iwae or (self.importance_samples == 1 and not self.doubly_reparameterized),
+            "importance samples and doubly reparameterised gradients need `bound=iwae`",
+        )
+        require(not (iwae and self.free_bits), "free_bits needs `bound=elbo`, not iwae")
+        require(
+            self.estimator == "aevb"
+            or (
+                not (iwae or self.free_bits or self.kl_warmup or self.input_noise)
+                and self.beta == 1
+            ),
+            f"estimator {self.estimator!r} takes no bound, beta, kl_warmup, free_bits or "
+            "input_noise",
+        )
+
+    @property
+    def copies(self) -> int:
+        """How many copies of each image a step decodes."""
+        return self.importance_samples
+
+    @property
+    def summary(self) -> str:
+        """The name of what is maximised once the weight of the KL does not change any more."""
+        return self.name_in(self.kl_warmup + 1)
+
+    def beta_in(self, epoch: int) -> float:
+        """The KL's weight in an epoch, counted from 1."""
+        return self.beta * min(1.0, epoch / (self.kl_warmup + 1))
+
+    def name_in(self, epoch: int) -> str:
+        """The name of what is maximised in an epoch: a bound, and what it is changed by."""
+        if self.estimator != "aevb":
+            return self.estimator
+        name = f"iwae-{self.importance_samples}" if self.bound == "iwae" else self.bound
+        beta = self.beta_in(epoch)
+        name += "" if beta == 1 else f" beta={beta:.4g}"
+        return name + (f" free_bits={self.free_bits:g}" if self.free_bits else "")
+
+
+def check_together(config: Config) -> None:
+    """Refuse options of different parts that do not go together.
+
+    Raises:
+        UsageError: Two of them do not.
+    """
+    data, model, objective = config.data, config.model, config.objective
+    require(
+        data.binarize == "none" or model.likelihood == "bernoulli",
+        f"binarize {data.binarize!r} needs the bernoulli likelihood, not {model.likelihood!r}",
+    )
+    require(
+        not objective.doubly_reparameterized or model.posterior != "iaf",
+        "doubly reparameterised gradients need a Gaussian posterior: choose `posterior=full`, or "
+        "leave out `doubly_reparameterized`",
+    )
+    require(
+        objective.estimator == "aevb" or model.dropout == 0,
+        f"estimator {objective.estimator!r} takes no dropout",
+    )
+
+
+def adjust(own: dict[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's options without those that make no sense beside the chosen ones.
+
+    Args:
+        own: The recipe's.
+        chosen: Given in their place.
+    """
+    adjusted, dropped = dict(own), set[str]()
+    if chosen.get("binarize", "none") != "none":
+        # A Bernoulli is for black and white pixels, whatever the recipe has for grey ones.
+        adjusted["likelihood"] = "bernoulli"
+    if chosen.get("estimator", "aevb") != "aevb":
+        dropped |= {"bound", "importance_samples", "doubly_reparameterized", "input_noise"}
+    if chosen.get("bound", "iwae") != "iwae":
+        dropped |= {"importance_samples", "doubly_reparameterized"}
+    if chosen.get("posterior") == "iaf":
+        dropped |= {"doubly_reparameterized"}
+    return {name: value for name, value in adjusted.items() if name not in dropped}
+
+
+def reasons(config: Config, facts: Facts, given: Collection[str]) -> list[str]:
+    """Sentences on what was chosen because of the images.
+
+    Args:
+        config: What was chosen.
+        facts: What the recipe knew of the images.
+        given: Names of the options that a person gave.
+    """
+    if "likelihood" in given or recipes.is_known(facts.name):
+        return []
+    kind = facts.kind if config.data.binarize == "none" else "made binary"
+    return [f"The pixels are {kind}, so the likelihood is {config.model.likelihood}."]

@@ -1,0 +1,59 @@
+"""The encoder and the decoder: networks that return distributions."""
+
+import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from kvae import registry
+from kvae.models.initialization import Initialization
+from kvae.models.networks.mlp import MLP
+from kvae.models.vae.config import ModelConfig
+
+
+class Encoder(keras.Model):
+    """q(z|x): a network, then the posterior's linear heads.
+
+    Maps float images `[batch, height, width, channels]` to a distribution with batch shape
+    `[batch]` and event shape `[latent]`.
+
+    Args:
+        config: The model's configuration.
+        seed: Decides the initial weights.
+        jit: Whether training is compiled with XLA.
+    """
+
+    def __init__(self, config: ModelConfig, seed: int = 0, jit: bool = True) -> None:
+        super().__init__()
+        initialization = Initialization(config.initial_stddev, seed, stream=0)
+        self.network = MLP(config.hidden, config.activation, config.dropout, initialization, jit)
+        posterior = registry.resolve(registry.POSTERIORS, config.posterior)
+        self.posterior = posterior(config, initialization)
+
+    def call(self, images: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tfd.Distribution:
+        """q(z|x); with a seed, int32 `[2]`, hidden units are dropped."""
+        return self.posterior(self.network(images, dropout_seed))
+
+
+class Decoder(keras.Model):
+    """p(x|z): the encoder's network mirrored, then the likelihood's heads.
+
+    Maps latents `[batch, latent]` to a distribution with batch shape `[batch]` and event shape
+    `[height, width, channels]`.
+
+    Args:
+        config: The model's configuration.
+        seed: Decides the initial weights.
+        jit: Whether training is compiled with XLA.
+    """
+
+    def __init__(self, config: ModelConfig, seed: int = 0, jit: bool = True) -> None:
+        super().__init__()
+        initialization = Initialization(config.initial_stddev, seed, stream=1)
+        mirrored = config.hidden[::-1]
+        self.network = MLP(mirrored, config.activation, config.dropout, initialization, jit)
+        likelihood = registry.resolve(registry.LIKELIHOODS, config.likelihood)
+        self.likelihood = likelihood(config.image_shape, config.mean_activation, initialization)
+
+    def call(self, latents: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tfd.Distribution:
+        """p(x|z); with a seed, int32 `[2]`, hidden units are dropped."""
+        return self.likelihood(self.network(latents, dropout_seed))

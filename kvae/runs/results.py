@@ -1,0 +1,52 @@
+"""The results of a run: what `results.json` holds, and what a person should be warned of."""
+
+from typing import Any
+
+from kvae.evaluation.latents import collapse_warning
+from kvae.evaluation.statistics import standard_error
+from kvae.metrics import Row
+from kvae.models.plan import Evaluation
+from kvae.training import State
+
+
+def results(test: Evaluation, images: int, state: State) -> dict[str, Any]:
+    """The key figures of a trained model, as plain numbers, texts and lists.
+
+    Args:
+        test: What the plan's validation found on the test images.
+        images: Number of test images.
+        state: The training, which is done.
+    """
+    found: dict[str, Any] = {"split": "test", "images": images}
+    best, kept = state.plan.best, state.kept
+    for name, mean in test.means.items():
+        found[name] = mean
+        if best and name == best.name:
+            found[f"{name}_standard_error"] = standard_error(test.terms[name])
+    found |= test.scalars
+    found |= {name: values.tolist() for name, values in test.per_dimension.items()}
+    found |= {"epochs": len(state.history), "epoch": kept["epoch"]}
+    found |= state.plan.notes(int(kept["epoch"]))
+    if best:
+        found[f"validation_{best.name}"] = kept[f"validation_{best.name}"]
+    seconds = sum(float(row["seconds"]) for row in state.history)
+    return found | {"training_seconds": round(seconds, 3)}
+
+
+def warnings(test: Evaluation) -> list[str]:
+    """Sentences on what is wrong with a trained model.
+
+    Args:
+        test: What the plan's validation found on the test images.
+    """
+    collapse = collapse_warning(test)
+    return [collapse] if collapse else []
+
+
+def columns(history: list[Row]) -> dict[str, list[Any]]:
+    """A history by column.
+
+    Args:
+        history: One row an epoch, at least one.
+    """
+    return {name: [row[name] for row in history] for name in history[0]}

@@ -1,0 +1,155 @@
+"""Saved models: a SavedModel that loads with TensorFlow alone, and the config.json that made it."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kvae.config import CONFIG, Config, family, read_config
+from kvae.errors import KvaeError
+from kvae.io.files import atomic_folder, check_writable, write_json
+from kvae.models.base import Decodes, Embeds, Generates, Infers, Reconstructs
+from kvae.models.build import build
+from kvae.models.estimates import mean, stddev
+from kvae.models.weights import restore, variables
+from kvae.runs.checkpoints import load_weights
+from kvae.runs.folders import CHECKPOINTS, MODELS, RESULTS, RUNS, find, read_results
+
+
+def save(
+    model: Any,
+    path: str | Path,
+    overwrite: bool = False,
+    results: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a model as a SavedModel folder, atomically.
+
+    The signatures are those of what the model can do. Images are float32
+    `[batch, height, width, channels]` in [0, 1]: `encode(images) -> mean, stddev` of q(z|x);
+    `embed(images) -> embedding`; `decode(latents) -> mean`; `reconstruct(images) -> mean`;
+    `sample(count, seed) -> images`, with a scalar int32 `count` and an int32 `[2]` `seed`. The
+    default is `reconstruct`, or else `sample`.
+
+    Args:
+        model: What `kvae.build` returned, trained or not.
+        path: The folder to make.
+        overwrite: Whether to replace a folder that is there.
+        results: Key figures to keep with the model, as `results.json`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        KvaeError: The folder exists, or cannot be written.
+    """
+    path = Path(path)
+    try:
+        with atomic_folder(path, replace=overwrite) as scratch:
+            # Plain variables and functions of tensors: anything else would need kvae, TensorFlow
+            # Probability or Keras to be loaded.
+            module, signatures = tf.Module(), _signatures(model)
+            module.weights, module.signatures_to_save = variables(model), signatures
+            tf.saved_model.save(module, str(scratch), signatures=signatures)
+            write_json(scratch / CONFIG, model.config.to_json())
+            if results is not None:
+                write_json(scratch / RESULTS, results)
+    except FileExistsError as error:
+        raise KvaeError(f"{error}: choose another name, or `overwrite` it") from error
+    return path
+
+
+def _signatures(model: Any) -> dict[str, Any]:
+    """A function of tensors for each thing that the model can do."""
+    config = model.config.model
+    images = tf.TensorSpec((None, *config.image_shape), tf.float32, name="images")
+    count = tf.TensorSpec((), tf.int32, name="count")
+    seed = tf.TensorSpec((2,), tf.int32, name="seed")
+    found: dict[str, Any] = {}
+
+    def add(name: str, function: Callable[..., dict[str, tf.Tensor]], *inputs: Any) -> None:
+        found[name] = tf.function(function, input_signature=inputs, autograph=False)
+
+    if isinstance(model, Infers):
+
+        def encode(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            posterior = model.encode(images)
+            return {"mean": mean(posterior), "stddev": stddev(posterior)}
+
+        add("encode", encode, images)
+    elif isinstance(model, Embeds):
+        add("embed", lambda images: {"embedding": model.embed(images)}, images)
+    if isinstance(model, Decodes):
+        event = model.prior.distribution().event_shape
+        latents = tf.TensorSpec((None, *event), tf.float32, name="latents")
+        add("decode", lambda latents: {"mean": model.mean_images(latents)}, latents)
+    if isinstance(model, Reconstructs):
+        add("reconstruct", lambda images: {"mean": model.reconstruct(images)}, images)
+    if isinstance(model, Generates):
+        add("sample", lambda count, seed: {"images": model.sample(count, seed)}, count, seed)
+    for name in "reconstruct", "sample":
+        if name in found:
+            found.setdefault("serving_default", found[name])
+    return found
+
+
+def load(path: str | Path) -> Any:
+    """The model that `save` wrote.
+
+    Args:
+        path: The folder of the saved model.
+
+    Raises:
+        KvaeError: There is no whole saved model.
+    """
+    model = build(read_config(Path(path)))
+    restore(model, Path(path) / "variables" / "variables")
+    return model
+
+
+def export_run(run: str, runs: Path = RUNS, models: Path = MODELS, overwrite: bool = False) -> Path:
+    """Export the newest checkpoint of a run as a saved model of the same name.
+
+    Args:
+        run: Name or path of the run.
+        runs: Folder of runs.
+        models: Folder of saved models.
+        overwrite: Whether to replace a saved model of this name.
+
+    Raises:
+        KvaeError: There is no such run, it has no checkpoint, or the saved model exists.
+    """
+    folder = find(run, runs, "run")
+    model = build(read_config(folder))
+    load_weights(folder / CHECKPOINTS, model)
+    results = read_results(folder)
+    check_writable(models)
+    return save(model, models / folder.name, overwrite, results)
+
+
+def weights_to_start_from(config: Config, models: Path = MODELS) -> list[np.ndarray]:
+    """The weights of the saved model that a configuration names in `start_from`.
+
+    Args:
+        config: The configuration of a new run.
+        models: Folder of saved models.
+
+    Raises:
+        KvaeError: There is no such model, or its weights are of another kind.
+    """
+    path = find(config.training.start_from, models, "saved model")
+    saved = read_config(path)
+    if saved.family != config.family:
+        raise KvaeError(
+            f"cannot start from {path}: its family is {saved.family}, not {config.family}"
+        )
+    theirs, ours = dataclasses.asdict(saved.model), dataclasses.asdict(config.model)
+    for name, value in theirs.items():
+        if name not in family(config.family).not_of_weights and value != ours[name]:
+            raise KvaeError(
+                f"cannot start from {path}: its {name} is {value}, that of the new run "
+                f"{ours[name]}; give the options it was trained with, or another model"
+            )
+    return load(path).get_weights()

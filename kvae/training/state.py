@@ -1,0 +1,100 @@
+"""How far a training has come: all that it takes to resume it."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kvae.data import Dataset
+from kvae.io.machine import require_memory
+from kvae.metrics import Row, best_row
+from kvae.models.build import cost
+from kvae.models.plan import Plan
+from kvae.models.weights import variables
+from kvae.training.optimizers import new_optimizer
+
+
+class State:
+    """How far a training has come.
+
+    Args:
+        model: The model in training.
+        dataset: What it is trained on.
+        plan: How it is trained; by default the model's own plan.
+
+    Attributes:
+        model: Its weights are those after the newest step.
+        plan: Has the optimizers and other variables that go with the weights.
+        history: One row an epoch.
+        steps: Steps of an epoch.
+        step: How many steps of the next epoch are done.
+        totals: The sums of the plan's metrics over these steps, float32 `[metrics]`.
+        seconds: The wall time of these steps.
+        best: The weights of the best epoch, if they are wanted in the end.
+
+    Raises:
+        KvaeError: There is not enough memory for such a training.
+    """
+
+    def __init__(self, model: Any, dataset: Dataset, plan: Plan | None = None) -> None:
+        config = model.config.training
+        images = len(dataset.train)
+        takes = cost(model.config)
+        # Weights, gradients, and about as much for the optimizer; and a batch's activations.
+        rows = min(config.batch_size, images) * model.config.objective.copies
+        require_memory(
+            4 * (3 * takes.weights + rows * takes.activations),
+            "such a training",
+            "choose a smaller model, or a smaller `batch_size`",
+        )
+        self.model = model
+        self.plan = plan or model.plan(dataset, partial(new_optimizer, config, images))
+        self.history: list[Row] = []
+        self.steps = -(-images // config.batch_size)
+        self._begin_epoch()
+        keeps_best = config.patience is not None and self.plan.best is not None
+        self.best = [tf.Variable(value) for value in variables(model)] if keeps_best else []
+
+    @property
+    def done(self) -> bool:
+        """Whether all epochs are done, or patience has run out."""
+        config, epochs = self.model.config.training, len(self.history)
+        if self.best and self.history:
+            return epochs == config.epochs or epochs - self._best_epoch >= config.patience
+        return epochs == config.epochs
+
+    @property
+    def kept(self) -> Row:
+        """The row of the epoch whose weights the model has in the end."""
+        if self.best and self.plan.best:
+            return best_row(self.history, self.plan.best)
+        return self.history[-1]
+
+    @property
+    def reached(self) -> str:
+        """How far the training has come, in words."""
+        step = f", and {self.step} of {self.steps} steps" if self.step else ""
+        return f"epoch {len(self.history)}{step}"
+
+    def end_epoch(self, row: Row) -> None:
+        """Add the row of an epoch, after which the model has its present weights."""
+        self.history.append(row)
+        self._begin_epoch()
+        if self.best and self._best_epoch == row["epoch"]:
+            for best, value in zip(self.best, variables(self.model), strict=True):
+                best.assign(value)
+
+    def restore_best(self) -> None:
+        """Give the model the weights of the best epoch, if they were kept."""
+        if self.best:
+            for value, best in zip(variables(self.model), self.best, strict=True):
+                value.assign(best)
+
+    def _begin_epoch(self) -> None:
+        self.step, self.seconds = 0, 0.0
+        self.totals = np.zeros(len(self.plan.metrics), np.float32)
+
+    @property
+    def _best_epoch(self) -> int:
+        return int(self.kept["epoch"])
