@@ -67,7 +67,7 @@ def _print(report: "Report") -> None:
                 f"  {row.name}",
                 *(_figure(row, column) for column in columns),
                 row.unit,
-                row.verdict,
+                output.spoken(row.verdict),
             ]
             for row in rows
         ]

@@ -115,7 +115,7 @@ class _Failure(click.ClickException):
 
 
 def _line(text: str) -> str:
-    text = output.printable(" ".join(text.split()))
+    text = output.spoken(output.printable(" ".join(text.split())))
     # What is wrong mostly stands at the end, behind a name.
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
 

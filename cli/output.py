@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import stat
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,20 @@ def printable(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
     )
+
+
+def spoken(text: str) -> str:
+    """A message of the library as the command line says it.
+
+    The library marks the fields of a configuration by backticks, which stand for options here:
+    `batch_size` is --batch-size, and `prior=mixture` is --prior mixture.
+    """
+    return re.sub(r"`([a-z][a-z0-9_]*)(?:=([^`]*))?`", _option, text)
+
+
+def _option(field: "re.Match[str]") -> str:
+    name = f"--{field[1].replace('_', '-')}"
+    return name if field[2] is None else f"{name} {field[2]}"
 
 
 def leave_terminals() -> None:

@@ -21,6 +21,7 @@ LARGEST_INTEGER = 2**31 - 1
 """TensorFlow counts with 32 bits."""
 LARGEST_FLOAT = 3.4e38
 """About the largest 32-bit float."""
+_NUMBERS: Any = numbers.Real
 _SHOWN = 80
 """Letters of a wrong value that an error shows."""
 
@@ -114,7 +115,7 @@ def check(config: Any) -> None:
 def _check_range(name: str, value: Any, rule: Option) -> None:
     if rule.choices is not None:
         one_of(name, value, rule.choices)
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+    if isinstance(value, _NUMBERS) and not isinstance(value, bool):
         number = shown(value)
         if rule.below is not None:
             require(

@@ -45,7 +45,7 @@ def mutual_information(
     return float(gain.mean()), standard_error(gain)
 
 
-def verdict(kl: np.ndarray, posterior_means: np.ndarray) -> str:
+def verdict(found: Evaluation) -> str:
     """Whether a model is `collapsed`, `partly collapsed` or `healthy`.
 
     A dimension is in use if its KL is above 0.01 nats and its posterior mean changes with the image
@@ -53,10 +53,11 @@ def verdict(kl: np.ndarray, posterior_means: np.ndarray) -> str:
     dimensions are in use, and partly collapsed if some are not.
 
     Args:
-        kl: Mean KL of each latent dimension, `[latent]`, in nats.
-        posterior_means: `[count, latent]`.
+        found: What a model says of some images, with the KL of each latent dimension.
     """
-    used = (kl > COLLAPSED_KL) & (np.var(posterior_means, axis=0) > ACTIVE_VARIANCE)
+    assert found.embeddings is not None
+    kl, variance = found.per_dimension["kl_per_dimension"], np.var(found.embeddings, axis=0)
+    used = (kl > COLLAPSED_KL) & (variance > ACTIVE_VARIANCE)
     if np.mean(used) <= COLLAPSED_SHARE:
         return "collapsed"
     return "healthy" if used.all() else "partly collapsed"
@@ -69,7 +70,7 @@ def collapse_warning(test: Evaluation) -> str | None:
         test: What a model says of test images. Without a KL of each dimension nothing is found.
     """
     kl = test.per_dimension.get("kl_per_dimension")
-    if kl is None or test.embeddings is None or verdict(kl, test.embeddings) != "collapsed":
+    if kl is None or verdict(test) != "collapsed":
         return None
     return (
         f"the posterior has collapsed: nearly all of the {len(kl)} latent dimensions have a KL "

@@ -96,7 +96,7 @@ def evaluate(
         )
         if isinstance(model, Infers) and isinstance(model, Decodes):
             groups["Latent use"] = sections.latent_use(model, dataset, found, seed)
-            verdict = latents.verdict(found.per_dimension["kl_per_dimension"], found.embeddings)
+            verdict = latents.verdict(found)
         per_dimension = {name: list(map(float, v)) for name, v in found.per_dimension.items()}
     compared = sections.Compared(model, dataset.train, held_out, seed)
     if isinstance(model, Generates):
@@ -104,7 +104,7 @@ def evaluate(
         groups["Memorising"] = sections.memorising(compared)
     if isinstance(model, Reconstructs):
         groups["Reconstruction"] = sections.reconstructions(compared)
-    if isinstance(model, Bounds) and model.measure == "density":
+    if isinstance(model, Bounds) and found.embeddings is not None and model.measure == "density":
         dimensions = found.embeddings.shape[1]
         groups["Against linear models"] = sections.linear_models(
             model, dataset, held_out, bound, dimensions

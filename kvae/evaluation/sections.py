@@ -144,8 +144,7 @@ def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> li
         found: What the model says of the held-out images.
         seed: Decides all random numbers.
     """
-    kl, means = found.per_dimension["kl_per_dimension"], found.embeddings
-    verdict = latents.verdict(kl, means)
+    kl, verdict = found.per_dimension["kl_per_dimension"], latents.verdict(found)
     advice = {
         "healthy": "every dimension is in use",
         "partly collapsed": "some dimensions are not in use: fewer would do, or a smaller `beta` "
@@ -208,7 +207,7 @@ class Compared:
     def __init__(self, model: Any, train: Split, held_out: Split, seed: int) -> None:
         train, held_out = train.spread(COMPARED), held_out.spread(COMPARED)
         self.train, self.held_out = _shown(model, train), _shown(model, held_out)
-        inputs = model.inputs(train.images, seed)
+        inputs, seen = (model.inputs(each.images, seed) for each in (train, held_out))
         self.made: dict[str, np.ndarray] = {}
         self.reconstructions: np.ndarray | None = None
         if isinstance(model, Generates):
@@ -220,7 +219,6 @@ class Compared:
             self.made["aggregated-posterior samples"] = model.mean_images(tf.constant(z)).numpy()
         if isinstance(model, Reconstructs):
             self.made["reconstructions"] = model.reconstruct(inputs).numpy()
-            seen = model.inputs(held_out.images, seed)
             self.reconstructions = model.reconstruct(seen).numpy()
 
 
@@ -355,9 +353,8 @@ def linear_models(
 
 def labelled(*splits: Split) -> bool:
     """Whether each split has labels, and the first has two different ones."""
-    return (
-        all(split.labels is not None for split in splits) and len(np.unique(splits[0].labels)) > 1
-    )
+    labels_of = [split.labels for split in splits if split.labels is not None]
+    return len(labels_of) == len(splits) and len(np.unique(labels_of[0])) > 1
 
 
 def label_rows(model: Any, train: Split, held_out: Split) -> list[Row]:

@@ -27,7 +27,6 @@ from kvae.metrics import Metric
 from kvae.progress import Progress, silent
 from kvae.runs import resume, start
 from kvae.runs.folders import (
-    HISTORY,
     MODELS,
     RESULTS,
     RUNS,
@@ -36,7 +35,7 @@ from kvae.runs.folders import (
     read_results,
     stem,
 )
-from kvae.runs.history import read_history
+from kvae.runs.history import HISTORY, read_history
 
 if TYPE_CHECKING:
     from kvae.data import Dataset
@@ -46,7 +45,6 @@ SWEEPS = Path("sweeps")
 SWEEP = "sweep.json"
 MOST = 10_000
 """How many runs a sweep can have."""
-"""Names of the test results that the table shows."""
 
 
 @dataclass(frozen=True)

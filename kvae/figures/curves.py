@@ -128,8 +128,8 @@ def histories(
         metrics: What is plotted, as far as all runs have it.
         title: The title of the figure.
     """
-    runs = [run for each in curves.values() for run in each]
-    drawn = [m for m in metrics if all(f"validation_{m.name}" in run for run in runs)]
+    every = [run for runs in curves.values() for run in runs]
+    drawn = [m for m in metrics if all(f"validation_{m.name}" in run for run in every)]
     figure, axes = style.panels(max(5.0, 4 * len(drawn)), 3.9, title, columns=max(1, len(drawn)))
     colors = style.sequence(len(curves))
     for panel, metric in zip(axes[0], drawn, strict=False):

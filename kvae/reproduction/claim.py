@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kvae.errors import KvaeError
 from kvae.io.reading import read_json
-from kvae.runs.folders import read_history, read_results
+from kvae.runs.folders import read_results
+from kvae.runs.history import read_history
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -85,7 +85,8 @@ class Summaries:
             for name, values in validation.per_dimension.items():
                 tf.summary.histogram(name, values)
             if isinstance(model, Reconstructs):
-                pixels = model.inputs(self._dataset.validation.spread(IMAGES).images, seed)
+                some = self._dataset.validation.spread(IMAGES)
+                pixels = self._model.inputs(some.images, seed)
                 grid = figures.pairs(pixels.numpy(), model.reconstruct(pixels).numpy())
                 tf.summary.image("reconstructions", grid[None])
             if isinstance(model, Generates):
