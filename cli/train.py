@@ -175,10 +175,10 @@ def _share(strategy: str | None) -> tuple[Any, int]:
     """What shares the work, if anything does, and which of its workers this process is."""
     if strategy is None:
         return None, 0
-    from kvae.training import distributed
+    from kvae.training import workers
 
-    shared = distributed.new_strategy(strategy)
-    return shared, distributed.worker_index(shared)
+    shared = workers.new_strategy(strategy)
+    return shared, workers.worker_index(shared)
 
 
 def _introduce(images: Any, config: Any, name: str | None, given: list[str]) -> None:

@@ -67,8 +67,8 @@ ESTIMATORS = {
 """Functions of model, images, seed and weighting that return what training maximises."""
 
 STRATEGIES = {
-    "mirrored": "kvae.training.distributed:mirrored",
-    "multiworker": "kvae.training.distributed:multiworker",
+    "mirrored": "kvae.training.workers:mirrored",
+    "multiworker": "kvae.training.workers:multiworker",
 }
 """Ways to share a training among devices: functions that return a `tf.distribute.Strategy`."""
 

@@ -1,14 +1,11 @@
 """Training on several devices or machines, by `tf.distribute`.
 
 Every replica has the same weights, takes its rows of each batch, and gets the sum of all replicas'
-gradients. A worker is a process; each has all the images, and finds their order by seed and epoch.
+gradients. A worker is a process. Each has all the images, and derives their order from seed and
+epoch.
 """
 
-import contextlib
 import json
-import os
-import socket
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,156 +14,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kvae import registry
 from kvae.config import TrainingConfig
-from kvae.data import random_numbers
-from kvae.data.dataset import Dataset, checksum
+from kvae.data import Dataset, random_numbers
+from kvae.data.dataset import checksum
 from kvae.errors import KvaeError, UsageError
 from kvae.models.build import build
 from kvae.models.plan import Computed, Plan, Sums, Update
 from kvae.models.weights import variables
 from kvae.training.epochs import CompiledEpoch
 from kvae.training.optimizers import new_optimizer
-
-JOIN_SECONDS = 300.0
-"""So long workers wait for each other to be started."""
-
-
-def new_strategy(name: str) -> tf.distribute.Strategy:
-    """Where to train; to be made before anything else is done with TensorFlow.
-
-    Args:
-        name: A name in `kvae.registry.STRATEGIES`.
-
-    Raises:
-        UsageError: there is no such name, or TF_CONFIG is missing or wrong.
-        KvaeError: another worker has not been started in time.
-    """
-    return registry.resolve(registry.STRATEGIES, name)()
-
-
-def mirrored() -> tf.distribute.Strategy:
-    """All GPUs of this machine; without any, its CPU."""
-    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
-    devices = [device.name for device in tf.config.list_logical_devices(kind)]
-    return tf.distribute.MirroredStrategy(devices)
-
-
-def multiworker() -> tf.distribute.Strategy:
-    """The workers that TF_CONFIG names, once all have been started."""
-    addresses, index = _read_tf_config(os.environ.get("TF_CONFIG", ""))
-    _meet(addresses, index, JOIN_SECONDS)
-    with lost_workers():
-        return tf.distribute.MultiWorkerMirroredStrategy()
-
-
-def worker_index(strategy: tf.distribute.Strategy | None) -> int:
-    """Which worker this process is; 0 is the chief, who keeps what comes of the training."""
-    resolver = strategy.cluster_resolver if strategy else None
-    return resolver.task_id or 0 if resolver else 0
-
-
-def _read_tf_config(text: str) -> tuple[list[str], int]:
-    """The workers' addresses, and which of them this process is.
-
-    Raises:
-        UsageError: they are not to be had.
-    """
-    example = (
-        '{"cluster": {"worker": ["HOST:PORT", "HOST:PORT"]}, '
-        '"task": {"type": "worker", "index": 0}}'
-    )
-    if not text:
-        raise UsageError(
-            f"strategy multiworker needs the environment variable TF_CONFIG, such as {example}, "
-            "with another index for each worker"
-        )
-    try:
-        value = json.loads(text)
-        addresses, task = list(value["cluster"]["worker"]), value["task"]
-        kind, index = task["type"], int(task["index"])
-        for address in addresses:
-            host, port = address.rsplit(":", 1)
-            if not host or not 0 < int(port) < 65536:
-                raise ValueError(f"{address!r} is not HOST:PORT")
-        if set(value["cluster"]) != {"worker"} or kind != "worker":
-            raise ValueError("all tasks must be workers, of which the first is the chief")
-        if not 0 <= index < len(addresses):
-            raise ValueError(f"there is no worker {index} among {len(addresses)}")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else error
-        raise UsageError(f"TF_CONFIG is wrong ({what}); it should be such as {example}") from error
-    return addresses, index
-
-
-def _meet(addresses: list[str], index: int, seconds: float) -> None:
-    """Wait until all workers are there: TensorFlow itself would wait for ever, whatever happens.
-
-    The others tell the chief their index at the address that TensorFlow will use, and it answers
-    when it has heard from all.
-
-    Raises:
-        KvaeError: one has not come in time, or the chief's address is taken.
-    """
-    deadline = time.monotonic() + seconds
-    host, port = addresses[0].rsplit(":", 1)
-    missing = set(range(1, len(addresses)))
-    if index == 0:
-        with contextlib.ExitStack() as stack:
-            try:
-                server = stack.enter_context(socket.create_server(("", int(port))))
-            except OSError as error:
-                raise KvaeError(f"cannot listen at {addresses[0]}: {error.strerror}") from error
-            callers = []
-            while missing:
-                server.settimeout(max(0.01, deadline - time.monotonic()))
-                try:
-                    caller = stack.enter_context(server.accept()[0])
-                    caller.settimeout(5)
-                    missing.discard(caller.recv(1)[0])
-                    callers.append(caller)
-                except (OSError, IndexError):  # Too late, or someone else's connection.
-                    if time.monotonic() > deadline:
-                        raise _not_there(addresses, min(missing), seconds) from None
-            for caller in callers:
-                with contextlib.suppress(OSError):
-                    caller.sendall(b"+")
-        return
-    while time.monotonic() < deadline:
-        try:
-            with socket.create_connection((host, int(port)), timeout=5) as chief:
-                chief.sendall(bytes([index]))
-                chief.settimeout(max(0.01, deadline - time.monotonic()))
-                if chief.recv(1) == b"+":
-                    return
-        except OSError:
-            pass
-        time.sleep(0.2)
-    raise _not_there(addresses, 0, seconds)
-
-
-def _not_there(addresses: list[str], index: int, seconds: float) -> KvaeError:
-    return KvaeError(
-        f"worker {index} at {addresses[index]} has not been started within {seconds:g} s: start "
-        "all workers, each with its own index in TF_CONFIG"
-    )
-
-
-@contextlib.contextmanager
-def lost_workers() -> Iterator[None]:
-    """Turn what TensorFlow says when another worker is gone into one line."""
-    try:
-        yield
-    except (
-        tf.errors.UnavailableError,
-        tf.errors.AbortedError,
-        tf.errors.CancelledError,
-        tf.errors.DeadlineExceededError,
-    ) as error:
-        raise KvaeError(
-            "another worker is gone, and training cannot go on without it: start all workers "
-            "again, with --resume and the run's name"
-        ) from error
+from kvae.training.workers import lost_workers
 
 
 class DistributedEpoch(CompiledEpoch):
@@ -245,7 +102,16 @@ class DistributedEpoch(CompiledEpoch):
     def parts(
         self, number: int, begin: int = 0, totals: np.ndarray | None = None
     ) -> Iterator[tuple[int, np.ndarray]]:
-        """Run the epoch in one part: what the workers do between parts, all would have to do."""
+        """Run the epoch in one part, so that no worker stops where another goes on.
+
+        Args:
+            number: Number of the epoch, from 1.
+            begin: How many of its steps are done already.
+            totals: The sums over these steps; None at the beginning.
+
+        Yields:
+            How many steps are done, and the sums over all workers, float32 `[metrics]`.
+        """
         with lost_workers():
             *_, (end, of_worker) = super().parts(number, begin)
             sums = self._total(tf.constant(of_worker)).numpy()
@@ -253,14 +119,15 @@ class DistributedEpoch(CompiledEpoch):
         yield end, sums if totals is None else sums + totals
 
     def _set_pace(self, steps: int, seconds: float) -> None:
-        """Take all steps at a time: workers that cut epochs by their own clocks never meet.
+        """Take all steps at a time, whatever they take.
 
-        TensorFlow tells the exchanges of a loop apart by their number since it was entered.
+        TensorFlow matches the exchanges of a loop by their number since it was entered: workers
+        that entered it at different steps would wait for each other for ever.
         """
 
     @tf.function(autograph=False)
     def _total(self, of_worker: tf.Tensor) -> tf.Tensor:
-        """The sum over workers of what each has."""
+        """The sum of the workers' values."""
         local = len(self._strategy.extended.worker_devices)
         shares = self._strategy.run(lambda: of_worker / local)
         return self._strategy.reduce("SUM", shares, axis=None)
@@ -291,7 +158,7 @@ class DistributedEpoch(CompiledEpoch):
         }
 
     def _check_agreement(self, model: Any, images: np.ndarray, epochs: int) -> None:
-        """Make sure that all workers train the same: nothing else would tell."""
+        """Make sure that all workers train the same model on the same images from the same epoch."""
         digest = zlib.crc32(json.dumps(model.config.to_json()).encode())
         for array in [np.array([checksum(images), epochs]), *model.get_weights()]:
             digest = zlib.crc32(np.ascontiguousarray(array).data, digest)
@@ -304,7 +171,7 @@ class DistributedEpoch(CompiledEpoch):
         if len(set(digests().numpy().tolist())) > 1:
             raise KvaeError(
                 "the workers were given different things to train: start all with the same "
-                "options, the same images, and the same folder of runs to go on from"
+                "options, the same images, and the same folder of runs to resume from"
             )
 
 
