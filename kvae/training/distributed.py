@@ -158,7 +158,7 @@ class DistributedEpoch(CompiledEpoch):
         }
 
     def _check_agreement(self, model: Any, images: np.ndarray, epochs: int) -> None:
-        """Make sure that all workers train the same model on the same images from the same epoch."""
+        """Refuse workers that train other models, on other images, or from other epochs."""
         digest = zlib.crc32(json.dumps(model.config.to_json()).encode())
         for array in [np.array([checksum(images), epochs]), *model.get_weights()]:
             digest = zlib.crc32(np.ascontiguousarray(array).data, digest)
