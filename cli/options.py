@@ -1,5 +1,6 @@
 """Options and values that several subcommands share."""
 
+import dataclasses
 import re
 import types
 import typing
@@ -111,6 +112,16 @@ def _configuration_options() -> dict[str, tuple[Any, Option, set[str]]]:
     return found
 
 
+def _default(name: str) -> Any:
+    """What a field is where neither a person nor a recipe says, or None."""
+    for model in registry.MODELS:
+        for part in family(model).model, family(model).objective, DataConfig, TrainingConfig:
+            for field in dataclasses.fields(part):
+                if field.name == name and field.default is not dataclasses.MISSING:
+                    return field.default
+    return None
+
+
 def _as_option(name: str, hint: Any, option: Option, families: set[str]) -> click.Option:
     words = [option.help]
     if option.needs:
@@ -118,6 +129,9 @@ def _as_option(name: str, hint: Any, option: Option, families: set[str]) -> clic
         words.append(f"Needs {' or '.join(shown)}.")
     if len(families) < len(registry.MODELS):
         words.append(f"Only with --family {' or '.join(sorted(families))}.")
+    default = _default(name)
+    if default and hint is not bool:
+        words.append(f" [default: {default}]")
     text = " ".join(word for word in words if word)
     declaration = f"--{name.replace('_', '-')}"
     if hint is bool:

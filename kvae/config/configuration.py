@@ -166,5 +166,5 @@ def _check_used(config: Config, of: Family, given: Mapping[str, Any]) -> None:
         pairs = [need.split("=") for need in needs]
         require(
             not pairs or any(str(values[field]) == value for field, value in pairs),
-            f"{name} needs " + " or ".join(f"`{need}`" for need in needs),
+            f"`{name}` needs " + " or ".join(f"`{need}`" for need in needs),
         )

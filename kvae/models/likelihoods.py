@@ -66,7 +66,19 @@ class DiscretizedLogistic(tfd.Logistic):
         return self.scale * tf.where(self.scale > 1, stable, ends)
 
 
-class _Likelihood(keras.layers.Layer):
+class Likelihood(keras.layers.Layer):
+    """A map from the decoder's features to p(x|z).
+
+    A likelihood must implement `call`, whose distribution must have `log_prob`, samples and a mean
+    (estimated from samples where it has no closed form). It makes its heads in `build`, by
+    `_pixels`. Adding one is a class and a line in `kvae.registry.LIKELIHOODS`.
+
+    Args:
+        image_shape: Height, width, channels.
+        mean_activation: The function that the mean passes through; a name of `keras.activations`.
+        initialization: Of the weights.
+    """
+
     measure = "density"
     """What `log_prob` is of: a `density` over [0, 1], or the probability of black and white
     pixels (`binary`) or of 256 grey levels (`levels`)."""
@@ -89,7 +101,7 @@ class _Likelihood(keras.layers.Layer):
         return tf.reshape(flat, (-1, *self.image_shape))
 
 
-class Bernoulli(_Likelihood):
+class Bernoulli(Likelihood):
     """Independent Bernoulli pixels, from logits. Grey levels count as probabilities.
 
     Kingma & Welling (2014), Appendix C.1.
@@ -104,7 +116,7 @@ class Bernoulli(_Likelihood):
         return tfd.Independent(QuickBernoulli(logits=self._image(self.logits(hidden))), 3)
 
 
-class Normal(_Likelihood):
+class Normal(Likelihood):
     """Independent Gaussian pixels, each with a mean and a log-variance from the decoder.
 
     Kingma & Welling (2014), Appendix C.2, where a sigmoid keeps the mean in (0, 1).
@@ -120,7 +132,7 @@ class Normal(_Likelihood):
         return tfd.Independent(tfd.Normal(mean, tf.exp(0.5 * log_variance)), 3)
 
 
-class NormalShared(_Likelihood):
+class NormalShared(Likelihood):
     """Independent Gaussian pixels with one learned standard deviation for all of them."""
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -133,7 +145,7 @@ class NormalShared(_Likelihood):
         return tfd.Independent(tfd.Normal(mean, stddev), 3)
 
 
-class ContinuousBernoulli(_Likelihood):
+class ContinuousBernoulli(Likelihood):
     """Independent continuous Bernoulli pixels, from logits: a density of grey levels.
 
     Loaiza-Ganem & Cunningham (2019), which a Bernoulli of grey levels is not.
@@ -147,7 +159,7 @@ class ContinuousBernoulli(_Likelihood):
         return tfd.Independent(tfd.ContinuousBernoulli(logits=logits), 3)
 
 
-class Logistic(_Likelihood):
+class Logistic(Likelihood):
     """Independent discretized logistic pixels, each with a mean and a log-scale."""
 
     measure = "levels"
