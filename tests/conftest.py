@@ -11,10 +11,11 @@ import pytest
 from scipy.stats import multivariate_normal
 
 import kvae
-from kvae.config import Config, DataConfig, ModelConfig, TrainingConfig
+from kvae.config import Config, DataConfig, TrainingConfig
 from kvae.data import Dataset, Split
 from kvae.data.request import default_data_dir
 from kvae.models.likelihoods import MIN_LOG_VARIANCE
+from kvae.models.vae.config import ModelConfig, ObjectiveConfig
 
 MANUAL = Path("downloads/manual")
 
@@ -72,8 +73,10 @@ def linear_gaussian() -> Callable[..., tuple[kvae.VAE, np.ndarray, np.ndarray]]:
         model = kvae.build(
             Config(
                 "reference",
+                "vae",
                 DataConfig("made"),
                 ModelConfig((side, side, 1), latent, (), "normal-shared", "linear"),
+                ObjectiveConfig(),
                 TrainingConfig(epochs=1, batch_size=100),
             )
         )
