@@ -124,7 +124,9 @@ def train(
         if index > 0:
             introduce(None)
             click.echo(f"Worker {index} trains along and writes nothing.", err=True)
-            all_runs.assist(images, config, shared, resumed, models, show)
+            from kvae.runs.assist import assist
+
+            assist(images, config, shared, resumed, models, show)
             return
         rest = (runs, models, overwrite, show, shared)
         further = {"checkpoint_every": checkpoint_every, "asked_to_stop": asked_to_stop}

@@ -86,6 +86,16 @@ class Records:
         if signal is not None:
             raise Interrupted(signal)
 
+    def stop_if_asked(self) -> None:
+        """End the run if a signal asked to.
+
+        Raises:
+            Interrupted: A signal asked to stop. The last epoch has a checkpoint already.
+        """
+        signal = self._asked_to_stop()
+        if signal is not None:
+            raise Interrupted(signal)
+
     def _flush(self) -> None:
         self.film.save(self._frames)
         if self.summaries:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kvae.config import Config, read_config
-from kvae.errors import Interrupted, KvaeError
+from kvae.errors import KvaeError
 from kvae.io.files import check_writable, locked, remove_scratch, write_json
 from kvae.metrics import Row
 from kvae.runs.folders import FIGURES, MODELS, RESULTS, RUNS, find, is_complete, new_run_folder
@@ -80,7 +80,7 @@ def start(
         Interrupted: A signal asked to stop.
     """
     check_writable(models)
-    state = _new_state(dataset, config, models)
+    state = new_state(dataset, config, models)
     with new_run_folder(config, name, runs, models, overwrite) as folder:
         on_name(folder.name)
         options = checkpoint_every, on_epoch, asked_to_stop
@@ -129,44 +129,19 @@ def resume(
         if exported.exists() and not overwrite and read_config(exported) != config:
             raise KvaeError(f"{exported} is another model: `overwrite` it, or move it away")
         remove_scratch(folder)
-        state = _new_state(dataset, config, models)
+        state = new_state(dataset, config, models)
         options = checkpoint_every, on_epoch, asked_to_stop
         return _complete(folder, state, dataset, models, True, strategy, *options)
 
 
-def assist(
-    dataset: "Dataset",
-    config: Config,
-    strategy: "tf.distribute.Strategy",
-    resumed: Path | None = None,
-    models: Path = MODELS,
-    on_epoch: Callable[[Row], None] | None = None,
-) -> None:
-    """Take part in a training as a worker that is not the first, and write nothing.
+def new_state(dataset: "Dataset", config: Config, models: Path) -> "State":
+    """The state of a training that begins: a new model, and its plan.
 
     Args:
-        dataset: The images that the first worker trains on.
-        config: The configuration that the first worker has.
-        strategy: What `kvae.training.new_strategy` returned.
-        resumed: Folder of the run that the first worker resumes; None if it starts one.
-        models: Folder of saved models.
-        on_epoch: Called with the row of every epoch.
-
-    Raises:
-        KvaeError: A loss is not finite, or another worker is gone.
+        dataset: What is to be trained on.
+        config: The model's configuration.
+        models: Folder of saved models, in which `start_from` names one.
     """
-    from kvae.runs.checkpoints import Checkpoints
-    from kvae.runs.folders import CHECKPOINTS
-    from kvae.training import train
-
-    state = _new_state(dataset, config, models)
-    if resumed:
-        Checkpoints(resumed / CHECKPOINTS, state, dataset).restore()
-    report = on_epoch or (lambda row: None)
-    train(state.model, dataset, lambda row, _: report(row), state, strategy)
-
-
-def _new_state(dataset: "Dataset", config: Config, models: Path) -> "State":
     from kvae.models.build import build
     from kvae.runs.saved_models import weights_to_start_from
     from kvae.training import State
@@ -209,22 +184,11 @@ def _complete(
         subject = gallery.Subject(
             name, model, dataset, columns(state.history), records.film.frames()
         )
-        stop_if_asked(asked_to_stop)
+        records.stop_if_asked()
         pictures = gallery.draw(subject, gallery.quick(subject), folder / FIGURES)
         if records.summaries:
             records.summaries.finish(pictures, test, len(state.history))
-        stop_if_asked(asked_to_stop)
+        records.stop_if_asked()
         saved = saved_models.save(model, models / name, overwrite, found)
         write_json(folder / RESULTS, found)
     return Run(name, folder, saved, model, state.history, found)
-
-
-def stop_if_asked(asked_to_stop: Callable[[], int | None]) -> None:
-    """Raise `Interrupted` if a signal asked to stop.
-
-    Args:
-        asked_to_stop: Returns the signal's number, or None.
-    """
-    signal = asked_to_stop()
-    if signal is not None:
-        raise Interrupted(signal)
