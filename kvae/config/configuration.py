@@ -11,7 +11,7 @@ from kvae import registry
 from kvae.config.families import RECIPES, Facts, Family, family
 from kvae.config.fields import check_keys, one_of, options, require
 from kvae.config.parts import DataConfig, TrainingConfig
-from kvae.errors import KvaeError
+from kvae.errors import KvaeError, UsageError
 from kvae.io.reading import read_json
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def configure(
     }
     for name in chosen:
         if not any(name in names for names in fields.values()):
-            raise registry.unknown("option", name, set().union(*fields.values()))
+            _refuse_unknown(name, set().union(*fields.values()))
     parts = {
         part: kind(**{name: chosen[name] for name in chosen if name in fields[part]})
         for part, kind in kinds.items()
@@ -155,6 +155,13 @@ def configure(
     of.check(config)
     _check_used(config, of, given)
     return config
+
+
+def _refuse_unknown(name: str, known: set[str]) -> None:
+    for other in registry.MODELS:
+        if name in registry.resolve(registry.MODELS, other).options:
+            raise UsageError(f"`{name}` needs `family={other}`")
+    raise registry.unknown("option", name, known)
 
 
 def _check_used(config: Config, of: Family, given: Mapping[str, Any]) -> None:

@@ -173,6 +173,13 @@ def places(tmp_path: Path) -> dict[str, Path]:
     return {"runs": tmp_path / "runs", "models": tmp_path / "saved_models"}
 
 
+def test_options_of_another_family_are_refused(few_digits):
+    with pytest.raises(kvae.UsageError, match="`smoothing` needs `family=toy`"):
+        kvae.configure(few_digits, smoothing=0.1)
+    with pytest.raises(kvae.UsageError, match="`latent` needs `family=vae`"):
+        kvae.configure(few_digits, family="toy", latent=3)
+
+
 def test_it_trains_with_columns_of_its_own(few_digits, config, places):
     run = runs.start(few_digits, config, "toy", **places)
     assert isinstance(run.model, Generates)
