@@ -1,4 +1,4 @@
-"""What models run on: TensorFlow under Keras, and a GPU where TensorFlow sees one."""
+"""Checks that Keras runs on TensorFlow, and shares the memory of GPUs with other processes."""
 
 import contextlib
 
@@ -13,8 +13,8 @@ if keras.backend.backend() != "tensorflow":
         "set KERAS_BACKEND=tensorflow"
     )
 
-# A GPU is shared with others: take of its memory what is used. Once something has run on it, that
-# has been decided.
+# By default TensorFlow reserves all memory of a GPU, but other processes may need some of it. The
+# setting cannot be changed once something has run on the GPU.
 for gpu in tf.config.list_physical_devices("GPU"):
     with contextlib.suppress(RuntimeError):
         tf.config.experimental.set_memory_growth(gpu, True)

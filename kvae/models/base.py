@@ -24,16 +24,20 @@ if TYPE_CHECKING:
 
 
 def seed_pair(seed: int | tf.Tensor) -> tf.Tensor:
-    """A seed for stateless random numbers, int32 `[2]`, from one integer or from a pair."""
+    """A seed for stateless random numbers, int32 `[2]`.
+
+    Args:
+        seed: An integer, or int32 `[2]`, which is returned as it is.
+    """
     seed = tf.convert_to_tensor(seed, tf.int32)
     return tf.stack([seed, 0]) if seed.shape.rank == 0 else seed
 
 
 class Model(keras.Model):
-    """What models of all families share: a configuration, and images as they see them.
+    """The base class of the models of all families.
 
     Args:
-        config: What the model is built from; it is saved along with the model.
+        config: The configuration that the model is built from; it is saved with the model.
     """
 
     def __init__(self, config: Config) -> None:
@@ -41,11 +45,12 @@ class Model(keras.Model):
         self.config = config
 
     def inputs(self, images: np.ndarray, seed: int | tf.Tensor = 0) -> tf.Tensor:
-        """Stored images as the model sees them: in [0, 1], and binarized if its data are.
+        """Convert stored images to what the model sees: in [0, 1], and binarized if it is trained
+        on binarized images.
 
         Args:
             images: uint8 `[batch, height, width, channels]`.
-            seed: Decides the random numbers of `binarize="dynamic"`.
+            seed: An integer or int32 `[2]`; decides the random numbers of `binarize="dynamic"`.
 
         Returns:
             float32, the shape of `images`.
@@ -58,10 +63,10 @@ class Trains(Protocol):
     """A model that can be trained."""
 
     def plan(self, dataset: "Dataset", new_optimizer: "NewOptimizer") -> "Plan":
-        """How it is trained.
+        """A new plan, which says how the model is trained.
 
         Args:
-            dataset: What it is to be trained and validated on.
+            dataset: The images that the model will be trained and validated on.
             new_optimizer: Makes the configuration's optimizer for some weights.
         """
 
@@ -74,7 +79,7 @@ class Generates(Protocol):
         """New images: float32 `[count, height, width, channels]` in [0, 1].
 
         Args:
-            count: How many.
+            count: The number of images.
             seed: An integer or int32 `[2]`; the same seed gives the same images.
         """
 
@@ -84,7 +89,7 @@ class Reconstructs(Protocol):
     """A model that encodes images and decodes them again."""
 
     def reconstruct(self, images: tf.Tensor) -> tf.Tensor:
-        """Images as the model sees them again: float32, the shape of `images`, in [0, 1].
+        """The reconstructions of images: float32, the shape of `images`, in [0, 1].
 
         Args:
             images: float32 `[batch, height, width, channels]` in [0, 1].
@@ -96,7 +101,7 @@ class Embeds(Protocol):
     """A model that describes an image by a vector."""
 
     def embed(self, images: tf.Tensor) -> tf.Tensor:
-        """One vector an image: float32 `[batch, dimensions]`.
+        """One vector for each image: float32 `[batch, dimensions]`.
 
         Args:
             images: float32 `[batch, height, width, channels]` in [0, 1].
@@ -116,12 +121,13 @@ class Infers(Protocol):
 
     @property
     def has_quick_posterior(self) -> bool:
-        """Whether log q(z|x) of any z takes one pass through the networks, not one a dimension."""
+        """Whether log q(z|x) at any z takes one pass through the networks, rather than one pass for
+        each dimension."""
 
 
 @runtime_checkable
 class Decodes(Protocol):
-    """A model whose latent space can be walked: p(x|z), and a continuous prior with a density."""
+    """A model that decodes any point of a latent space, and has a continuous prior over it."""
 
     def decode(self, latents: tf.Tensor) -> tfd.Distribution:
         """p(x|z): batch shape `[batch]`, event shape `[height, width, channels]`.
@@ -131,7 +137,7 @@ class Decodes(Protocol):
         """
 
     def mean_images(self, latents: tf.Tensor) -> tf.Tensor:
-        """Means of p(x|z), float32 `[batch, height, width, channels]`, clipped to [0, 1].
+        """The means of p(x|z), clipped to [0, 1]: float32 `[batch, height, width, channels]`.
 
         Args:
             latents: float32 `[batch, latent]`.
@@ -139,16 +145,18 @@ class Decodes(Protocol):
 
     @property
     def prior(self) -> "Prior":
-        """Its `distribution()` is p(z): batch shape `[]`, event shape `[latent]`."""
+        """The layer whose `distribution()` is p(z): batch shape `[]`, event shape `[latent]`."""
 
 
 class Statistics(NamedTuple):
-    """What a model says of each image of a batch.
+    """The bound of each image of a batch, and what goes with it.
 
     Attributes:
-        terms: Each `[batch]`, by the name of a metric; `elbo` is a lower bound on log p(x) in nats.
-        embedding: One vector an image, `[batch, dimensions]`.
-        per_dimension: Each `[batch, dimensions]`, by name; their means over images are kept.
+        terms: Values of each image, `[batch]`, by the name of a metric. `elbo` is a lower bound on
+            log p(x), in nats.
+        embedding: One vector for each image, `[batch, dimensions]`.
+        per_dimension: Values of each image and dimension, `[batch, dimensions]`, by name. Their
+            means over images are reported.
     """
 
     terms: Mapping[str, tf.Tensor]
@@ -162,31 +170,31 @@ class Bounds(Protocol):
 
     @property
     def measure(self) -> str:
-        """What the bound is of: a `density`, or the probability of `binary` pixels or of 256 grey
-        `levels`."""
+        """What the bound bounds: `density` is a density over [0, 1], `binary` is the probability of
+        black and white pixels, and `levels` is the probability of 256 grey levels."""
 
     def statistics(self, images: tf.Tensor, seed: tf.Tensor) -> Statistics:
         """The bound and its parts for each image.
 
         Args:
             images: float32 `[batch, height, width, channels]` as the model sees them.
-            seed: int32 `[2]`.
+            seed: int32 `[2]`; decides the samples.
         """
 
     def scalars(self, embeddings: np.ndarray) -> Mapping[str, float | int]:
-        """Metrics of many images together, by name.
+        """Metrics that are computed from all images together, by name.
 
         Args:
-            embeddings: `[count, dimensions]`.
+            embeddings: The embeddings of the images, `[count, dimensions]`.
         """
 
     def log_weights(self, images: tf.Tensor) -> Callable[[int, tf.Tensor], tf.Tensor]:
-        """Log importance weights, whose mean of exponentials is an unbiased estimate of p(x).
+        """Log importance weights. The mean of the weights is an unbiased estimate of p(x).
 
         Args:
             images: float32 `[batch, height, width, channels]` as the model sees them.
 
         Returns:
-            A function from a number of samples and a seed, int32 `[2]`, to `[samples, batch]`, in
-            nats. What does not depend on the samples is computed once.
+            A function from a number of samples and a seed, int32 `[2]`, to log weights
+            `[samples, batch]`, in nats. What does not depend on the samples is computed once.
         """

@@ -1,4 +1,4 @@
-"""A new model from a configuration, and what it takes."""
+"""Builds a new model from a configuration, and counts the numbers that it keeps in memory."""
 
 import importlib
 import math
@@ -12,15 +12,16 @@ from kvae.io import machine
 from kvae.models.base import Reconstructs
 
 _ROWS = 7
-"""Images of the batch that activations are counted with: a number that no layer has for a size."""
+"""The batch size with which activations are counted. They are recognised by it, so it must be a
+number that is unlikely to be the first axis of anything else."""
 
 
 class Cost(NamedTuple):
-    """What a model takes, in 32-bit numbers.
+    """How many 32-bit numbers a model keeps in memory.
 
     Attributes:
-        weights: Of the whole model.
-        activations: An image, on the way from the image to its reconstruction.
+        weights: The weights of the whole model.
+        activations: The activations of one image, from the image to its reconstruction.
     """
 
     weights: int
@@ -28,12 +29,12 @@ class Cost(NamedTuple):
 
 
 def build(config: Config, images: np.ndarray | None = None) -> Any:
-    """A new model with the initial weights that the configuration's seed decides.
+    """Build a new model, with the initial weights that the configuration's seed decides.
 
     Args:
         config: What `kvae.configure` returned.
-        images: Training images, uint8 `[count, height, width, channels]`, for models that start
-            from some of them.
+        images: Training images, uint8 `[count, height, width, channels]`, for models whose initial
+            weights come from some of them; None where the weights are about to be restored.
 
     Raises:
         UsageError: The model cannot start from these images.
@@ -44,8 +45,12 @@ def build(config: Config, images: np.ndarray | None = None) -> Any:
 
 
 def cost(config: Config) -> Cost:
-    """What a model of a configuration takes; none of its weights are made for that."""
-    # In a graph of TensorFlow's, networks are built and called without numbers.
+    """How many numbers a model keeps in memory. The model's weights are not made for this.
+
+    Args:
+        config: The model's configuration.
+    """
+    # In a TensorFlow graph, networks are built and called without any numbers.
     with tf.Graph().as_default() as graph:
         model = _build(config, None)
         weights = sum(math.prod(weight.shape) for weight in model.weights)

@@ -7,14 +7,16 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 SAMPLES = 64
-"""Samples that moments without a closed form are estimated from."""
+"""The number of samples from which moments without a closed form are estimated."""
 
 
 def mean(distribution: tfd.Distribution) -> tf.Tensor:
-    """The mean, `[*batch_shape, *event_shape]`.
+    """The mean of a distribution, `[*batch_shape, *event_shape]`.
 
-    Where the distribution has no closed form it is that of `SAMPLES` samples, which are the same in
-    every call.
+    Without a closed form it is the mean of `SAMPLES` samples, which are the same in every call.
+
+    Args:
+        distribution: A distribution with samples.
     """
     try:
         return distribution.mean()
@@ -23,10 +25,13 @@ def mean(distribution: tfd.Distribution) -> tf.Tensor:
 
 
 def stddev(distribution: tfd.Distribution) -> tf.Tensor:
-    """The standard deviation, `[*batch_shape, *event_shape]`.
+    """The standard deviation of a distribution, `[*batch_shape, *event_shape]`.
 
-    Where the distribution has no closed form it is that of `SAMPLES` samples, which are the same in
+    Without a closed form it is the standard deviation of `SAMPLES` samples, which are the same in
     every call.
+
+    Args:
+        distribution: A distribution with samples.
     """
     try:
         return distribution.stddev()
@@ -37,13 +42,15 @@ def stddev(distribution: tfd.Distribution) -> tf.Tensor:
 def divergence(
     posterior: tfd.Distribution, prior: tfd.Distribution, latents: tf.Tensor, log_q: tf.Tensor
 ) -> tf.Tensor:
-    """KL(q(z|x) || p(z)), `[batch]`, in nats; without a closed form estimated from `latents`.
+    """KL(q(z|x) || p(z)), `[batch]`, in nats.
+
+    Without a closed form it is estimated by log q(z|x) - log p(z) at one sample of z.
 
     Args:
         posterior: q(z|x), batch shape `[batch]`, event shape `[latent]`.
         prior: p(z), event shape `[latent]`.
-        latents: One sample of the posterior an image, `[batch, latent]`.
-        log_q: The posterior's log density of each sample, `[batch]`.
+        latents: One sample of z from q(z|x) for each image, `[batch, latent]`.
+        log_q: log q(z|x) at each sample, `[batch]`, in nats.
     """
     try:
         return tfd.kl_divergence(posterior, prior)

@@ -1,4 +1,4 @@
-"""What a model says of many images, in compiled chunks that bound memory."""
+"""Evaluates a model on many images, in compiled chunks that bound memory."""
 
 import numpy as np
 import tensorflow as tf
@@ -13,12 +13,12 @@ STREAM = 1
 
 
 class Evaluator:
-    """Evaluates a model with one compiled function, whatever the number of images.
+    """Computes the bounds of any number of images with one compiled function.
 
     Args:
-        model: Has `statistics`, a configuration and weights.
+        model: A model that bounds log p(x), with its configuration.
         seed: Decides the random numbers, which are the same in every call.
-        chunk: Images at a time.
+        chunk: The number of images that are evaluated at a time.
     """
 
     def __init__(self, model: Bounds, seed: int, chunk: int = CHUNK) -> None:
@@ -34,10 +34,15 @@ class Evaluator:
         self._evaluate = evaluate
 
     def __call__(self, images: np.ndarray) -> Evaluation:
-        """Evaluate uint8 images `[count, height, width, channels]`."""
+        """Evaluate images.
+
+        Args:
+            images: uint8 `[count, height, width, channels]`.
+        """
         chunks = []
         for start in range(0, len(images), self._chunk):
-            # One shape, one compilation: the last chunk is filled up and its surplus cut off.
+            # All chunks have the same shape, so that the function is compiled once. The last chunk
+            # is filled up, and the results for the surplus images are cut off.
             index = np.arange(start, start + self._chunk) % len(images)
             seed = tf.random.experimental.stateless_fold_in(self._seed, start)
             chunks.append(self._evaluate(tf.constant(images[index]), seed))

@@ -13,21 +13,23 @@ from tensorflow_probability import distributions as tfd
 from kvae.models.initialization import Initialization
 
 MAX_LOG_SCALE = 3.0
-"""Each flow scales by no more than exp of this, up or down, so that training cannot diverge."""
+"""The largest absolute log-scale of each flow: without a limit, training can diverge."""
 MOMENT_PAIRS = 32
+"""The number of pairs of samples from which the moments of a flow are estimated."""
 
 
 class MaskedNetwork(keras.layers.Layer):
-    """A shift and a log-scale for each dimension, of the dimensions before it and of a context.
+    """A network that gives a shift and a log-scale for each dimension.
 
-    Germain et al. (2015): two hidden layers whose weights are masked. The last layer starts at
-    zero, so that a new flow is the identity.
+    They depend on the dimensions before it, and on a context. There are two hidden layers with
+    masked weights (Germain et al., 2015). The last layer starts at zero, so that a new flow is the
+    identity.
 
     Args:
-        event: Number of dimensions.
-        units: Of each hidden layer.
-        initialization: Of its weights.
-        context: Whether it is given one.
+        event: The number of dimensions.
+        units: The number of units of each hidden layer.
+        initialization: Makes the initial weights.
+        context: Whether calls have a context.
     """
 
     def __init__(
@@ -51,8 +53,10 @@ class MaskedNetwork(keras.layers.Layer):
         self.context = initialization.dense(units, use_bias=False) if context else None
 
     def masks(self) -> list[tf.Tensor]:
-        """Which weights of each kernel are not zero: float32, the shapes of the kernels."""
-        # A unit of degree m sees the first m dimensions; with degree 0, the context alone.
+        """The mask of each kernel, float32 with the kernel's shape: 1 where a weight is used, and 0
+        where it is not."""
+        # A unit of degree m depends on the first m dimensions. One of degree 0 depends only on the
+        # context.
         inputs, hidden = tf.range(self.event), tf.range(self.units) % self.event
         outputs = tf.tile(inputs, [2])
         seen = [
@@ -65,11 +69,11 @@ class MaskedNetwork(keras.layers.Layer):
     def call(
         self, values: tf.Tensor, context: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Shift and log-scale, `[..., event]`, of values `[..., event]`.
+        """The shift and the log-scale, each with the shape of `values`.
 
         Args:
-            values: What the flow's masked side is.
-            context: `[batch, features]`; `values` have it as the last axis but one.
+            values: The flow's outputs, `[..., event]`, or `[..., batch, event]` with a context.
+            context: `[batch, features]`; None for a network without a context.
         """
         kernels = [kernel * mask for kernel, mask in zip(self.kernels, self.masks(), strict=True)]
         features = tf.tensordot(values, kernels[0], 1) + self.biases[0]
@@ -83,18 +87,17 @@ class MaskedNetwork(keras.layers.Layer):
 
 
 class MaskedFlow(keras.layers.Layer):
-    """A chain of masked autoregressive flows (Papamakarios et al., 2017), the order reversed
-    between them.
+    """A chain of masked autoregressive flows (Papamakarios et al., 2017).
 
-    Its inverse is one pass through the networks; its forward direction takes a pass for each
-    dimension.
+    The order of the dimensions is reversed between two flows. The inverse direction takes one pass
+    through the networks; the forward direction takes one pass for each dimension.
 
     Args:
-        event: Number of dimensions.
-        layers: Flows in the chain.
-        units: Of the networks' hidden layers.
-        initialization: Of their weights.
-        context: Whether they are given one.
+        event: The number of dimensions.
+        layers: The number of flows in the chain.
+        units: The number of units of each hidden layer of each flow's network.
+        initialization: Makes the initial weights.
+        context: Whether the flows have a context.
     """
 
     def __init__(
@@ -112,7 +115,11 @@ class MaskedFlow(keras.layers.Layer):
         ]
 
     def bijector(self, context: tf.Tensor | None = None) -> tfb.Bijector:
-        """The flow, given a context `[batch, features]` if it has one."""
+        """The flow as a bijector.
+
+        Args:
+            context: `[batch, features]`; None for a flow without a context.
+        """
 
         def function(network: MaskedNetwork) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
             return lambda values, **_: network(values, context)
@@ -129,12 +136,12 @@ class Flowed(tfd.TransformedDistribution):
     """A distribution pushed through a flow.
 
     Its mean and variance have no closed form. They are estimated from `MOMENT_PAIRS` pairs of
-    samples, the same in every call. The two points of a pair are mirrored at the mean of the base
-    distribution, which makes the estimates more accurate.
+    samples, which are the same in every call. The two samples of a pair are mirror images of each
+    other at the mean of the base distribution, which makes the estimates more accurate.
     """
 
     def _log_prob(self, latents: tf.Tensor) -> tf.Tensor:
-        # The networks of a flow with one context a row need one point a row.
+        # A flow whose rows have different contexts needs as many points as there are rows.
         shape = tf.concat([self.batch_shape_tensor(), self.event_shape_tensor()], axis=0)
         return super()._log_prob(latents + tf.zeros(shape))
 
@@ -156,18 +163,19 @@ class Flowed(tfd.TransformedDistribution):
 def unflowed(
     distribution: tfd.Distribution,
 ) -> tuple[tfd.Distribution, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-    """A distribution's base distribution, and the flow from there.
+    """Split a distribution into its base distribution and the flow that this is pushed through.
 
-    Samples and log densities of points before the flow take one pass through its networks. The
-    other direction of the flow would take one pass a dimension.
+    With the points before the flow, samples and log densities take one pass through the flow's
+    networks. The inverse would take one pass for each dimension.
 
     Args:
         distribution: Any distribution over latents.
 
     Returns:
-        The base distribution, and a function from its points `[..., latent]` to the distribution's
-        points and the log_det of the flow there, `[...]`. A distribution without a flow is its own
-        base, and points stay where they are.
+        The base distribution, and a function that maps points of the base, `[..., latent]`, to
+        points of the distribution, `[..., latent]`, and log_det of the flow, `[...]`. For a
+        distribution without a flow, the base is the distribution itself, and the function returns
+        its points unchanged with a log_det of 0.
     """
     if not isinstance(distribution, Flowed):
         return distribution, lambda points: (points, tf.zeros(tf.shape(points)[:-1]))

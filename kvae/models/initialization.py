@@ -1,4 +1,4 @@
-"""Initial weights that a seed decides, without touching any global random state."""
+"""Initial weights that a seed decides, without any global random state."""
 
 from typing import Any
 
@@ -7,22 +7,27 @@ import numpy as np
 
 
 class Initialization:
-    """Hands out initialisers, each with a seed of its own, in the order of asking.
+    """Makes initialisers, each with a seed of its own, which depends on the order of the calls.
 
     Args:
-        stddev: Standard deviation of N(0, stddev^2) for weights and biases; None is Keras's
-            default (uniform weights of Glorot & Bengio, 2010; biases zero).
-        seed: Decides all of them.
-        stream: Separates networks that share a seed.
+        stddev: Weights and biases start from N(0, stddev^2). None is Keras's default: uniform
+            weights (Glorot & Bengio, 2010), and biases of zero.
+        seed: Decides all initial weights.
+        stream: Separates the random numbers of networks that share a seed.
     """
 
     def __init__(self, stddev: float | None, seed: int, stream: int) -> None:
         self._stddev = stddev
-        # RandomState's numbers never change from one NumPy to the next.
+        # The numbers of RandomState are the same in every version of NumPy.
         self._seeds = np.random.RandomState([seed, stream])
 
     def dense(self, units: int, **options: Any) -> keras.layers.Dense:
-        """A `keras.layers.Dense` with these initial weights."""
+        """A `keras.layers.Dense` with these initial weights.
+
+        Args:
+            units: The number of units.
+            options: Further arguments of the layer.
+        """
         return keras.layers.Dense(
             units,
             kernel_initializer=self._next(keras.initializers.GlorotUniform),
@@ -31,15 +36,25 @@ class Initialization:
         )
 
     def glorot(self) -> keras.Initializer:
-        """Uniform weights of Glorot & Bengio (2010), whatever `stddev` is."""
+        """An initialiser of uniform weights (Glorot & Bengio, 2010), whatever this object's
+        `stddev` is."""
         return keras.initializers.GlorotUniform(seed=self._seed())
 
     def normal(self, stddev: float = 1.0) -> keras.Initializer:
-        """N(0, stddev^2), whatever this object's own `stddev` is."""
+        """An initialiser from N(0, stddev^2), whatever this object's own `stddev` is.
+
+        Args:
+            stddev: The standard deviation.
+        """
         return keras.initializers.RandomNormal(stddev=stddev, seed=self._seed())
 
     def choice(self, population: int, count: int) -> np.ndarray:
-        """`count` different ones of as many or more, in their order."""
+        """Choose different indices below `population` at random: `[count]`, in ascending order.
+
+        Args:
+            population: How many indices there are.
+            count: How many are chosen; at most `population`.
+        """
         return np.sort(self._seeds.permutation(population)[:count])
 
     def _seed(self) -> int:

@@ -1,8 +1,7 @@
-"""p(x|z): Keras layers from the decoder's last hidden layer to a distribution over images.
+"""p(x|z): Keras layers that map the decoder's features to a distribution over images.
 
-Each maps `[batch, units]` to a distribution with batch shape `[batch]` and event shape
-`[height, width, channels]`, and is made with the image shape, the activation of the mean, and the
-initialisation of its weights.
+`Likelihood` says what a likelihood must offer. Adding one is a class, here or in a file of its own,
+and a line in `kvae.registry.LIKELIHOODS`.
 """
 
 import math
@@ -15,50 +14,58 @@ from kvae.models.elementary import softplus
 from kvae.models.initialization import Initialization
 
 LEVELS = 255
-"""Steps between the grey levels of 8-bit pixels."""
+"""The number of steps between the 256 grey levels of 8-bit pixels."""
 
 MIN_LOG_VARIANCE = -2 * math.log(256)
-"""No pixel is modelled more finely than one of 256 grey levels.
+"""The smallest log-variance of a pixel: its standard deviation is at least one of 256 grey levels.
 
-Without a bound the density of a pixel that never changes grows without limit.
+Without this limit, the density of a pixel that never changes grows without end.
 """
 
 
 def bounded_log_variance(free: tf.Tensor) -> tf.Tensor:
-    """`free` where it is large, never below `MIN_LOG_VARIANCE`, smooth between."""
+    """A log-variance above `MIN_LOG_VARIANCE`, as a smooth function of an unbounded number.
+
+    Args:
+        free: Of any shape; far above `MIN_LOG_VARIANCE` the result is nearly equal to it.
+    """
     return MIN_LOG_VARIANCE + softplus(free - MIN_LOG_VARIANCE)
 
 
 class QuickBernoulli(tfd.Bernoulli):
-    """`tfd.Bernoulli` by its logits, whose `log_prob` takes one softplus a pixel instead of two."""
+    """`tfd.Bernoulli` by its logits, with a `log_prob` that computes one softplus for each pixel
+    instead of two."""
 
     def _log_prob(self, event: tf.Tensor) -> tf.Tensor:
         return event * self.logits - softplus(self.logits)
 
 
 class DiscretizedLogistic(tfd.Logistic):
-    """A logistic distribution gathered into 256 grey levels 0, 1/255, ... 1, the tails in the ends.
+    """The probabilities of 256 grey levels 0, 1/255, ... 1 under a logistic distribution.
 
-    Salimans et al. (2017), Equation 2. Sums to one over the levels.
+    Salimans et al. (2017), Equation 2. The first and the last level include the tails, so that the
+    probabilities sum to one.
     """
 
     def _log_prob(self, event: tf.Tensor) -> tf.Tensor:
         half = 0.5 / LEVELS
         above = (event + half - self.loc) / self.scale
         below = (event - half - self.loc) / self.scale
-        # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), which cannot cancel.
+        # The difference of two sigmoids would lose digits by cancellation. This equal product does
+        # not: sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)).
         left, right = -softplus(-above), -softplus(below)
         width = tf.math.log(-tf.math.expm1(-2 * half / self.scale))
         inside = left + right + width
         return tf.where(event < half, left, tf.where(event > 1 - half, right, inside))
 
     def _sample_n(self, count: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        draws = tf.clip_by_value(super()._sample_n(count, seed), 0.0, 1.0)
-        return tf.round(LEVELS * draws) / LEVELS
+        samples = tf.clip_by_value(super()._sample_n(count, seed), 0.0, 1.0)
+        return tf.round(LEVELS * samples) / LEVELS
 
     def _mean(self) -> tf.Tensor:
-        # The sum of P(x > level) over the levels, by the integral that it is the midpoint rule of:
-        # a difference of softplus, which cancels where the scale is large.
+        # The mean is the sum of P(x > level) over the levels, divided by 255. That sum is the
+        # midpoint rule for an integral, which is used in its place: a difference of two softplus.
+        # Where the scale is large, an equal form is used that does not lose digits by cancellation.
         low = -self.loc / self.scale
         ends = softplus(-low) - softplus(-low - 1 / self.scale)
         wide = tf.math.expm1(tf.minimum(1 / self.scale, 1.0))
@@ -69,19 +76,19 @@ class DiscretizedLogistic(tfd.Logistic):
 class Likelihood(keras.layers.Layer):
     """A map from the decoder's features to p(x|z).
 
-    A likelihood must implement `call`, whose distribution must have `log_prob`, samples and a mean
-    (estimated from samples where it has no closed form). It makes its heads in `build`, by
-    `_pixels`. Adding one is a class and a line in `kvae.registry.LIKELIHOODS`.
+    A likelihood must implement `call`, whose distribution must have `log_prob` and samples. Its
+    mean is estimated from samples where it has no closed form. A likelihood makes its dense layers
+    in `build`, with `_pixels`.
 
     Args:
         image_shape: Height, width, channels.
         mean_activation: The function that the mean passes through; a name of `keras.activations`.
-        initialization: Of the weights.
+        initialization: Makes the initial weights.
     """
 
     measure = "density"
-    """What `log_prob` is of: a `density` over [0, 1], or the probability of black and white
-    pixels (`binary`) or of 256 grey levels (`levels`)."""
+    """What `log_prob` is the logarithm of: `density` is a density over [0, 1], `binary` is the
+    probability of black and white pixels, and `levels` is the probability of 256 grey levels."""
 
     def __init__(
         self,
@@ -94,7 +101,16 @@ class Likelihood(keras.layers.Layer):
         self.mean_activation = keras.activations.get(mean_activation)
         self.initialization = initialization
 
+    def call(self, hidden: tf.Tensor) -> tfd.Distribution:
+        """p(x|z), batch shape `[batch]`, event shape `[height, width, channels]`.
+
+        Args:
+            hidden: The decoder's features, `[batch, units]`.
+        """
+        raise NotImplementedError
+
     def _pixels(self, name: str) -> keras.layers.Dense:
+        """A dense layer with one output for each number of an image."""
         return self.initialization.dense(math.prod(self.image_shape), name=name)
 
     def _image(self, flat: tf.Tensor) -> tf.Tensor:
@@ -102,9 +118,10 @@ class Likelihood(keras.layers.Layer):
 
 
 class Bernoulli(Likelihood):
-    """Independent Bernoulli pixels, from logits. Grey levels count as probabilities.
+    """Independent Bernoulli pixels, with logits from the decoder.
 
-    Kingma & Welling (2014), Appendix C.1.
+    Kingma & Welling (2014), Appendix C.1. The grey level of a pixel counts as its probability of
+    being white.
     """
 
     measure = "binary"
@@ -146,9 +163,10 @@ class NormalShared(Likelihood):
 
 
 class ContinuousBernoulli(Likelihood):
-    """Independent continuous Bernoulli pixels, from logits: a density of grey levels.
+    """Independent continuous Bernoulli pixels, with logits from the decoder.
 
-    Loaiza-Ganem & Cunningham (2019), which a Bernoulli of grey levels is not.
+    Loaiza-Ganem & Cunningham (2019). This is a density of grey levels; the Bernoulli distribution
+    is not.
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -160,7 +178,7 @@ class ContinuousBernoulli(Likelihood):
 
 
 class Logistic(Likelihood):
-    """Independent discretized logistic pixels, each with a mean and a log-scale."""
+    """Independent discretized logistic pixels; the decoder gives each a mean and a log-scale."""
 
     measure = "levels"
 

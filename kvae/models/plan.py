@@ -1,9 +1,9 @@
 """How a model is trained: what one step changes, what it reports, and how epochs are compared.
 
-A family's plan is made of updates. An update computes something from a batch without changing a
-variable, such as gradients, and then changes variables by it. Training compiles the step over an
-epoch; on several devices each computes from its own rows of the batch, and what they computed is
-added up when it is applied.
+A family's plan has one or more updates. An update first computes something from a batch, such as
+gradients, without changing any variable; then it applies the result to its variables. Training
+compiles the steps of an epoch into one function. If several devices share a batch, each computes
+from its own rows, and their results are summed before they are applied.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,26 +26,27 @@ class NewOptimizer(Protocol):
         decayed: Sequence[tf.Variable] = (),
         steps_per_batch: int = 1,
     ) -> keras.Optimizer:
-        """An optimizer with its variables.
+        """A new optimizer, with its variables.
 
         Args:
-            weights: What it changes.
-            decayed: Those of them that weight decay applies to.
-            steps_per_batch: Steps that it takes with each batch, for learning-rate schedules.
+            weights: The weights that the optimizer changes.
+            decayed: Those of `weights` that weight decay applies to.
+            steps_per_batch: How many steps the optimizer takes with each batch. Learning-rate
+                schedules need to know it.
         """
 
 
 class Batch(NamedTuple):
-    """The images of a step, or a device's share of them.
+    """The images of a step, or one device's rows of them.
 
     Attributes:
         images: float32 `[rows, height, width, channels]` as the model sees them.
         weight: 1 for each image, and 0 for images that only fill up the last batch; `[rows]`.
-        total: Sum of the weights of the whole batch, of all devices.
-        share: Share of the whole batch's rows that these are.
-        index: Position of each image among the training images, int32 `[rows]`.
-        seed: int32 `[2]`, another one in each step.
-        settings: What `Plan.settings` has for the epoch.
+        total: The sum of the weights of the whole batch, over all devices.
+        share: The number of these rows as a share of the whole batch's rows.
+        index: The position of each image among the training images, int32 `[rows]`.
+        seed: int32 `[2]`; different in each step.
+        settings: What `Plan.settings` returned for the epoch.
     """
 
     images: tf.Tensor
@@ -58,30 +59,38 @@ class Batch(NamedTuple):
 
 
 Computed = list[tf.Tensor]
-"""What an update is to be applied by, such as one gradient for each weight."""
+"""What an update computes and then applies, such as one gradient for each weight."""
 Sums = dict[str, tf.Tensor]
-"""Sums over the images of a batch, scalars by the name of a metric."""
+"""Sums of metrics over the images of a batch: scalars by the name of the metric."""
 
 
 class Update(Protocol):
-    """One change of some variables by a batch."""
+    """One change of some variables, computed from a batch."""
 
     def compute(self, batch: Batch) -> tuple[Computed, Sums]:
-        """What the variables are to be changed by, and sums of metrics; changes nothing."""
+        """Compute the change and the sums of metrics, without changing any variable.
+
+        Args:
+            batch: The images, or this device's rows of them.
+        """
 
     def apply(self, computed: Computed) -> None:
-        """Change the variables; where several devices call it, by the sum of what they computed."""
+        """Change the variables. If several devices share a batch, their results are summed.
+
+        Args:
+            computed: What `compute` returned first.
+        """
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a model says of many images.
+    """The metrics of a model on many images.
 
     Attributes:
-        terms: Each `[count]`, by the name of a metric.
-        scalars: Metrics of all the images together, by name.
-        embeddings: One vector an image, `[count, dimensions]`; None where the model has none.
-        per_dimension: Means over the images, each `[dimensions]`, by name.
+        terms: Values of each image, `[count]`, by the name of a metric.
+        scalars: Metrics that are computed from all images together, by name.
+        embeddings: One vector for each image, `[count, dimensions]`; None if the model has none.
+        per_dimension: Means over the images of each dimension, `[dimensions]`, by name.
     """
 
     terms: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -99,11 +108,11 @@ class Plan:
     """How a model is trained. A family's plan inherits from this.
 
     Attributes:
-        metrics: Names of what a step sums, in order.
+        metrics: The names of the metrics that a step sums, in order.
         best: The validation metric by which the best epoch is chosen; None keeps the last epoch.
-        updates: What a step does, in order.
-        state: What training changes besides the model's weights, such as optimizers' variables; it
-            is saved in checkpoints.
+        updates: The updates that a step makes, in order.
+        state: The variables that training changes besides the model's weights, such as those of
+            optimizers. They are saved in checkpoints.
     """
 
     metrics: tuple[str, ...] = ()
@@ -112,19 +121,20 @@ class Plan:
     state: Sequence[tf.Variable] = ()
 
     def enter(self, epoch: int) -> bool:
-        """Prepare for an epoch; called before each, and before the first after a resume.
+        """Prepare for an epoch. This is called before each epoch, also when a run is resumed.
+
+        A plan with several stages changes its updates here.
 
         Args:
-            epoch: Its number, from 1.
+            epoch: Number of the epoch, from 1.
 
         Returns:
-            Whether the step is another one from here on, so that it must be compiled anew. A plan
-            with several stages changes its updates here.
+            Whether the step has changed, so that it must be compiled again.
         """
         return False
 
     def settings(self, epoch: int) -> dict[str, float]:
-        """Numbers that a step depends on and that change from epoch to epoch, by name.
+        """Numbers that the steps of an epoch depend on and that can change between epochs, by name.
 
         Args:
             epoch: Number of the epoch, from 1.
@@ -132,7 +142,7 @@ class Plan:
         return {}
 
     def notes(self, epoch: int) -> dict[str, str]:
-        """Text columns of an epoch's row.
+        """Text columns of an epoch's row, by name.
 
         Args:
             epoch: Number of the epoch, from 1.
@@ -140,7 +150,14 @@ class Plan:
         return {}
 
     def step(self, batch: Batch) -> Sums:
-        """Change the variables by a batch, and sum the metrics over its images."""
+        """Make the updates of one step.
+
+        Args:
+            batch: The images, or this device's rows of them.
+
+        Returns:
+            The sums of the metrics over these images.
+        """
         sums: Sums = {}
         for update in self.updates:
             computed, found = update.compute(batch)
@@ -157,12 +174,12 @@ class Plan:
         return Evaluation()
 
     def row(self, epoch: int, means: Mapping[str, float], validation: Evaluation) -> Row:
-        """The metrics of an epoch as columns.
+        """The metrics of an epoch by the names of their columns in `history.csv`.
 
         Args:
-            epoch: Its number, from 1.
-            means: Mean of each metric over the images of the epoch.
-            validation: What `validate` found after it.
+            epoch: Number of the epoch, from 1.
+            means: The mean of each metric over the training images of the epoch, by name.
+            validation: What `validate` returned after the epoch.
         """
         validated = validation.means
         both = {name: value for name, value in means.items() if name in validated}
@@ -177,13 +194,13 @@ class Plan:
 
 
 class GradientUpdate:
-    """Follows the gradient of a loss with one optimizer.
+    """A step of one optimizer along the gradient of a loss.
 
     Args:
-        weights: What is changed.
-        optimizer: Has variables for `weights` already.
-        loss: From a batch to the loss, a scalar, and the sums of metrics. The losses of several
-            devices are added up.
+        weights: The weights that are changed.
+        optimizer: The optimizer, which already has variables for `weights`.
+        loss: From a batch to a scalar loss and the sums of metrics. If several devices share a
+            batch, the loss of the whole batch is the sum of theirs.
     """
 
     def __init__(
@@ -195,22 +212,33 @@ class GradientUpdate:
         self._weights, self._optimizer, self._loss = list(weights), optimizer, loss
 
     def compute(self, batch: Batch) -> tuple[Computed, Sums]:
-        """The gradients of the loss, and the sums."""
+        """Compute the gradients of the loss, and the sums of metrics.
+
+        Args:
+            batch: The images, or this device's rows of them.
+        """
         with tf.GradientTape() as tape:
             loss, sums = self._loss(batch)
         return tape.gradient(loss, self._weights), sums
 
     def apply(self, computed: Computed) -> None:
-        """Take an optimizer's step; Keras adds up the gradients of several devices."""
+        """Take a step of the optimizer. Keras sums the gradients of several devices.
+
+        Args:
+            computed: The gradients, one for each weight.
+        """
         self._optimizer.apply(computed, self._weights)
 
 
 def after_all(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """The same gradients, each of which depends on the whole backward pass.
+    """Make each gradient depend on the whole backward pass, without changing its value.
 
-    XLA copies a weight in every step if something might still read it when it is updated. Adding
-    zero times the gradients of the biases, which come after every such reading, shows that nothing
-    will.
+    XLA copies a weight in every step if the backward pass might still read it when it is updated.
+    The gradients of the biases are computed last. By adding zero times these, XLA can see that
+    nothing reads the weight any more.
+
+    Args:
+        gradients: The gradients of all weights that are updated.
     """
     biases = [tf.reduce_sum(g) for g in gradients if g.shape.rank <= 1]
     return [g + 0.0 * tf.add_n(biases) for g in gradients] if biases else list(gradients)

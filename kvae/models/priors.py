@@ -1,6 +1,6 @@
 """p(z): layers whose `distribution()` is a distribution over latents.
 
-What a prior must offer is in `Prior`, and what has a default. Adding one is a class here or in a
+`Prior` says what a prior must offer, and what has a default. Adding one is a class, here or in a
 file of its own, and a line in `kvae.registry.PRIORS`.
 """
 
@@ -22,7 +22,7 @@ def _standard_normal(latent: int) -> tfd.Distribution:
 
 
 class PriorConfig(Protocol):
-    """What priors ask of the configuration of a model, of whichever family it is."""
+    """What priors need of a model's configuration, whatever its family is."""
 
     image_shape: tuple[int, int, int]
     latent: int
@@ -35,15 +35,15 @@ class Prior(keras.layers.Layer):
     """A distribution over latents.
 
     A prior must implement `distribution`, whose distribution must have samples and `log_prob`. Its
-    mean and standard deviation are estimated from samples where it has no closed form. A prior with
-    weights makes them in `make_weights`.
+    mean and standard deviation are estimated from samples where they have no closed form. A prior
+    with weights makes them in `make_weights`.
 
     Args:
         config: The model's configuration.
-        initialization: Of the weights.
-        encoder: From images to q(z|x).
-        images: Training images, uint8 `[count, height, width, channels]`, for priors that start
-            from some of them; None where the weights are about to be restored.
+        initialization: Makes the initial weights.
+        encoder: The network from images to q(z|x).
+        images: Training images, uint8 `[count, height, width, channels]`, for priors whose initial
+            weights come from some of them; None where the weights are about to be restored.
     """
 
     def __init__(
@@ -55,7 +55,8 @@ class Prior(keras.layers.Layer):
     ) -> None:
         super().__init__()
         self.latent = config.latent
-        # In a function, so that Keras does not count the encoder's weights as this layer's.
+        # As an attribute, the encoder would be a part of this layer, and Keras would count its
+        # weights twice. Inside a function it is not.
         self._encode = lambda pixels: encoder(pixels)
         self.make_weights(config, initialization, images)
 
@@ -66,34 +67,36 @@ class Prior(keras.layers.Layer):
 
         Args:
             config: The model's configuration.
-            initialization: Of the weights.
-            images: Training images, or None.
+            initialization: Makes the initial weights.
+            images: Training images, uint8 `[count, height, width, channels]`, or None.
         """
 
     def distribution(self) -> tfd.Distribution:
         """p(z): batch shape `[]`, event shape `[latent]`.
 
-        A Keras 3 layer cannot be called without an input, hence the method.
+        This is a method of its own because a Keras 3 layer cannot be called without an input.
         """
         raise NotImplementedError
 
 
 class StandardNormal(Prior):
-    """N(0, I): no weights."""
+    """N(0, I), which has no weights."""
 
     def distribution(self) -> tfd.Distribution:
         return _standard_normal(self.latent)
 
 
 class WhitenedNormal(tfd.Distribution):
-    """Gaussians by the factors of their precisions, `precision = factor factor^T`.
+    """Gaussians that are given by factors of their precision matrices.
 
-    As scikit-learn's mixtures have it. The density of many points under many of them is then one
-    matrix product; `tfd.MultivariateNormalTriL` would solve a system for each pair.
+    `precision = factor factor^T`, as in the mixtures of scikit-learn. With these factors the
+    log densities of many points under many Gaussians are one matrix product.
+    `tfd.MultivariateNormalTriL` would solve a linear system for each pair of them.
 
     Args:
-        loc: `[count, latent]`.
-        factor: `[count, latent, latent]`, upper triangular with a positive diagonal.
+        loc: Means, `[count, latent]`.
+        factor: Factors of the precision matrices, `[count, latent, latent]`, upper triangular with
+            a positive diagonal.
     """
 
     def __init__(self, loc: tf.Tensor, factor: tf.Tensor) -> None:
@@ -122,7 +125,7 @@ class WhitenedNormal(tfd.Distribution):
     def _log_prob(self, latents: tf.Tensor) -> tf.Tensor:
         own = tf.einsum("kd,kde->ke", self._loc, self._factor)
         if latents.shape[-2] == 1:
-            # The same point under all of them, as a mixture asks.
+            # A mixture asks for the same point under all Gaussians.
             white = tf.einsum("...d,kde->...ke", latents[..., 0, :], self._factor)
         else:
             white = tf.einsum("...kd,kde->...ke", latents, self._factor)
@@ -135,7 +138,7 @@ class WhitenedNormal(tfd.Distribution):
         return self._loc + self._unwhiten(noise)
 
     def _unwhiten(self, white: tf.Tensor) -> tf.Tensor:
-        # x = factor^-T white for each of them, all draws at once.
+        # factor^-T white, for all samples of a Gaussian at once.
         columns = tf.transpose(white, [1, 2, 0])
         solved = tf.linalg.triangular_solve(self._factor, columns, lower=False, adjoint=True)
         return tf.transpose(solved, [2, 0, 1])
@@ -152,7 +155,7 @@ class WhitenedNormal(tfd.Distribution):
 
 
 class Mixture(Prior):
-    """A mixture of Gaussians with full covariances and learned weights."""
+    """A mixture of Gaussians with full covariance matrices. All parameters are learned."""
 
     def make_weights(
         self, config: PriorConfig, initialization: Initialization, images: np.ndarray | None
@@ -178,13 +181,14 @@ class Mixture(Prior):
         )
 
     def assign(self, weights: np.ndarray, means: np.ndarray, factors: np.ndarray) -> None:
-        """Become the mixture with these parameters.
+        """Change the weights of this layer to the given parameters of a mixture.
 
         Args:
-            weights: `[components]`, positive.
-            means: `[components, latent]`.
-            factors: `[components, latent, latent]`, upper triangular with a positive diagonal:
-                `precision = factor factor^T`, as scikit-learn's `precisions_cholesky_`.
+            weights: The probability of each component, `[components]`, positive.
+            means: The mean of each component, `[components, latent]`.
+            factors: Factors of the precision matrices, `precision = factor factor^T`, as in
+                scikit-learn's `precisions_cholesky_`: `[components, latent, latent]`, upper
+                triangular with a positive diagonal.
         """
         self.logits.assign(np.log(weights))
         self.means.assign(means)
@@ -193,10 +197,10 @@ class Mixture(Prior):
 
 
 class Vamp(Prior):
-    """The mixture, in equal parts, of the posteriors of learned pseudo-inputs.
+    """A mixture, with equal weights, of the posteriors q(z|x) of learned pseudo-inputs.
 
-    Tomczak & Welling (2018), Equation 9. The pseudo-inputs start as training images, and are kept
-    within [0, 1].
+    Tomczak & Welling (2018), Equation 9. The pseudo-inputs start as training images, and are
+    clipped to [0, 1].
     """
 
     def make_weights(

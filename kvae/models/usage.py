@@ -1,4 +1,4 @@
-"""How much a model uses each of its latent dimensions."""
+"""Measures of how much a model uses each of its latent dimensions."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,24 +7,27 @@ from tensorflow_probability import distributions as tfd
 from kvae.models.estimates import mean, stddev
 
 ACTIVE_VARIANCE = 0.01
+"""A dimension is active if the variance of its posterior mean over the data is above this."""
 
 
 def active_units(posterior_means: np.ndarray) -> int:
-    """Number of latent dimensions whose posterior mean changes with the image.
+    """The number of latent dimensions whose posterior mean changes with the image.
 
-    Burda et al. (2016), Section 5: those where its variance over the data is above 0.01.
+    Burda et al. (2016), Section 5: a dimension is active if the variance of its posterior mean over
+    the data is above 0.01.
 
     Args:
-        posterior_means: `[count, latent]`.
+        posterior_means: The mean of q(z|x) of each image, `[count, latent]`.
     """
     return int(np.sum(np.var(posterior_means, axis=0) > ACTIVE_VARIANCE))
 
 
 def kl_per_dimension(posterior: tfd.Distribution, prior: tfd.Distribution) -> tf.Tensor:
-    """KL of each latent dimension, `[batch, latent]`, in nats.
+    """The KL of each latent dimension, `[batch, latent]`, in nats.
 
-    That of Gaussians with the same means and variances: exact where both have independent Gaussian
-    dimensions, and otherwise a measure of use whose sum is not the KL.
+    Posterior and prior are replaced by Gaussians with the same means and variances. If both have
+    independent Gaussian dimensions, this is exact. Otherwise it only measures how much a dimension
+    is used, and the sum over dimensions is not the KL.
 
     Args:
         posterior: q(z|x), batch shape `[batch]`, event shape `[latent]`.

@@ -1,4 +1,4 @@
-"""A model's weights, into checkpoints and out of them."""
+"""A model's weights, and how they are restored from checkpoints."""
 
 import glob
 import os
@@ -14,7 +14,11 @@ from kvae.io.reading import open_regular, read_text
 
 
 def variables(model: keras.Model) -> list[tf.Variable]:
-    """The model's weights as TensorFlow's own variables, in the order of construction."""
+    """A model's weights as TensorFlow's own variables, in the order in which they were made.
+
+    Args:
+        model: A model of Keras.
+    """
     return [weight.value for weight in model.weights]
 
 
@@ -22,11 +26,11 @@ def restore(model: keras.Model, checkpoint: Path) -> None:
     """Give a model the values of a TensorFlow checkpoint that holds `variables` as `weights`.
 
     Args:
-        model: Its weights are changed in place, all of them or none.
+        model: The model, whose weights are changed in place: all of them, or none after an error.
         checkpoint: Path of the checkpoint's files without `.index`.
 
     Raises:
-        KvaeError: the checkpoint is missing, damaged, or of another model.
+        KvaeError: The checkpoint is missing, damaged, or of another model.
     """
     weights = variables(model)
     names = [f"weights/{index}/.ATTRIBUTES/VARIABLE_VALUE" for index in range(len(weights))]
@@ -34,7 +38,7 @@ def restore(model: keras.Model, checkpoint: Path) -> None:
         check_files(checkpoint)
         reader = tf.train.load_checkpoint(str(checkpoint))
         shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-        # All of this before TensorFlow takes memory for what the index says.
+        # The index is checked first, because TensorFlow allocates as much memory as it says.
         for name, weight in zip(names, weights, strict=True):
             if name not in shapes:
                 raise ValueError(f"there are {len(weights)} in such a model, and {name} is missing")
@@ -59,16 +63,29 @@ def restore(model: keras.Model, checkpoint: Path) -> None:
 
 
 def check_files(checkpoint: Path) -> None:
-    """Refuse what TensorFlow would wait for without an end, or read without one."""
+    """Refuse a checkpoint whose files are not regular files.
+
+    TensorFlow would wait for ever for the data of a pipe, or read a device without an end.
+
+    Args:
+        checkpoint: Path of the checkpoint's files without `.index`.
+
+    Raises:
+        KvaeError: A file is not a regular file, or cannot be opened.
+    """
     for path in checkpoint.parent.glob(f"{glob.escape(checkpoint.name)}.*"):
         open_regular(path).close()
 
 
 def check_list(folder: Path) -> None:
-    """Refuse TensorFlow's list of the checkpoints in a folder where it names others.
+    """Refuse TensorFlow's list of the checkpoints in a folder if it is wrong.
+
+    Args:
+        folder: The folder of the checkpoints. The list is its file `checkpoint`, if there is one.
 
     Raises:
-        KvaeError: it is damaged, leads elsewhere, or the newest is gone.
+        KvaeError: The list is damaged, names checkpoints outside the folder, or names a newest
+            checkpoint that does not exist.
     """
     path = folder / "checkpoint"
     if not os.path.lexists(path):

@@ -1,1 +1,1 @@
-"""Networks: features from images, and features from latents."""
+"""Networks that compute features from images or from latents."""

@@ -11,13 +11,13 @@ from kvae.models.initialization import Initialization
 class MLP(keras.layers.Layer):
     """Dense layers in a chain, each followed by dropout in training.
 
-    Maps `[batch, ...]` to features `[batch, units]`.
+    It maps images or latents, `[batch, ...]`, to features `[batch, units]`.
 
     Args:
-        units: Units of each layer, in order.
+        units: The number of units of each layer, in order.
         activation: Activation of each layer; a name of `keras.activations`.
         dropout: Share of units that are dropped in training (Srivastava et al., 2014).
-        initialization: Of the weights.
+        initialization: Makes the initial weights.
         jit: Whether training is compiled with XLA.
     """
 
@@ -36,12 +36,17 @@ class MLP(keras.layers.Layer):
         self.hidden = [initialization.dense(count, activation=activation) for count in units]
 
     def call(self, inputs: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
-        """The features of images or latents; with a seed, int32 `[2]`, units are dropped."""
+        """The features of images or latents, `[batch, units]`.
+
+        Args:
+            inputs: Images or latents, `[batch, ...]`.
+            dropout_seed: int32 `[2]`; decides which units are dropped. None drops no unit.
+        """
         features = self.flatten(inputs)
         for index, layer in enumerate(self.hidden):
             features = layer(features)
             if dropout_seed is not None and self.dropout:
-                # Keras's own layer has a state, which a resumed run would have to restore.
+                # Keras's own layer keeps a state, which a resumed run would have to restore.
                 seed = tf.random.experimental.stateless_fold_in(dropout_seed, index)
                 uniform = random_numbers.uniform(tf.shape(features), seed, self.generator)
                 kept = features * (1 / (1 - self.dropout))

@@ -1,7 +1,7 @@
 """Variational autoencoders with one vector of latents (Kingma & Welling, 2014).
 
 A VAE is three distributions and a bound: the posterior q(z|x), the likelihood p(x|z), the prior
-p(z), and the ELBO or a tighter bound that joins them.
+p(z), and the ELBO or a tighter bound that is computed from them.
 """
 
 from kvae.config import Family

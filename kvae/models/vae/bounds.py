@@ -15,7 +15,7 @@ Decode = Callable[[tf.Tensor], tfd.Distribution]
 
 
 class Terms(NamedTuple):
-    """What a model says of each image of a batch, in nats; each is `[batch]`.
+    """The objective and the parts of the ELBO of each image, each `[batch]`, in nats.
 
     Attributes:
         objective: What training maximises.
@@ -32,13 +32,13 @@ class Terms(NamedTuple):
 
 @dataclass(frozen=True)
 class Weighting:
-    """How an objective differs from the bound that it is made of.
+    """How an objective differs from the bound that it is derived from.
 
     Attributes:
-        beta: Weight of the KL (Higgins et al., 2017); the objective is a bound only with 1.
-        free_bits: Nats of each latent dimension's KL that cost nothing (Kingma et al., 2016); the
-            objective is a bound only with 0.
-        samples: Samples of z an image.
+        beta: Weight of the KL (Higgins et al., 2017). The objective is a bound only with 1.
+        free_bits: Nats of each latent dimension's KL that are not penalised (Kingma et al., 2016).
+            The objective is a bound only with 0.
+        samples: The number of samples of z for each image.
         doubly_reparameterized: Whether the encoder's gradient is that of Tucker et al. (2019).
     """
 
@@ -60,17 +60,17 @@ def elbo(
     seed: tf.Tensor,
     weighting: Weighting = PLAIN,
 ) -> Terms:
-    """The evidence lower bound by one reparameterised sample of z an image.
+    """The evidence lower bound, estimated from one reparameterised sample of z for each image.
 
-    Kingma & Welling (2014), Equations 8 and 10, and 7 where the KL has no closed form.
+    Kingma & Welling (2014), Equations 8 and 10; Equation 7 where the KL has no closed form.
 
     Args:
         posterior: q(z|x), batch shape `[batch]`, event shape `[latent]`.
         decode: From latents `[batch, latent]` to p(x|z).
         prior: p(z), event shape `[latent]`.
         images: float32 `[batch, height, width, channels]`.
-        seed: int32 `[2]`.
-        weighting: `beta` and `free_bits` of the objective.
+        seed: int32 `[2]`; decides the samples.
+        weighting: How the objective differs from the ELBO; only `beta` and `free_bits` matter.
     """
     latents, log_q = sample_and_log_prob(posterior, seed)
     reconstruction = decode(latents).log_prob(images)
@@ -82,10 +82,11 @@ def elbo(
 def _floored(
     posterior: tfd.Distribution, prior: tfd.Distribution, kl: tf.Tensor, free: float
 ) -> tf.Tensor:
-    """The KL, of which no less than `free` nats a dimension are counted on average over the batch.
+    """The KL with free bits: at least `free` nats are counted for each latent dimension.
 
-    Kingma et al. (2016), Equation 15. Each dimension is a group of its own where the distributions
-    have independent dimensions; otherwise all dimensions are one group.
+    Kingma et al. (2016), Equation 15. If both distributions have independent dimensions, each
+    dimension is a group; otherwise all dimensions together are one group. For a group whose KL,
+    averaged over the batch, is below its free nats, the free nats are counted instead.
     """
     if all(isinstance(each, tfd.Independent) for each in (posterior, prior)):
         groups = tfd.kl_divergence(posterior.distribution, prior.distribution)
@@ -93,7 +94,7 @@ def _floored(
     else:
         groups = kl[:, None]
         floor = free * posterior.event_shape[0]
-    # A group has the KL's own gradient where its mean is above the floor, elsewhere none.
+    # A group above the floor keeps the gradient of its KL. A group below has no gradient.
     return tf.reduce_sum(tf.where(tf.reduce_mean(groups, axis=0) > floor, groups, floor), axis=1)
 
 
@@ -108,20 +109,21 @@ def iwae(
     """The importance-weighted bound (Burda et al., 2016, Equation 8).
 
     With `doubly_reparameterized` the gradient with respect to the encoder's weights is that of
-    Tucker et al. (2019), Equation 8: the same in expectation, with less noise near the true
-    posterior.
+    Tucker et al. (2019), Equation 8. It is the same in expectation, with less variance where q(z|x)
+    is near the true posterior.
 
     Args:
         posterior: q(z|x), batch shape `[batch]`, event shape `[latent]`.
         decode: From latents `[batch, latent]` to p(x|z).
         prior: p(z), event shape `[latent]`.
         images: float32 `[batch, height, width, channels]`.
-        seed: int32 `[2]`.
-        weighting: `beta`, `samples` and `doubly_reparameterized` of the objective.
+        seed: int32 `[2]`; decides the samples.
+        weighting: How the objective differs from the bound; only `beta`, `samples` and
+            `doubly_reparameterized` matter.
 
     Raises:
-        NotImplementedError: The doubly reparameterised gradient is asked of a posterior whose
-            parameters cannot be changed.
+        NotImplementedError: The doubly reparameterised gradient needs a posterior with the method
+            `with_parameters`.
     """
     samples, factors = weighting.samples, list[tf.Tensor]()
     latents, log_q = sample_and_log_prob(posterior, seed, (samples,))
@@ -134,16 +136,17 @@ def iwae(
 
         latents = path(latents)
         log_q = detached(posterior).log_prob(latents)
-    likelihood = _likelihood(decode, latents, images)
+    log_likelihood = _log_likelihood(decode, latents, images)
     kl = log_q - prior.log_prob(latents)
-    weights = likelihood - weighting.beta * kl
-    # The pathwise gradient of each sample is weighted by w (1 - beta (1 - w)), with w its
-    # normalised importance weight: w^2 where beta is 1. This is their Equation 6 for q^beta, in
-    # which the score function's part takes beta (w - w^2) away from w.
-    normalized = tf.stop_gradient(tf.nn.softmax(weights, axis=0))
+    log_weight = log_likelihood - weighting.beta * kl
+    # Let w be the normalised importance weight of a sample. The bound gives the gradient along the
+    # sample the factor w. The doubly reparameterised gradient has w (1 - beta (1 - w)), which is
+    # w^2 where beta is 1: it is Equation 6 of Tucker et al. for q^beta, whose score function term
+    # subtracts beta (w - w^2) from w.
+    normalized = tf.stop_gradient(tf.nn.softmax(log_weight, axis=0))
     factors.append(1.0 - weighting.beta * (1.0 - normalized))
-    means = [tf.reduce_mean(each, axis=0) for each in (likelihood - kl, likelihood, kl)]
-    return Terms(tf.reduce_logsumexp(weights, axis=0) - math.log(samples), *means)
+    means = [tf.reduce_mean(each, axis=0) for each in (log_likelihood - kl, log_likelihood, kl)]
+    return Terms(tf.reduce_logsumexp(log_weight, axis=0) - math.log(samples), *means)
 
 
 def log_weights(
@@ -156,25 +159,25 @@ def log_weights(
 ) -> tf.Tensor:
     """Log importance weights, log p(x|z) + log p(z) - log q(z|x), of samples of z.
 
-    Burda et al. (2016), Equation 8: the log of the mean weight is a lower bound on log p(x) in
-    expectation, the tighter the more samples; its limit is log p(x).
+    Burda et al. (2016), Equation 8: the expectation of the log of the mean weight is a lower bound
+    on log p(x). With more samples the bound is tighter, and its limit is log p(x).
 
     Args:
         posterior: q(z|x), batch shape `[batch]`, event shape `[latent]`.
         decode: From latents `[batch, latent]` to p(x|z).
         prior: p(z), event shape `[latent]`.
         images: float32 `[batch, height, width, channels]`.
-        samples: Samples of z an image.
-        seed: int32 `[2]`.
+        samples: The number of samples of z for each image.
+        seed: int32 `[2]`; decides the samples.
 
     Returns:
         `[samples, batch]`, in nats.
     """
     latents, log_q = posterior.experimental_sample_and_log_prob(samples, seed=seed)
-    return _likelihood(decode, latents, images) + prior.log_prob(latents) - log_q
+    return _log_likelihood(decode, latents, images) + prior.log_prob(latents) - log_q
 
 
-def _likelihood(decode: Decode, latents: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+def _log_likelihood(decode: Decode, latents: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
     """log p(x|z), `[samples, batch]`, of latents `[samples, batch, latent]`."""
     samples = latents.shape[0]
     flat = tf.reshape(latents, (-1, latents.shape[-1]))

@@ -14,7 +14,7 @@ FREE_MEANS = ("normal", "normal-shared", "discretized-logistic")
 """Likelihoods whose mean may be any number; the mean of the others is always within [0, 1]."""
 ACTIVATIONS = ("tanh", "relu", "gelu", "silu")
 MOST_LAYERS = 100
-"""Of hidden layers, and of layers of a flow: more of them take hours to compile."""
+"""The largest number of hidden layers, and of flows: more would take hours to compile."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class ModelConfig:
     Attributes:
         image_shape: Height, width, channels.
         latent: Number of latent dimensions.
-        hidden: Units of the encoder's hidden layers in order; the decoder mirrors them.
+        hidden: Units of the encoder's hidden layers in order; the decoder has them in reverse.
         likelihood: A name in `kvae.registry.LIKELIHOODS`.
         mean_activation: The function that a Gaussian's mean passes through: `sigmoid` keeps it in
             [0, 1], `linear` leaves it unconstrained.
-        initial_stddev: Standard deviation of the Gaussian that weights and biases start from; None
-            is Keras's default (Glorot & Bengio, 2010; biases zero).
+        initial_stddev: Weights and biases start from a Gaussian with this standard deviation. None
+            is Keras's default: uniform weights (Glorot & Bengio, 2010), and biases of zero.
         activation: Activation of the hidden layers; a name of `keras.activations`.
         dropout: Share of hidden units that are dropped in training (Srivastava et al., 2014).
         posterior: A name in `kvae.registry.POSTERIORS`.
@@ -50,7 +50,9 @@ class ModelConfig:
         help="The function that the mean of a normal likelihood passes through.",
     )
     initial_stddev: float | None = None
-    activation: str = option("tanh", choices=ACTIVATIONS, help="Of the hidden layers.")
+    activation: str = option(
+        "tanh", choices=ACTIVATIONS, help="Activation function of the hidden layers."
+    )
     dropout: float = option(
         0.0, least=0, below=1, help="Share of hidden units that are dropped in training."
     )
@@ -96,12 +98,12 @@ class ModelConfig:
 
     @property
     def label(self) -> str:
-        """What names of runs end with."""
+        """The end of the names of runs, such as `z5`."""
         return f"z{self.latent}"
 
     @property
     def summary(self) -> str:
-        """The networks and distributions in half a line."""
+        """The networks and distributions in a few words."""
         height, width, channels = self.image_shape
         pixels = f"{height}x{width}" + (f"x{channels}" if channels > 1 else "")
         hidden = "".join(f" - {units}" for units in self.hidden)
@@ -115,41 +117,52 @@ class ObjectiveConfig:
     """What training maximises.
 
     Attributes:
-        estimator: What training follows the gradient of; a name in `kvae.registry.ESTIMATORS`.
+        estimator: The gradient that training follows; a name in `kvae.registry.ESTIMATORS`.
         bound: The bound that `aevb` maximises; a name in `kvae.registry.BOUNDS`.
-        importance_samples: Samples of z an image for the `iwae` bound.
-        doubly_reparameterized: Whether its gradient is that of Tucker et al. (2019).
-        beta: Weight of the KL in what is maximised (Higgins et al., 2017). The ELBO that is
-            reported always has weight 1.
-        kl_warmup: Epochs in which that weight rises from zero (Sønderby et al., 2016).
-        free_bits: Nats of each latent dimension's KL that cost nothing (Kingma et al., 2016).
-        input_noise: Standard deviation of Gaussian noise on what the encoder sees in training.
+        importance_samples: Samples of z for each image, for the `iwae` bound.
+        doubly_reparameterized: Whether the gradient of the `iwae` bound with respect to the
+            encoder's weights is that of Tucker et al. (2019).
+        beta: Weight of the KL in the objective (Higgins et al., 2017). The reported ELBO always has
+            weight 1.
+        kl_warmup: Epochs in which the weight of the KL rises from zero (Sønderby et al., 2016).
+        free_bits: Nats of each latent dimension's KL that are not penalised (Kingma et al., 2016).
+        input_noise: Standard deviation of the Gaussian noise that is added to the encoder's inputs
+            in training.
         weight_prior: Precision of the prior N(0, I / precision) on the decoder's weights, whose log
-            density is added to what is maximised (Kingma & Welling, 2014, have 1); 0 is none.
+            density is added to the objective. Kingma & Welling (2014) have 1; 0 is no prior.
     """
 
     estimator: str = option(
-        "aevb", choices=registry.ESTIMATORS, help="What training follows the gradient of."
+        "aevb", choices=registry.ESTIMATORS, help="The gradient that training follows."
     )
     bound: str = option("elbo", choices=registry.BOUNDS, help="The bound that is maximised.")
     importance_samples: int = option(
-        1, least=1, needs=("bound=iwae",), help="Samples of z an image."
+        1, least=1, needs=("bound=iwae",), help="Samples of z for each image."
     )
     doubly_reparameterized: bool = option(
-        False, needs=("bound=iwae",), help="The encoder's gradient by Tucker et al. (2019)."
+        False,
+        needs=("bound=iwae",),
+        help="Use the encoder's gradient of Tucker et al. (2019), which has less variance.",
     )
-    beta: float = option(1.0, least=0, help="Weight of the KL in what is maximised.")
+    beta: float = option(1.0, least=0, help="Weight of the KL in the objective.")
     kl_warmup: int = option(
-        0, least=0, metavar="EPOCHS", help="Epochs in which that weight rises from zero."
+        0,
+        least=0,
+        metavar="EPOCHS",
+        help="Epochs in which the weight of the KL rises from zero.",
     )
     free_bits: float = option(
-        0.0, least=0, metavar="NATS", help="Nats of each latent dimension's KL that cost nothing."
+        0.0,
+        least=0,
+        metavar="NATS",
+        help="Nats of each latent dimension's KL that are not penalised.",
     )
     input_noise: float = option(
         0.0,
         least=0,
         metavar="STDDEV",
-        help="Gaussian noise on what the encoder sees in training.",
+        help="Standard deviation of the Gaussian noise that is added to the encoder's inputs in "
+        "training.",
     )
     weight_prior: float = 0.0
 
@@ -173,20 +186,28 @@ class ObjectiveConfig:
 
     @property
     def copies(self) -> int:
-        """How many copies of each image a step decodes."""
+        """How many samples of z a step decodes for each image."""
         return self.importance_samples
 
     @property
     def summary(self) -> str:
-        """The name of what is maximised once the weight of the KL does not change any more."""
+        """The objective after the KL's warm-up, in a few words."""
         return self.name_in(self.kl_warmup + 1)
 
     def beta_in(self, epoch: int) -> float:
-        """The KL's weight in an epoch, counted from 1."""
+        """The weight of the KL in an epoch.
+
+        Args:
+            epoch: Number of the epoch, from 1.
+        """
         return self.beta * min(1.0, epoch / (self.kl_warmup + 1))
 
     def name_in(self, epoch: int) -> str:
-        """The name of what is maximised in an epoch: a bound, and what it is changed by."""
+        """The name of the objective in an epoch: the bound, and how the objective differs from it.
+
+        Args:
+            epoch: Number of the epoch, from 1.
+        """
         if self.estimator != "aevb":
             return self.estimator
         name = f"iwae-{self.importance_samples}" if self.bound == "iwae" else self.bound
@@ -196,10 +217,13 @@ class ObjectiveConfig:
 
 
 def check_together(config: Config) -> None:
-    """Refuse options of different parts that do not go together.
+    """Refuse options of different parts of a configuration that do not go together.
+
+    Args:
+        config: The configuration of a VAE.
 
     Raises:
-        UsageError: Two of them do not.
+        UsageError: Two options do not go together.
     """
     data, model, objective = config.data, config.model, config.objective
     require(
@@ -218,15 +242,18 @@ def check_together(config: Config) -> None:
 
 
 def adjust(own: dict[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe's options without those that make no sense beside the chosen ones.
+    """Adjust a recipe's options to those that a person chose.
 
     Args:
-        own: The recipe's.
-        chosen: Given in their place.
+        own: The recipe's options, by name.
+        chosen: The options that a person chose, by name.
+
+    Returns:
+        The recipe's options without those that the chosen options do not go together with.
     """
     adjusted, dropped = dict(own), set[str]()
     if chosen.get("binarize", "none") != "none":
-        # A Bernoulli is for black and white pixels, whatever the recipe has for grey ones.
+        # Black and white pixels need a Bernoulli likelihood; the recipe's may be for grey ones.
         adjusted["likelihood"] = "bernoulli"
     if chosen.get("estimator", "aevb") != "aevb":
         dropped |= {"bound", "importance_samples", "doubly_reparameterized", "input_noise"}
@@ -238,11 +265,11 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def reasons(config: Config, facts: Facts, given: Collection[str]) -> list[str]:
-    """Sentences on what was chosen because of the images.
+    """Sentences that explain which options were chosen because of the images.
 
     Args:
-        config: What was chosen.
-        facts: What the recipe knew of the images.
+        config: The configuration.
+        facts: What the recipe knew about the images.
         given: Names of the options that a person gave.
     """
     if "likelihood" in given or recipes.is_known(facts.name):

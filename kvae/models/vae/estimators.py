@@ -1,7 +1,7 @@
-"""Estimators of the gradient that training follows, as functions of model, images and seed.
+"""Estimators of the gradient that training follows.
 
-Each returns `Terms` whose `objective` has that gradient. Their `elbo`, `reconstruction` and `kl`
-are those of the plain ELBO, whatever is maximised.
+Each is a function that returns `Terms`. Training follows the gradient of their `objective`. Their
+`elbo`, `reconstruction` and `kl` are those of the plain ELBO, whatever the objective is.
 """
 
 import tensorflow as tf
@@ -19,25 +19,25 @@ def aevb(model: VAE, images: tf.Tensor, seed: tf.Tensor, weighting: Weighting) -
     Args:
         model: A VAE.
         images: float32 `[batch, height, width, channels]`.
-        seed: int32 `[2]`.
+        seed: int32 `[2]`; decides all random numbers.
         weighting: How the objective differs from the bound.
     """
     return model.terms(images, seed, weighting)
 
 
 def wake_sleep(model: VAE, images: tf.Tensor, seed: tf.Tensor, weighting: Weighting) -> Terms:
-    """The wake-sleep algorithm (Hinton et al., 1995), which maximises no one bound.
+    """The wake-sleep algorithm (Hinton et al., 1995), whose objective is not a single bound.
 
-    In the wake phase decoder and prior maximise log p(x, z) at a sample z of q(z|x). In the sleep
-    phase the encoder maximises log q(z|x) of images x that the decoder samples from z of the prior.
-    No gradient of one phase reaches the weights of the other, except with a prior that uses the
-    encoder (`vamp`).
+    In the wake phase, decoder and prior maximise log p(x, z) at a sample z from q(z|x). In the
+    sleep phase, the encoder maximises log q(z|x), where z is a sample from the prior and x is an
+    image that the decoder samples given z. No gradient of one phase reaches the weights of the
+    other, except with a prior that uses the encoder (`vamp`).
 
     Args:
         model: A VAE.
         images: float32 `[batch, height, width, channels]`.
-        seed: int32 `[2]`.
-        weighting: Is not used: the objective has no variants.
+        seed: int32 `[2]`; decides all random numbers.
+        weighting: It is not used: this objective has no variants.
     """
     wake_seed, dream_seed, pixel_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
     prior, posterior = model.prior.distribution(), model.encode(images)

@@ -25,10 +25,10 @@ class VAE(Model):
     """A variational autoencoder (Kingma & Welling, 2014).
 
     Args:
-        encoder: From images to q(z|x).
-        decoder: From latents to p(x|z).
-        prior: Its `distribution()` is p(z).
-        config: The configuration that it is built from, which is saved along with it.
+        encoder: The network from images to q(z|x).
+        decoder: The network from latents to p(x|z).
+        prior: The layer whose `distribution()` is p(z).
+        config: The configuration that the model is built from; it is saved with the model.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class VAE(Model):
         self.encoder = encoder
         self.decoder = decoder
         self.prior = prior
-        # Keras makes weights in the first call; after this one they are there.
+        # Keras makes the weights of a network when it is called for the first time.
         self.reconstruct(tf.zeros((1, *config.model.image_shape)))
         self.built = True
 
@@ -53,9 +53,10 @@ class VAE(Model):
 
         Args:
             images: float32 `[batch, height, width, channels]` in [0, 1].
-            seed: int32 `[2]`.
-            weighting: In training, how the objective differs from the configuration's bound; input
-                noise and dropout are applied. Without it the objective is the ELBO.
+            seed: int32 `[2]`; decides all random numbers.
+            weighting: How the objective differs from the configuration's bound. If it is given, the
+                model is in training: input noise and dropout are applied. Without it the objective
+                is the ELBO.
         """
         prior = self.prior.distribution()
         if weighting is None:
@@ -78,15 +79,23 @@ class VAE(Model):
         return bound(posterior, decode, prior, images, seed, weighting)
 
     def encode(self, images: tf.Tensor) -> tfd.Distribution:
-        """q(z|x) of float images `[batch, height, width, channels]` in [0, 1]."""
+        """q(z|x): batch shape `[batch]`, event shape `[latent]`.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1].
+        """
         return self.encoder(images)
 
     def decode(self, latents: tf.Tensor) -> tfd.Distribution:
-        """p(x|z) of latents `[batch, latent]`."""
+        """p(x|z): batch shape `[batch]`, event shape `[height, width, channels]`.
+
+        Args:
+            latents: float32 `[batch, latent]`.
+        """
         return self.decoder(latents)
 
     def mean_images(self, latents: tf.Tensor) -> tf.Tensor:
-        """Means of p(x|z), float32 `[batch, height, width, channels]`, clipped to [0, 1].
+        """The means of p(x|z), clipped to [0, 1]: float32 `[batch, height, width, channels]`.
 
         Args:
             latents: float32 `[batch, latent]`.
@@ -94,18 +103,26 @@ class VAE(Model):
         return tf.clip_by_value(mean(self.decode(latents)), 0.0, 1.0)
 
     def embed(self, images: tf.Tensor) -> tf.Tensor:
-        """The mean of q(z|x) of float images: float32 `[batch, latent]`."""
+        """The mean of q(z|x): float32 `[batch, latent]`.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1].
+        """
         return mean(self.encode(images))
 
     def reconstruct(self, images: tf.Tensor) -> tf.Tensor:
-        """Images decoded from the mean of q(z|x): float32, the shape of `images`, in [0, 1]."""
+        """Images decoded from the mean of q(z|x): float32, the shape of `images`, in [0, 1].
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1].
+        """
         return self.mean_images(self.embed(images))
 
     def sample(self, count: int | tf.Tensor, seed: int | tf.Tensor = 0) -> tf.Tensor:
-        """Means of p(x|z) for `count` samples of z from the prior.
+        """New images: the means of p(x|z) for samples of z from the prior.
 
         Args:
-            count: How many.
+            count: The number of images.
             seed: An integer or int32 `[2]`; the same seed gives the same images.
 
         Returns:
@@ -114,26 +131,31 @@ class VAE(Model):
         return self.mean_images(self.prior.distribution().sample(count, seed=seed_pair(seed)))
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        """The images decoded from the mean of q(z|x)."""
+        """Reconstruct images; Keras calls this for `model(images)`.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1].
+        """
         return self.reconstruct(images)
 
     @property
     def has_quick_posterior(self) -> bool:
-        """Whether log q(z|x) of any z takes one pass through the networks, not one a dimension."""
+        """Whether log q(z|x) at any z takes one pass through the networks, rather than one pass for
+        each dimension."""
         return self.encoder.posterior.has_quick_log_prob
 
     @property
     def measure(self) -> str:
-        """What the bound is of: a `density`, or the probability of `binary` pixels or of 256 grey
-        `levels`."""
+        """What the bound bounds: `density` is a density over [0, 1], `binary` is the probability of
+        black and white pixels, and `levels` is the probability of 256 grey levels."""
         return self.decoder.likelihood.measure
 
     def statistics(self, images: tf.Tensor, seed: tf.Tensor) -> Statistics:
-        """ELBO, its parts, latent means and the KL of each dimension.
+        """The ELBO and its parts, the mean of q(z|x), and the KL of each dimension.
 
         Args:
             images: float32 `[batch, height, width, channels]` as the model sees them.
-            seed: int32 `[2]`.
+            seed: int32 `[2]`; decides the samples.
         """
         terms, posterior = self.terms(images, seed), self.encode(images)
         kl = usage.kl_per_dimension(posterior, self.prior.distribution())
@@ -144,7 +166,11 @@ class VAE(Model):
         )
 
     def scalars(self, embeddings: np.ndarray) -> Mapping[str, float | int]:
-        """The number of active units, from latent means `[count, latent]`."""
+        """The number of active units, by name.
+
+        Args:
+            embeddings: The mean of q(z|x) of each image, `[count, latent]`.
+        """
         return {"active_units": usage.active_units(embeddings)}
 
     def log_weights(self, images: tf.Tensor) -> Callable[[int, tf.Tensor], tf.Tensor]:
@@ -154,8 +180,8 @@ class VAE(Model):
             images: float32 `[batch, height, width, channels]` as the model sees them.
 
         Returns:
-            A function from a number of samples and a seed, int32 `[2]`, to `[samples, batch]`, in
-            nats.
+            A function from a number of samples and a seed, int32 `[2]`, to log weights
+            `[samples, batch]`, in nats.
         """
         posterior, prior = self.encode(images), self.prior.distribution()
 
@@ -165,10 +191,10 @@ class VAE(Model):
         return sample
 
     def plan(self, dataset: Dataset, new_optimizer: NewOptimizer) -> Plan:
-        """How the model is trained: by the gradient of the configuration's objective.
+        """A new plan, which follows the gradient of the configuration's objective.
 
         Args:
-            dataset: What it is to be trained and validated on.
+            dataset: The images that the model will be trained and validated on.
             new_optimizer: Makes the configuration's optimizer for some weights.
         """
         from kvae.models.vae.plan import VariationalPlan
@@ -177,12 +203,12 @@ class VAE(Model):
 
 
 def build(config: Config, images: np.ndarray | None = None) -> VAE:
-    """A new VAE with the initial weights that the configuration's seed decides.
+    """Build a new VAE, with the initial weights that the configuration's seed decides.
 
     Args:
         config: The configuration of a VAE.
-        images: Training images, uint8 `[count, height, width, channels]`, for a prior that starts
-            from some of them.
+        images: Training images, uint8 `[count, height, width, channels]`, for a prior whose initial
+            weights come from some of them; None where the weights are about to be restored.
 
     Raises:
         UsageError: The `vamp` prior has more components than there are images.

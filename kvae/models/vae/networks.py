@@ -11,9 +11,9 @@ from kvae.models.vae.config import ModelConfig
 
 
 class Encoder(keras.Model):
-    """q(z|x): a network, then the posterior's linear heads.
+    """q(z|x): a network that computes features of images, then the posterior.
 
-    Maps float images `[batch, height, width, channels]` to a distribution with batch shape
+    It maps float32 images, `[batch, height, width, channels]`, to a distribution with batch shape
     `[batch]` and event shape `[latent]`.
 
     Args:
@@ -30,15 +30,20 @@ class Encoder(keras.Model):
         self.posterior = posterior(config, initialization)
 
     def call(self, images: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tfd.Distribution:
-        """q(z|x); with a seed, int32 `[2]`, hidden units are dropped."""
+        """q(z|x): batch shape `[batch]`, event shape `[latent]`.
+
+        Args:
+            images: float32 `[batch, height, width, channels]`.
+            dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
+        """
         return self.posterior(self.network(images, dropout_seed))
 
 
 class Decoder(keras.Model):
-    """p(x|z): the encoder's network mirrored, then the likelihood's heads.
+    """p(x|z): a network with the encoder's layers in reverse, then the likelihood.
 
-    Maps latents `[batch, latent]` to a distribution with batch shape `[batch]` and event shape
-    `[height, width, channels]`.
+    It maps float32 latents, `[batch, latent]`, to a distribution with batch shape `[batch]` and
+    event shape `[height, width, channels]`.
 
     Args:
         config: The model's configuration.
@@ -55,5 +60,10 @@ class Decoder(keras.Model):
         self.likelihood = likelihood(config.image_shape, config.mean_activation, initialization)
 
     def call(self, latents: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tfd.Distribution:
-        """p(x|z); with a seed, int32 `[2]`, hidden units are dropped."""
+        """p(x|z): batch shape `[batch]`, event shape `[height, width, channels]`.
+
+        Args:
+            latents: float32 `[batch, latent]`.
+            dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
+        """
         return self.likelihood(self.network(latents, dropout_seed))

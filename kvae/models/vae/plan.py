@@ -21,8 +21,8 @@ class VariationalPlan(Plan):
     """Maximises the objective of a VAE's configuration.
 
     Args:
-        model: Its weights are changed in place.
-        dataset: What it is trained and validated on.
+        model: The VAE, whose weights are changed in place.
+        dataset: The images that it is trained and validated on.
         new_optimizer: Makes the configuration's optimizer for some weights.
     """
 
@@ -40,15 +40,27 @@ class VariationalPlan(Plan):
         self._evaluator = Evaluator(model, model.config.training.seed, chunk)
 
     def settings(self, epoch: int) -> dict[str, float]:
-        """The KL's weight in an epoch."""
+        """The weight of the KL in an epoch, by name.
+
+        Args:
+            epoch: Number of the epoch, from 1.
+        """
         return {"beta": self._objective.beta_in(epoch)}
 
     def notes(self, epoch: int) -> dict[str, str]:
-        """The name of what is maximised in an epoch."""
+        """The name of the objective in an epoch, by the name of its column.
+
+        Args:
+            epoch: Number of the epoch, from 1.
+        """
         return {"objective": self._objective.name_in(epoch)}
 
     def validate(self, images: np.ndarray) -> Evaluation:
-        """ELBO, its parts and active units of uint8 images."""
+        """The ELBO and its parts, and the number of active units.
+
+        Args:
+            images: uint8 `[count, height, width, channels]`.
+        """
         return self._evaluator(images)
 
     def _loss(self, batch: Batch) -> tuple[tf.Tensor, Sums]:
@@ -68,13 +80,16 @@ class VariationalPlan(Plan):
 
 
 def batch_loss(model: "VAE", objective: tf.Tensor, batch: Batch, count: int) -> tf.Tensor:
-    """Minus the weighted mean of a batch's objective, and its share of the decoder's weight prior.
+    """The loss of a batch: minus the weighted mean of the objective, and of the weight prior.
+
+    The log density of the prior on the decoder's weights is divided by the number of training
+    images, because the loss is a mean over images.
 
     Args:
-        model: Its decoder has the weights; its configuration has `weight_prior`.
-        objective: What is maximised, in nats, of the batch's rows, `[rows]`.
-        batch: The images' weights, and the share of the whole batch that they are.
-        count: Number of training images, among which the prior's log density is divided.
+        model: The VAE, whose configuration has `weight_prior`.
+        objective: The objective of each image of the batch, `[rows]`, in nats.
+        batch: The batch that the images are of, or this device's rows of it.
+        count: Number of training images.
     """
     loss = -tf.reduce_sum(batch.weight * objective) / batch.total
     precision = model.config.objective.weight_prior
@@ -85,5 +100,9 @@ def batch_loss(model: "VAE", objective: tf.Tensor, batch: Batch, count: int) -> 
 
 
 def kernels(network: keras.Model) -> list[tf.Variable]:
-    """The weight matrices of a network."""
+    """The weight matrices of a network.
+
+    Args:
+        network: An encoder or a decoder.
+    """
     return [weight for weight in network.trainable_variables if len(weight.shape) == 2]

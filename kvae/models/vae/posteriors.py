@@ -1,6 +1,6 @@
-"""q(z|x): layers from the encoder's features to a distribution over latents.
+"""q(z|x): layers that map the encoder's features to a distribution over latents.
 
-What a posterior must offer is in `Posterior`, and what has a default. Adding one is a class here or
+`Posterior` says what a posterior must offer, and what has a default. Adding one is a class, here or
 in a file of its own, and a line in `kvae.registry.POSTERIORS`.
 """
 
@@ -23,19 +23,20 @@ class Posterior(keras.layers.Layer):
     """A map from features to q(z|x).
 
     A posterior must implement `call`, whose distribution must have reparameterised samples and
-    `log_prob`. Its mean and standard deviation are estimated from samples where it has no closed
-    form. A KL without a closed form is estimated from the sample that the ELBO takes.
+    `log_prob`. Its mean and standard deviation are estimated from samples where they have no closed
+    form. A KL without a closed form is estimated from the samples of z that the ELBO takes.
 
-    A distribution with a method `with_parameters`, as `DiagonalGaussian` has it, can do two things
-    more: the doubly reparameterised gradient, and training on several devices.
+    The doubly reparameterised gradient and training on several devices need a distribution with the
+    method `with_parameters`, such as `DiagonalGaussian`.
 
     Args:
         config: The model's configuration.
-        initialization: Of the weights.
+        initialization: Makes the initial weights.
     """
 
     has_quick_log_prob = True
-    """Whether the density of any latents takes one pass through the networks."""
+    """Whether `log_prob` of any latents takes one pass through the networks, rather than one pass
+    for each dimension."""
 
     def __init__(self, config: ModelConfig, initialization: Initialization) -> None:
         super().__init__()
@@ -44,13 +45,13 @@ class Posterior(keras.layers.Layer):
         """q(z|x), batch shape `[batch]`, event shape `[latent]`.
 
         Args:
-            features: `[batch, units]`.
+            features: The encoder's features, `[batch, units]`.
         """
         raise NotImplementedError
 
 
 class DiagonalGaussian(tfd.Independent):
-    """Independent Gaussian dimensions.
+    """A Gaussian with independent dimensions.
 
     Args:
         loc: Means, `[batch, latent]`.
@@ -61,15 +62,23 @@ class DiagonalGaussian(tfd.Independent):
         super().__init__(tfd.Normal(loc, scale), 1)
 
     def with_parameters(self, change: Change) -> "DiagonalGaussian":
-        """The Gaussian whose parameters are a function of this one's."""
+        """The Gaussian with the results of a function of each parameter in the parameter's place.
+
+        Args:
+            change: The function from a parameter to the one in its place.
+        """
         return DiagonalGaussian(change(self.distribution.loc), change(self.distribution.scale))
 
 
 class CholeskyGaussian(tfd.MultivariateNormalTriL):
-    """`tfd.MultivariateNormalTriL` with a KL to independent Gaussians in closed form."""
+    """`tfd.MultivariateNormalTriL` whose KL to independent Gaussians has a closed form."""
 
     def with_parameters(self, change: Change) -> "CholeskyGaussian":
-        """The Gaussian whose parameters are a function of this one's."""
+        """The Gaussian with the results of a function of each parameter in the parameter's place.
+
+        Args:
+            change: The function from a parameter to the one in its place.
+        """
         return CholeskyGaussian(*(change(self.parameters[name]) for name in ("loc", "scale_tril")))
 
 
@@ -87,7 +96,7 @@ def _kl(posterior: CholeskyGaussian, prior: tfd.Independent, name: str | None = 
 
 
 class DiagonalNormal(Posterior):
-    """A Gaussian with independent dimensions, from two linear heads: mean and log-variance.
+    """A Gaussian with independent dimensions; two dense layers give its means and log-variances.
 
     Kingma & Welling (2014), Appendix C.2.
     """
@@ -103,7 +112,7 @@ class DiagonalNormal(Posterior):
 
 
 class FullNormal(Posterior):
-    """A Gaussian with a full covariance, by its Cholesky factor.
+    """A Gaussian with a full covariance matrix, which is given by its Cholesky factor.
 
     Kingma & Welling (2019), Section 2.5.2.
     """
@@ -118,18 +127,19 @@ class FullNormal(Posterior):
 
     def call(self, features: tf.Tensor) -> tfd.Distribution:
         diagonal = tf.exp(self.log_diagonal(features))
-        # Each row is relative to its diagonal element: a change of scale keeps the correlations.
+        # The elements of a row are relative to its diagonal element, so that the scale of a
+        # dimension can change while its correlations stay the same.
         free = tfb.FillTriangular()(self.below(features))
         below = tf.linalg.set_diag(free / self.latent, tf.ones_like(diagonal))
         return CholeskyGaussian(self.mean(features), diagonal[..., None] * below)
 
 
 class InverseAutoregressive(DiagonalNormal):
-    """A diagonal Gaussian pushed through inverse autoregressive flows, with the encoder's features
-    as their context.
+    """A diagonal Gaussian pushed through inverse autoregressive flows.
 
-    Kingma et al. (2016), Section 3. A sample and its own log density are one pass through the
-    networks; the log density of any other point takes a pass for each dimension.
+    Kingma et al. (2016), Section 3. The encoder's features are the context of the flows. A sample
+    and its own log density take one pass through the networks; the log density of any other point
+    takes one pass for each dimension.
     """
 
     has_quick_log_prob = False
@@ -141,7 +151,7 @@ class InverseAutoregressive(DiagonalNormal):
         )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        # Keras builds the layers that a call uses, but does not look into a flow.
+        # Keras builds the layers that a call uses, but cannot see those that a flow uses.
         contexts = [network.context for network in self.flow.networks]
         for dense in (self.mean, self.log_variance, *contexts):
             dense.build(input_shape)
@@ -153,6 +163,9 @@ class InverseAutoregressive(DiagonalNormal):
 def detached(posterior: tfd.Distribution) -> tfd.Distribution:
     """The same distribution, with no gradient through its parameters.
 
+    Args:
+        posterior: q(z|x).
+
     Raises:
         NotImplementedError: The distribution has no `with_parameters`.
     """
@@ -162,12 +175,12 @@ def detached(posterior: tfd.Distribution) -> tfd.Distribution:
 def sample_and_log_prob(
     posterior: tfd.Distribution, seed: tf.Tensor, samples: tuple[int, ...] = ()
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Samples for each row of a batch that several devices may share, and their log densities.
+    """Samples of z and their log densities, the same for any number of devices.
 
     Args:
-        posterior: q(z|x) of this device's rows.
-        seed: int32 `[2]`.
-        samples: Shape of the samples of each row.
+        posterior: q(z|x) of the rows of a batch that this device has.
+        seed: int32 `[2]`; decides the samples of all rows of the batch.
+        samples: The shape of the samples of each row; `()` is one sample.
 
     Returns:
         Samples `[*samples, rows, latent]`, and log_q `[*samples, rows]`.
@@ -179,9 +192,9 @@ def sample_and_log_prob(
     replicas = random_numbers.replicas()
     if replicas == 1:
         return posterior.experimental_sample_and_log_prob(samples, seed=seed)
-    # Each device samples a batch of the whole size, of which it keeps the rows that are its own:
-    # so they are the same however many devices there are. Its own parameters stand in for those of
-    # the other rows, which it does not know and does not need.
+    # Each device takes samples for the whole batch, and keeps those of its own rows. That way a
+    # row's samples do not depend on the number of devices. The device does not know the parameters
+    # of the other rows and does not need their samples, so its own parameters take their place.
     base, onwards = unflowed(posterior)
     whole = _changed(base, lambda each: tf.concat([each] * replicas, axis=0))
     points, _ = whole.experimental_sample_and_log_prob(samples, seed=seed)

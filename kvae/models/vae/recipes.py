@@ -28,8 +28,9 @@ def _frey_like(train_images: int) -> dict[str, Any]:
 
 
 def _digits(train_images: int) -> dict[str, Any]:
-    # Done in seconds, and two latents that fill one picture. Grey levels as probabilities would
-    # blur it: a Gaussian of one scale puts more into the latents.
+    # This trains in seconds, and with two latents the whole latent space is one picture. Samples
+    # would be blurred with a Bernoulli of the grey levels. A Gaussian with one standard deviation
+    # for all pixels makes the model put more information into the latents.
     return {
         "latent": 2,
         "hidden": (256, 256),
@@ -43,9 +44,9 @@ def _digits(train_images: int) -> dict[str, Any]:
 def _paper(train_images: int) -> dict[str, Any]:
     return {
         "batch_size": 100,
-        # Their step sizes are 0.01, 0.02 and 0.1, chosen on the first few steps.
+        # The paper chose among 0.01, 0.02 and 0.1 by the first few steps of training.
         "learning_rate": 0.02,
-        # N(0, 0.01) in the text is a standard deviation of 0.01 in the authors' own code.
+        # The paper says N(0, 0.01); in the authors' own code 0.01 is the standard deviation.
         "initial_stddev": 0.01,
         "weight_prior": 1.0,
         # Ten million training images, the middle of the logarithmic axis of their Figure 2.
@@ -85,7 +86,7 @@ def _best_grey(train_images: int) -> dict[str, Any]:
         "schedule": "cosine",
         "batch_size": 64,
         "epochs": epochs,
-        # Never stops before the rate is low, and keeps the best epoch's weights.
+        # With this patience no training stops early, but the best epoch's weights are kept.
         "patience": epochs,
     }
 
@@ -106,7 +107,7 @@ _BEST: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "frey": _best_grey,
     "frey/blocks": _best_grey,
 }
-"""Chosen by bounds on validation images: docs/recipes.md says how."""
+"""Options that were chosen by bounds on validation images; docs/recipes.md says how."""
 
 _REFERENCE: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "digits": _digits,
@@ -118,14 +119,15 @@ _REFERENCE: Mapping[str, Callable[[int], dict[str, Any]]] = {
 
 
 def recipe(name: str, facts: Facts) -> dict[str, Any]:
-    """The options of a recipe for a dataset.
+    """The options of a recipe for a dataset, by name.
 
-    Datasets without options of their own get them by the kind of their pixels.
+    A dataset that the recipes do not know gets the options for its kind of pixels.
 
     Args:
-        name: `reference`, the report that kvae re-implements; `paper`, Kingma & Welling (2014),
-            Section 5; or `best`, what did best on validation images.
-        facts: What is known of the images.
+        name: `reference` has the options of the report that kvae re-implements, `paper` has those
+            of Kingma & Welling (2014), Section 5, and `best` has those that did best on validation
+            images.
+        facts: What is known about the images.
     """
     images = facts.train_images
     if name == "best":
@@ -140,5 +142,9 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
 
 
 def is_known(dataset: str) -> bool:
-    """Whether the recipes have options for this very dataset, not only for its kind of pixels."""
+    """Whether the recipes have options for a dataset itself, and not only for its kind of pixels.
+
+    Args:
+        dataset: The dataset's name.
+    """
     return dataset in _REFERENCE
