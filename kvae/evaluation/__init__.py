@@ -1,4 +1,4 @@
-"""Is the model any good?"""
+"""Measures of how good a model is, and the report and the comparison that are made of them."""
 
 from kvae.evaluation.classical import factor_analysis, probabilistic_pca
 from kvae.evaluation.comparison import Quantity, check_comparable, compare_models

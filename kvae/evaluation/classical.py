@@ -1,13 +1,15 @@
-"""Linear models with exact likelihoods, which a VAE with as many latents should beat."""
+"""Linear models with exact likelihoods: a good VAE with as many latents is better than them."""
 
 import numpy as np
 
 MIN_STDDEV = 1 / 256
-"""No pixel is modelled more finely than a grey level, as in `kvae.models.likelihoods`."""
+"""The smallest standard deviation of a pixel: one grey level, as in `kvae.models.likelihoods`."""
 
 
 def probabilistic_pca(train: np.ndarray, test: np.ndarray, latent: int) -> np.ndarray:
-    """log p(x) of each test image under probabilistic PCA (Tipping & Bishop, 1999), `[count]`.
+    """log p(x) of each test image under probabilistic PCA, `[count]`, in nats.
+
+    Tipping & Bishop (1999).
 
     Args:
         train: Images to fit the model to, floats `[count, ...]`.
@@ -21,7 +23,10 @@ def probabilistic_pca(train: np.ndarray, test: np.ndarray, latent: int) -> np.nd
 
 
 def factor_analysis(train: np.ndarray, test: np.ndarray, latent: int) -> np.ndarray:
-    """log p(x) of each test image under factor analysis, in which each pixel has its own noise.
+    """log p(x) of each test image under factor analysis, `[count]`, in nats.
+
+    Factor analysis differs from probabilistic PCA in that each pixel has a noise variance of its
+    own.
 
     Args:
         train: Images to fit the model to, floats `[count, ...]`.
@@ -32,7 +37,7 @@ def factor_analysis(train: np.ndarray, test: np.ndarray, latent: int) -> np.ndar
 
     train, test = _flat(train), _flat(test)
     model = FactorAnalysis(latent, random_state=0).fit(train)
-    # The density of a pixel that never changes grows without limit.
+    # Without a smallest variance, the density of a pixel that never changes grows without end.
     model.noise_variance_ = np.maximum(model.noise_variance_, MIN_STDDEV**2)
     return model.score_samples(test)
 

@@ -1,4 +1,4 @@
-"""Several models on the same images."""
+"""Compares several models on the same images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from kvae.models.evaluator import CHUNK, Evaluator
 from kvae.progress import Progress, silent
 
 COMPARED = 2000
-"""Images that samples are compared with pairwise, at most."""
+"""The largest number of images of each split that are compared with samples or reconstructions."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,10 @@ class Quantity:
     Attributes:
         name: What is compared.
         unit: The unit, such as `nats`; empty where there is none.
-        values: One value a model.
-        errors: The standard errors of the values; empty where there are none.
-        best: The index of the model with the best value; None where none is better.
+        values: One value for each model.
+        errors: The standard error of each value; empty where there are none.
+        best: The index of the model with the best value; None where no value is better than
+            another.
     """
 
     name: str
@@ -48,20 +49,25 @@ def compare_models(
     importance_samples: int | None = None,
     progress: Progress = silent,
 ) -> list[Quantity]:
-    """Bounds and their parts, use of latents, reconstructions and samples of several models.
+    """Compare the bounds, latents, reconstructions and samples of several models.
 
-    A quantity is compared if all models have it. Differences are taken image by image, so that
-    their standard errors are those of the difference and not of the images.
+    A quantity is compared if all models have it. Differences between bounds are taken image by
+    image. Their standard errors are therefore those of the differences, which are much smaller than
+    those of the bounds.
 
     Args:
         models: Two or more models by name.
-        dataset: They are compared on its test images.
+        dataset: The dataset whose test images the models are compared on.
         seed: Decides all random numbers.
-        importance_samples: Samples of z an image for bounds on log p(x); None leaves them out.
-        progress: Shows how much of those is done.
+        importance_samples: Samples of z for each image, for importance-weighted bounds on log p(x);
+            None leaves these out.
+        progress: Shows how much of the importance-weighted bounds is done.
+
+    Returns:
+        The quantities, in the order of a table.
 
     Raises:
-        UsageError: The models' bounds are of different things.
+        UsageError: The models' bounds cannot be compared.
     """
     check_comparable(models)
     quantities: list[Quantity] = []
@@ -124,7 +130,7 @@ def _bounds(
 
 
 def _with_differences(name: str, each: list[np.ndarray]) -> list[Quantity]:
-    """Means of bounds on log p(x), and how far each is behind the best."""
+    """The mean bound on log p(x) of each model, and its difference from the best."""
     bounds = _means(name, each, True)
     behind = [values - each[bounds.best or 0] for values in each]
     return [bounds, replace(_means(f"{name}, behind the best", behind, None), best=bounds.best)]
@@ -147,14 +153,14 @@ def _best(values: list[float], higher_is_better: bool | None) -> int | None:
 
 
 def check_comparable(models: Mapping[str, Any]) -> None:
-    """Refuse models whose bounds are of different things.
+    """Refuse models whose bounds cannot be compared.
 
     Args:
         models: Models by name.
 
     Raises:
-        UsageError: The models have other data, other binarization, or probabilities beside
-            densities.
+        UsageError: The models have different datasets or binarizations, or some bounds are of
+            densities and others of probabilities.
     """
     measures = {
         "binary": "probabilities",

@@ -1,4 +1,4 @@
-"""What latents know of labels that the model never saw."""
+"""Measures how well latents tell labels apart that the model never saw."""
 
 from typing import NamedTuple
 
@@ -8,10 +8,13 @@ NEIGHBOURS = 5
 
 
 class LabelScores(NamedTuple):
-    """Attributes:
-    knn: Accuracy of the vote of the 5 nearest training latents.
-    linear: Accuracy of multinomial logistic regression.
-    clusters: Normalised mutual information of labels and a k-means with as many clusters.
+    """How well latents tell labels apart; 1 is perfect.
+
+    Attributes:
+        knn: Accuracy of the label that most of the 5 nearest training latents have.
+        linear: Accuracy of multinomial logistic regression.
+        clusters: Normalised mutual information of the labels and of k-means clusters, of which
+            there are as many as labels.
     """
 
     knn: float
@@ -22,13 +25,13 @@ class LabelScores(NamedTuple):
 def label_scores(
     train: np.ndarray, train_labels: np.ndarray, test: np.ndarray, test_labels: np.ndarray
 ) -> LabelScores:
-    """Learn labels from training latents, and try on test latents.
+    """Learn to tell labels from training latents, and measure that on test latents.
 
     Args:
-        train: `[count, latent]`.
-        train_labels: Integers, `[count]`.
-        test: `[other count, latent]`.
-        test_labels: Integers, `[other count]`.
+        train: Latents of training images, `[count, latent]`.
+        train_labels: Labels of the training images, integers `[count]`.
+        test: Latents of test images, `[other count, latent]`.
+        test_labels: Labels of the test images, integers `[other count]`.
     """
     from sklearn.cluster import KMeans
     from sklearn.linear_model import LogisticRegression

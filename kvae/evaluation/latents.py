@@ -1,4 +1,4 @@
-"""How a model uses its latent dimensions."""
+"""Measures how a model uses its latents, and finds a posterior that has collapsed."""
 
 import math
 
@@ -11,37 +11,40 @@ from kvae.models.plan import Evaluation
 from kvae.models.usage import ACTIVE_VARIANCE
 
 COLLAPSED_KL = 0.01
+"""A dimension whose KL, in nats, is not above this is not in use."""
 COLLAPSED_SHARE = 0.1
+"""A model is collapsed if no larger share of its dimensions is in use."""
 
 
 def mutual_information(
     posterior: tfd.Distribution, seed: int = 0, rows: int = 64
 ) -> tuple[float, float]:
-    """The mutual information of image and latents under the encoder.
+    """The mutual information of images and latents under q(z|x).
 
-    Hoffman & Johnson (2016): the mean KL is this mutual information plus KL(q(z) || p(z)) of the
-    aggregated posterior q(z), the mixture of all q(z|x). It is estimated from one sample of z an
-    image. The estimate is log(count) at most: near that, more images would give a larger one.
+    Hoffman & Johnson (2016): the mean KL is this mutual information plus KL(q(z) || p(z)), where
+    the aggregated posterior q(z) is the mixture of all q(z|x). It is estimated from one sample of z
+    for each image. The estimate is at most log(count). If it is near that, it would be larger with
+    more images.
 
     Args:
         posterior: q(z|x) of `count` images: batch shape `[count]`, event shape `[latent]`.
         seed: Decides the samples.
-        rows: Samples at a time.
+        rows: How many samples are evaluated at a time.
 
     Returns:
         The mutual information, and its standard error, in nats.
     """
-    latents, own = posterior.experimental_sample_and_log_prob(seed=tf.constant([seed, 0]))
+    latents, log_q = posterior.experimental_sample_and_log_prob(seed=tf.constant([seed, 0]))
     count = latents.shape[0]
 
     @tf.function(jit_compile=True, autograph=False)
-    def aggregated(some: tf.Tensor) -> tf.Tensor:
+    def log_aggregated(some: tf.Tensor) -> tf.Tensor:
         each = posterior.log_prob(some[:, None, :])
         return tf.reduce_logsumexp(each, axis=1) - math.log(count)
 
     index = [np.arange(start, start + rows) % count for start in range(0, count, rows)]
-    mixture = np.concatenate([aggregated(tf.gather(latents, some)) for some in index])[:count]
-    gain = own.numpy() - mixture
+    log_mixture = np.concatenate([log_aggregated(tf.gather(latents, some)) for some in index])
+    gain = log_q.numpy() - log_mixture[:count]
     return float(gain.mean()), standard_error(gain)
 
 
@@ -53,7 +56,7 @@ def verdict(found: Evaluation) -> str:
     dimensions are in use, and partly collapsed if some are not.
 
     Args:
-        found: What a model says of some images, with the KL of each latent dimension.
+        found: The model's metrics on some images, with the KL of each latent dimension.
     """
     assert found.embeddings is not None
     kl, variance = found.per_dimension["kl_per_dimension"], np.var(found.embeddings, axis=0)
@@ -64,10 +67,11 @@ def verdict(found: Evaluation) -> str:
 
 
 def collapse_warning(test: Evaluation) -> str | None:
-    """What to do about a posterior that has collapsed; None if it has not.
+    """A sentence that says what to do about a posterior that has collapsed; None if it has not.
 
     Args:
-        test: What a model says of test images. Without a KL of each dimension nothing is found.
+        test: The model's metrics on test images. Without the KL of each dimension there is no
+            warning.
     """
     kl = test.per_dimension.get("kl_per_dimension")
     if kl is None or verdict(test) != "collapsed":

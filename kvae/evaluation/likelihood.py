@@ -15,16 +15,19 @@ from kvae.models.flows import unflowed
 from kvae.progress import Progress, silent
 
 ROWS_BYTES = 2**26
-"""Decoded images at a time take about this much."""
+"""About how many bytes the images take that are decoded at a time."""
 # Separates these random numbers from those of training and of the ELBO under the same seed.
 STREAM = 2
 
 STEP_SIZES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.8)
+"""The step sizes of HMC that are tried."""
 ACCEPTANCE = 0.75
-"""HMC's step size is that whose acceptance comes nearest to this."""
+"""The step size is chosen whose share of accepted proposals is closest to this."""
 LEAPFROG_STEPS = 5
 ANNEALED_BATCH = 20
+"""The number of images whose chains run at a time."""
 SCALE_SAMPLES = 64
+"""The number of samples from which the standard deviations of the start are estimated."""
 
 
 def importance_weighted_bound(
@@ -35,18 +38,19 @@ def importance_weighted_bound(
     progress: Progress = silent,
     dequantize: bool = False,
 ) -> np.ndarray:
-    """A lower bound on log p(x) by `samples` importance samples an image (Burda et al., 2016).
+    """A lower bound on log p(x) of each image by importance sampling (Burda et al., 2016).
 
-    Memory does not grow with the number of samples: a few are taken at a time.
+    A few samples are taken at a time, so that memory does not grow with their number.
 
     Args:
-        model: Has log importance weights.
+        model: A model that bounds log p(x).
         images: uint8 `[count, height, width, channels]`.
-        samples: Samples of z an image.
+        samples: The number of samples of z for each image.
         seed: Decides all random numbers.
         progress: Shows how much is done.
-        dequantize: Fill the gaps between grey levels with uniform noise, so that the density is
-            a bound on the probability of 8-bit pixels, each of width 1/256 (Theis et al., 2016).
+        dequantize: Add uniform noise that fills the gaps between grey levels. With it the expected
+            log density is a lower bound on the log probability of 8-bit pixels, if the width of a
+            grey level, 1/256, is taken into account (Theis et al., 2016).
 
     Returns:
         `[count]`, in nats.
@@ -54,7 +58,7 @@ def importance_weighted_bound(
     config, binarize = model.config.training, model.config.data.binarize
     pixels = math.prod(images.shape[1:])
     rows = max(1, ROWS_BYTES // (4 * pixels))
-    # A few images with many samples each, so that the encoder runs once an image.
+    # A batch has few images with many samples each, so that each image is encoded only once.
     batch = max(1, min(len(images), rows // min(samples, 50)))
     at_once = max(1, min(samples, rows // batch))
 
@@ -70,11 +74,11 @@ def importance_weighted_bound(
 
         def some(done: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             sample_seed = tf.random.experimental.stateless_fold_in(latent_seed, done)
-            weights = sample(at_once, sample_seed)
-            # The last samples may be more than are wanted.
+            log_weights = sample(at_once, sample_seed)
+            # The last samples are ignored if they are more than are wanted.
             wanted = (done + tf.range(at_once) < samples)[:, None]
-            weights = tf.where(wanted, weights, -math.inf)
-            total = tf.reduce_logsumexp(tf.concat([weights, total[None]], axis=0), axis=0)
+            log_weights = tf.where(wanted, log_weights, -math.inf)
+            total = tf.reduce_logsumexp(tf.concat([log_weights, total[None]], axis=0), axis=0)
             return done + at_once, total
 
         nothing = tf.fill((batch,), -math.inf)
@@ -92,14 +96,14 @@ def importance_weighted_bound(
 
 @dataclass(frozen=True, eq=False)
 class Annealed:
-    """What annealed importance sampling found.
+    """The result of annealed importance sampling.
 
     Attributes:
-        bound: Lower bounds on log p(x) in expectation, `[count]`, in nats.
-        acceptance: Share of HMC's proposals that were accepted, at every temperature.
-        step_size: Of HMC's leapfrog steps.
-        chains: Chains an image.
-        steps: Number of temperatures between q(z|x), or p(z), and p(z|x).
+        bound: A lower bound on log p(x) of each image, in expectation, `[count]`, in nats.
+        acceptance: Share of HMC's proposals that were accepted, over all temperatures.
+        step_size: The size of HMC's leapfrog steps, in standard deviations of the start.
+        chains: The number of chains for each image.
+        steps: The number of temperatures from the start, q(z|x) or p(z), to p(z|x).
     """
 
     bound: np.ndarray
@@ -118,20 +122,20 @@ def annealed_importance_sampling(
     progress: Progress = silent,
     from_prior: bool = False,
 ) -> Annealed:
-    """A tighter bound on log p(x) by Hamiltonian Monte Carlo from q(z|x) to p(z|x).
+    """A tighter lower bound on log p(x) by annealed importance sampling (Neal, 2001).
 
-    Neal (2001); Wu et al. (2017) apply it to decoders, from the prior. From q(z|x) it takes fewer
-    steps, and the mean weight is unbiased, too. If it starts from a flow, the chains move in the
-    space before the flow. Step sizes are in units of the standard deviations of the start.
+    Chains of Hamiltonian Monte Carlo (HMC) move samples from q(z|x) to p(z|x). Wu et al. (2017)
+    start them from the prior instead. From q(z|x) fewer steps are needed, and the mean weight is
+    unbiased, too. If the start is a flow, the chains move in the space before the flow.
 
     Args:
-        model: Has a prior and p(x|z); and q(z|x), unless it starts from the prior.
+        model: A model with a prior and p(x|z), and with q(z|x) unless chains start from the prior.
         images: uint8 `[count, height, width, channels]`.
-        chains: Chains an image; the bound is of their mean weight.
-        steps: Number of temperatures, with one HMC transition each.
+        chains: The number of chains for each image. The bound is the log of their mean weight.
+        steps: The number of temperatures, each with one HMC transition.
         seed: Decides all random numbers.
         progress: Shows how much is done.
-        from_prior: Start from p(z), for a model without an encoder that is trained.
+        from_prior: Start from p(z), for a model without a trained encoder.
     """
     config, binarize = model.config.training, model.config.data.binarize
     batch = min(len(images), ANNEALED_BATCH)
@@ -150,10 +154,10 @@ def annealed_importance_sampling(
             base = tfd.BatchBroadcast(base, [batch])
 
         def joint(points: tf.Tensor) -> tf.Tensor:
-            latents, log_volume = flow(points)
+            latents, log_det = flow(points)
             flat = tf.reshape(latents, (-1, latents.shape[-1]))
-            likelihood = tf.reshape(model.decode(flat).log_prob(repeated), (chains, -1))
-            return likelihood + prior.log_prob(latents) + log_volume
+            log_likelihood = tf.reshape(model.decode(flat).log_prob(repeated), (chains, -1))
+            return log_likelihood + prior.log_prob(latents) + log_det
 
         return anneal(base, joint, chains, steps, step_size, latent_seed)
 
@@ -163,7 +167,7 @@ def annealed_importance_sampling(
     def seed_of(number: int) -> tf.Tensor:
         return tf.random.experimental.stateless_fold_in([seed, STREAM + 1], number)
 
-    # A quarter of the steps is enough to see how many proposals are accepted.
+    # A quarter of the steps is enough to measure how many proposals are accepted.
     trials = {}
     for size in progress(STEP_SIZES, len(STEP_SIZES), "HMC step size"):
         accepted = run(chunk(0), tf.constant(max(1, steps // 4)), tf.constant(size), seed_of(-1))[1]
@@ -172,10 +176,10 @@ def annealed_importance_sampling(
     found, acceptances = [], []
     starts = range(0, len(images), batch)
     for start in progress(starts, len(starts), "annealing"):
-        weights, accepted = run(
+        log_weights, accepted = run(
             chunk(start), tf.constant(steps), tf.constant(step_size), seed_of(start)
         )
-        found.append(tf.reduce_logsumexp(weights, axis=0).numpy() - math.log(chains))
+        found.append(tf.reduce_logsumexp(log_weights, axis=0).numpy() - math.log(chains))
         acceptances.append(float(tf.reduce_mean(accepted)))
     bound = np.concatenate(found)[: len(images)]
     return Annealed(bound, float(np.mean(acceptances)), step_size, chains, steps)
@@ -189,26 +193,28 @@ def anneal(
     step_size: tf.Tensor,
     seed: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Annealed importance sampling (Neal, 2001) by `tfp.mcmc` with Hamiltonian Monte Carlo.
+    """Annealed importance sampling (Neal, 2001) by `tfp.mcmc` with Hamiltonian Monte Carlo (HMC).
 
     Args:
-        proposal: Where the chains start; batch shape `[batch]`, event shape `[latent]`.
-        target: Unnormalised log density where they end, from `[chains, batch, latent]` to
-            `[chains, batch]`.
-        chains: Number of independent chains.
-        steps: Number of temperatures between, an int32 scalar.
-        step_size: Scalar, in units of the proposal's standard deviations.
-        seed: int32 `[2]`.
+        proposal: The distribution in which the chains start; batch shape `[batch]`, event shape
+            `[latent]`.
+        target: The unnormalised log density of the distribution in which the chains end, from
+            `[chains, batch, latent]` to `[chains, batch]`.
+        chains: The number of independent chains.
+        steps: The number of temperatures between the two, an int32 scalar.
+        step_size: The size of leapfrog steps, a scalar, in the proposal's standard deviations.
+        seed: int32 `[2]`; decides all random numbers.
 
     Returns:
-        Log weights, whose exponentials have the target's normaliser for a mean, and the shares of
-        proposals that were accepted; each `[chains, batch]`.
+        Log weights, and the shares of proposals that were accepted; each `[chains, batch]`. The
+        expectation of a weight is the normalising constant of the target.
     """
     start_seed, scale_seed, chain_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
     start = proposal.sample(chains, seed=start_seed)
-    # From samples of their own: the step size must not depend on where the chains are.
+    # Other samples than those that the chains start with: the step size must not depend on where
+    # the chains are.
     scale = tf.math.reduce_std(proposal.sample(SCALE_SAMPLES, seed=scale_seed), axis=0)
-    _, weights, results = tfp.mcmc.sample_annealed_importance_chain(
+    _, log_weights, results = tfp.mcmc.sample_annealed_importance_chain(
         num_steps=steps,
         proposal_log_prob_fn=proposal.log_prob,
         target_log_prob_fn=target,
@@ -217,11 +223,11 @@ def anneal(
         parallel_iterations=1,
         seed=chain_seed,
     )
-    return weights, results.inner_results.accepted / tf.cast(steps, tf.float32)
+    return log_weights, results.inner_results.accepted / tf.cast(steps, tf.float32)
 
 
 class _Results(NamedTuple):
-    """What TFP's annealing asks of a step's results, and the number of accepted proposals."""
+    """The results of a step that TFP's annealing reads, and the number of accepted proposals."""
 
     proposed_results: Any
     accepted_results: Any
@@ -229,10 +235,10 @@ class _Results(NamedTuple):
 
 
 class _BootstrappedHMC(tfp.mcmc.TransitionKernel):
-    """HMC that computes the log density anew at the beginning of each transition.
+    """HMC that computes the log density again at the beginning of each transition.
 
-    TFP's annealing passes on the log density at the temperature of the step before, with which HMC
-    accepts wrongly (tensorflow/probability issues 267 and 1429).
+    TFP's annealing passes on the log density at the temperature of the previous step. HMC would
+    accept wrong proposals with it (tensorflow/probability issues 267 and 1429).
     """
 
     def __init__(self, target: Callable[[tf.Tensor], tf.Tensor], step_size: tf.Tensor) -> None:

@@ -1,22 +1,22 @@
-"""How close reconstructions are to their originals, and how sharp images are."""
+"""Measures how close reconstructions are to their originals, and how sharp images are."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 SSIM_WINDOW = 11
-"""TensorFlow's and the usual width, Wang et al. (2004); no wider than the images."""
+"""The width of the window in pixels (Wang et al., 2004). Smaller images have a smaller window."""
 
 
 class Reconstruction(NamedTuple):
-    """Means over images in [0, 1].
+    """How close reconstructions are to their originals. Each is a mean over images.
 
     Attributes:
-        mean_squared_error: A pixel.
+        mean_squared_error: The squared error of a pixel in [0, 1].
         psnr: Peak signal-to-noise ratio, in decibels.
         ssim: Structural similarity (Wang et al., 2004), at most 1.
-        sharpness: Of the reconstructions: variance of their Laplacian.
-        data_sharpness: Of the originals.
+        sharpness: The variance of the Laplacian of a reconstruction.
+        data_sharpness: The variance of the Laplacian of an original.
     """
 
     mean_squared_error: float
@@ -27,7 +27,7 @@ class Reconstruction(NamedTuple):
 
 
 def compare_images(originals: np.ndarray, reconstructions: np.ndarray) -> Reconstruction:
-    """How near reconstructions come to their originals.
+    """Compare reconstructions with their originals.
 
     Args:
         originals: Floats in [0, 1], `[count, height, width, channels]`.
@@ -47,7 +47,7 @@ def compare_images(originals: np.ndarray, reconstructions: np.ndarray) -> Recons
 
 
 def sharpness(images: np.ndarray) -> np.ndarray:
-    """Variance of the Laplacian of each image, `[count]` (Pech-Pacheco et al., 2000).
+    """The variance of the Laplacian of each image (Pech-Pacheco et al., 2000), `[count]`.
 
     Args:
         images: `[count, height, width, channels]`, of at least 3 x 3 pixels.

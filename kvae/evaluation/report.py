@@ -1,4 +1,4 @@
-"""All that there is to say of a trained model, with a plain-language verdict a line."""
+"""A report on a trained model: what was measured, and what each figure means in plain words."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +15,14 @@ from kvae.progress import Progress, silent
 
 @dataclass(frozen=True)
 class Report:
-    """What `evaluate` found.
+    """The figures that `evaluate` measured.
 
     Attributes:
-        model: The model's dataset and sizes, in one line.
-        images: The images, in one line.
-        verdict: Of the latents: `healthy`, `partly collapsed` or `collapsed`; empty for a model
-            without q(z|x).
-        groups: Rows by the title of their group.
+        model: The model's dataset, parts and objective, in one line.
+        images: Which images were evaluated, in one line.
+        verdict: Whether the latents are `healthy`, `partly collapsed` or `collapsed`; empty for a
+            model without q(z|x).
+        groups: The rows of each group, by the group's title.
         per_dimension: Means over the images of each dimension, `[dimensions]`, by name.
     """
 
@@ -33,7 +33,7 @@ class Report:
     per_dimension: dict[str, list[float]]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """The report as dictionaries, texts and numbers, for JSON."""
         groups = {
             title: {
                 row.name: {**row.values, "unit": row.unit, "verdict": row.verdict} for row in rows
@@ -59,13 +59,13 @@ def evaluate(
 ) -> Report:
     """Measure a model on a split of a dataset: likelihood, latents, samples, reconstructions.
 
-    A model gets the rows of what it can do.
+    The report has only the rows for what the model can do.
 
     Args:
         model: What `kvae.build` or `kvae.load` returned.
-        dataset: Samples are compared with its training images, too.
+        dataset: The images. Samples are also compared with the training images.
         split: `train`, `validation` or `test`.
-        importance_samples: Samples of z an image for the importance-weighted bound.
+        importance_samples: Samples of z for each image, for the importance-weighted bound.
         seed: Decides all random numbers.
         progress: Shows how much of the longer parts is done.
 

@@ -9,13 +9,13 @@ from kvae.evaluation.statistics import standard_error
 
 @dataclass(frozen=True)
 class Row:
-    """One figure, or a few of a kind.
+    """One figure, or a few figures of the same kind.
 
     Attributes:
         name: What was measured.
         unit: The unit, such as `nats`; empty where there is none.
         values: The figures by column.
-        verdict: What they mean.
+        verdict: What the figures mean, in plain words.
     """
 
     name: str
@@ -25,13 +25,13 @@ class Row:
 
 
 def mean_row(name: str, each: np.ndarray, unit: str = "nats", verdict: str = "") -> Row:
-    """A mean over images with its standard error.
+    """A row with the mean of values of images and its standard error.
 
     Args:
         name: What was measured.
-        each: One value an image, `[count]`.
+        each: One value for each image, `[count]`.
         unit: The unit of the values.
-        verdict: What the mean means.
+        verdict: What the mean tells, in plain words.
     """
     values = {"value": float(np.mean(each)), "standard error": standard_error(each)}
     return Row(name, unit, values, verdict)

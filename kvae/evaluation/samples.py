@@ -1,20 +1,27 @@
-"""Samples against real images: whether they look real, and whether they cover all kinds."""
+"""Compares samples with real images: are they alike, and do they cover all kinds of them?"""
 
 from typing import NamedTuple
 
 import numpy as np
 
 NEIGHBOURS = 5
+"""The reach of an image is the distance to this neighbour, counted from the nearest."""
 
 
 class Fidelity(NamedTuple):
-    """How images compare with real ones, by nearest neighbours in pixel space; each from 0 up to 1.
+    """How images compare with real ones, by nearest neighbours in pixel space.
+
+    The reach of an image is the distance to its k-th nearest neighbour of the same kind, real or
+    not. All but `density` are at most 1.
 
     Attributes:
-        precision: Share of the images within reach of a real one (Kynkaanniemi et al., 2019).
-        recall: Share of the real ones within reach of an image (Kynkaanniemi et al., 2019).
-        density: How many real ones reach each image, over k; may exceed 1 (Naeem et al., 2020).
-        coverage: Share of the real ones with an image within their reach (Naeem et al., 2020).
+        precision: Share of the images that are within the reach of a real one (Kynkaanniemi et al.,
+            2019).
+        recall: Share of the real ones that are within the reach of an image (Kynkaanniemi et al.,
+            2019).
+        density: In how many real ones' reach an image is on average, divided by k; it can be above
+            1 (Naeem et al., 2020).
+        coverage: Share of the real ones that have an image within their reach (Naeem et al., 2020).
     """
 
     precision: float
@@ -24,14 +31,12 @@ class Fidelity(NamedTuple):
 
 
 def fidelity(real: np.ndarray, images: np.ndarray, k: int = NEIGHBOURS) -> Fidelity:
-    """Precision, recall, density and coverage.
-
-    The reach of an image is the distance to its k-th nearest neighbour among its own kind.
+    """Measure precision, recall, density and coverage of images.
 
     Args:
-        real: `[count, ...]`, more than `k` of them.
-        images: `[other count, ...]`, more than `k` of them.
-        k: Neighbours.
+        real: Real images, `[count, ...]`, more than `k`.
+        images: The images to be compared with them, `[other count, ...]`, more than `k`.
+        k: Which nearest neighbour decides the reach of an image.
     """
     from sklearn.metrics import pairwise_distances_chunked
 
@@ -55,11 +60,11 @@ def fidelity(real: np.ndarray, images: np.ndarray, k: int = NEIGHBOURS) -> Fidel
 
 
 def reach(images: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
-    """Distance of each image to its k-th nearest other, `[count]`.
+    """The distance of each image to its k-th nearest neighbour among the others, `[count]`.
 
     Args:
-        images: `[count, ...]`, more than `k` of them.
-        k: Neighbours.
+        images: `[count, ...]`, more than `k`.
+        k: Which nearest neighbour; 1 is the nearest.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -68,14 +73,15 @@ def reach(images: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
 
 
 def nearest(images: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest reference of each image.
+    """Find the nearest reference image of each image.
 
     Args:
         images: Floats in [0, 1], `[count, height, width, channels]`.
         references: Floats in [0, 1], `[other count, height, width, channels]`.
 
     Returns:
-        The root of the mean squared difference a pixel, and which reference it is; each `[count]`.
+        The root mean squared difference of the pixels, and the index of the nearest reference; each
+        `[count]`.
     """
     from sklearn.neighbors import NearestNeighbors
 

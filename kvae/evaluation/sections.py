@@ -1,4 +1,4 @@
-"""The groups of rows of a report: each from what one capability of a model allows to measure."""
+"""The rows of a report. Each function measures what one capability of a model makes possible."""
 
 import math
 from typing import Any
@@ -20,28 +20,31 @@ from kvae.models.plan import Evaluation
 from kvae.progress import Progress
 
 COMPARED = 5000
-"""Images of each kind that are compared pairwise, at most."""
+"""The largest number of images of each kind that are compared pairwise."""
 ANNEALED = 100
+"""The largest number of images on which annealed importance sampling is run."""
 AGGREGATED = 10_000
+"""The largest number of training images that the aggregated posterior is made of."""
 AGGREGATED_SLOWLY = 500
-"""Images where log q(z|x) of another image's latents takes many passes through the networks."""
+"""The same, for a posterior whose `log_prob` takes many passes through the networks."""
 GOOD_COVERAGE = 0.8
+"""Samples are as varied as the data if their coverage is not below this."""
 MEANINGS = {
     "elbo": "a lower bound on log p(x)",
     "reconstruction": "expected log p(x|z)",
     "kl": "cost of the latents",
 }
-"""What terms mean that several families have."""
+"""Verdicts on terms that several families have, by name."""
 
 
 def bounds(model: Any, found: Evaluation, bound: np.ndarray, count: int) -> list[Row]:
     """The ELBO and its parts, and the importance-weighted bound.
 
     Args:
-        model: Its family names the terms.
-        found: What the model says of the images.
+        model: A model that bounds log p(x).
+        found: The model's metrics on the images.
         bound: The importance-weighted bound of each image, `[count]`, in nats.
-        count: Importance samples an image.
+        count: The number of importance samples for each image.
     """
     metrics = {metric.name: metric for metric in family(model.config.family).metrics}
     rows = [
@@ -58,12 +61,12 @@ def bounds(model: Any, found: Evaluation, bound: np.ndarray, count: int) -> list
 
 
 def annealed(model: Any, held_out: Split, count: int, seed: int, progress: Progress) -> list[Row]:
-    """Annealed importance sampling on some of the images, beside the importance-weighted bound.
+    """Annealed importance sampling on some images, compared with the importance-weighted bound.
 
     Args:
-        model: Has a latent space, and bounds log p(x).
+        model: A model that decodes latents and bounds log p(x).
         held_out: The images.
-        count: Importance samples an image.
+        count: The number of importance samples for each image.
         seed: Decides all random numbers.
         progress: Shows how much is done.
     """
@@ -102,13 +105,15 @@ def annealed(model: Any, held_out: Split, count: int, seed: int, progress: Progr
 def bits(
     model: Any, held_out: Split, bound: np.ndarray, count: int, seed: int, progress: Progress
 ) -> Row:
-    """Bits per dimension, where the likelihood is one of pixels that can be counted.
+    """Bits per dimension: how many bits the model needs to code a pixel.
+
+    They are not defined for grey levels under a Bernoulli likelihood.
 
     Args:
-        model: Bounds log p(x).
+        model: A model that bounds log p(x).
         held_out: The images.
         bound: The importance-weighted bound of each image, `[count]`, in nats.
-        count: Importance samples an image.
+        count: The number of importance samples for each image.
         seed: Decides all random numbers.
         progress: Shows how much is done.
     """
@@ -126,7 +131,7 @@ def bits(
     dequantized = likelihood.importance_weighted_bound(
         model, held_out.images, count, seed, progress, dequantize=True
     )
-    # A density over [0, 1] counts a grey level for 1/256.
+    # A grey level has the width 1/256 in [0, 1], which adds log2(256) = 8 bits.
     return mean_row(
         "bits per dimension",
         8 - dequantized / (pixels * math.log(2)),
@@ -139,9 +144,9 @@ def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> li
     """How much the latents are used, and how far the aggregated posterior is from the prior.
 
     Args:
-        model: Has q(z|x) and a prior.
-        dataset: Its training images make the aggregated posterior.
-        found: What the model says of the held-out images.
+        model: A model with q(z|x) and a prior.
+        dataset: The dataset; the aggregated posterior is that of its training images.
+        found: The model's metrics on the held-out images.
         seed: Decides all random numbers.
     """
     kl, verdict = found.per_dimension["kl_per_dimension"], latents.verdict(found)
@@ -188,20 +193,22 @@ def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> li
 
 
 class Compared:
-    """Images that are compared, in [0, 1]: training and held-out images, and the model's own.
+    """The images that are compared: training images, held-out images, and images of the model.
+
+    All are floats in [0, 1], `[count, height, width, channels]`.
 
     Args:
-        model: Whatever it can do is done.
+        model: The model; it makes the kinds of images that it can make.
         train: Training images.
-        held_out: Other images.
+        held_out: Images that the model was not trained on.
         seed: Decides all random numbers.
 
     Attributes:
-        train: Some training images, `[count, height, width, channels]`.
+        train: Some training images.
         held_out: Some held-out images.
-        made: As many images of the model as training images by kind: `prior samples`,
-            `aggregated-posterior samples` and `reconstructions`, those that it can make.
-        reconstructions: Of `held_out`; None if the model does not reconstruct.
+        made: Images of the model by kind, as many as training images. The kinds are `prior
+            samples`, `aggregated-posterior samples` and `reconstructions` (of training images).
+        reconstructions: Reconstructions of `held_out`; None if the model does not reconstruct.
     """
 
     def __init__(self, model: Any, train: Split, held_out: Split, seed: int) -> None:
@@ -213,7 +220,7 @@ class Compared:
         if isinstance(model, Generates):
             self.made["prior samples"] = model.sample(len(train), seed).numpy()
         if isinstance(model, Infers) and isinstance(model, Decodes):
-            # In random order, so that the first of them are of all kinds.
+            # The order is random, because callers that need fewer take the first ones.
             order = np.random.RandomState(seed).permutation(len(train))
             z = model.encode(inputs).sample(seed=seed_pair(seed)).numpy()[order]
             self.made["aggregated-posterior samples"] = model.mean_images(tf.constant(z)).numpy()
@@ -226,7 +233,7 @@ def samples_against_data(compared: Compared) -> list[Row]:
     """Precision, recall, density and coverage of the model's images.
 
     Args:
-        compared: The images.
+        compared: The images that are compared.
     """
     count = len(compared.held_out)
     made, held_out = compared.made, dict(compared.made)
@@ -258,7 +265,7 @@ def samples_against_data(compared: Compared) -> list[Row]:
 
 
 def _blame(coverage: dict[str, float]) -> str:
-    """Why samples from the prior miss training images, as far as coverage by kind can tell."""
+    """A verdict on why samples from the prior miss training images, from the coverage by kind."""
     prior = coverage["prior samples"]
     if prior >= GOOD_COVERAGE:
         return "samples are as varied as the data"
@@ -278,14 +285,14 @@ def _covered(coverage: float) -> str:
 
 
 def memorising(compared: Compared) -> list[Row]:
-    """Whether samples are nearer to training images than new images are.
+    """Whether samples are nearer to training images than held-out images are.
 
     Args:
-        compared: The images.
+        compared: The images that are compared.
     """
     prior = np.median(samples.nearest(compared.made["prior samples"], compared.train)[0])
     held_out = np.median(samples.nearest(compared.held_out, compared.train)[0])
-    # Smooth samples are nearer to everything; a copy is nearer by far.
+    # Smooth samples are somewhat nearer to all images, which does not make them copies.
     copies = prior < held_out / 2
     verdict = (
         "samples are much nearer to training images than new images are: memorised"
@@ -302,10 +309,10 @@ def memorising(compared: Compared) -> list[Row]:
 
 
 def reconstructions(compared: Compared) -> list[Row]:
-    """How close reconstructions of held-out images are, and how sharp.
+    """How close reconstructions of held-out images are to their originals, and how sharp.
 
     Args:
-        compared: The images.
+        compared: The images that are compared.
     """
     assert compared.reconstructions is not None
     found = reconstruction.compare_images(compared.held_out, compared.reconstructions)
@@ -323,14 +330,14 @@ def reconstructions(compared: Compared) -> list[Row]:
 def linear_models(
     model: Any, dataset: Dataset, held_out: Split, bound: np.ndarray, dimensions: int
 ) -> list[Row]:
-    """Linear models with exact likelihoods, and how much better or worse the model is.
+    """log p(x) under linear models, and how much better or worse the model is.
 
     Args:
-        model: Bounds a log density.
-        dataset: Its training images are what the linear models are fitted to.
-        held_out: The images.
+        model: A model that bounds a log density.
+        dataset: The dataset; the linear models are fitted to its training images.
+        held_out: The images that the models are compared on.
         bound: The model's bound on log p(x) of each image, `[count]`, in nats.
-        dimensions: Of the model's latents; the linear models have as many.
+        dimensions: The number of latent dimensions that the linear models have.
     """
     train, test = _shown(model, dataset.train), _shown(model, held_out)
     latent = min(dimensions, len(train) - 1, math.prod(train.shape[1:]) - 1)
@@ -352,18 +359,22 @@ def linear_models(
 
 
 def labelled(*splits: Split) -> bool:
-    """Whether each split has labels, and the first has two different ones."""
+    """Whether all splits have labels, and those of the first are not all the same.
+
+    Args:
+        splits: Images with or without labels.
+    """
     labels_of = [split.labels for split in splits if split.labels is not None]
     return len(labels_of) == len(splits) and len(np.unique(labels_of[0])) > 1
 
 
 def label_rows(model: Any, train: Split, held_out: Split) -> list[Row]:
-    """What the embeddings know of labels that the model never saw.
+    """How well embeddings tell labels apart that the model never saw.
 
     Args:
-        model: Embeds images.
-        train: Labelled images to learn from.
-        held_out: Labelled images to try on.
+        model: A model that embeds images.
+        train: Labelled images that the labels are learned from.
+        held_out: Labelled images that this is measured on.
     """
     assert train.labels is not None
     assert held_out.labels is not None
@@ -389,7 +400,10 @@ def _embeddings(model: Any, split: Split) -> np.ndarray:
 
 
 def _shown(model: Any, split: Split) -> np.ndarray:
-    """Images as the model's means should look: grey even where its inputs are binary by chance."""
+    """Images that the means of p(x|z) should be like, in [0, 1].
+
+    With dynamic binarization these are the grey images, although the model sees binary ones.
+    """
     binarize = model.config.data.binarize
     seed = seed_pair(0)
     return to_float(

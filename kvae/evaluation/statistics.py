@@ -1,8 +1,12 @@
-"""How sure a mean over images is."""
+"""The standard error of a mean over images."""
 
 import numpy as np
 
 
 def standard_error(values: np.ndarray) -> float:
-    """Standard error of the mean of values of independent images, `[count]`."""
+    """The standard error of a mean over independent images.
+
+    Args:
+        values: One value for each image, `[count]`.
+    """
     return float(np.std(values) / np.sqrt(len(values)))

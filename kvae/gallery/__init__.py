@@ -1,4 +1,4 @@
-"""The pictures of a trained model, by name: from a model and its data to `kvae.figures`."""
+"""The figures of a trained model, by name. They are computed here and plotted by `kvae.figures`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,26 +28,27 @@ STEPS = 9
 INTERPOLATIONS = 6
 NEAREST = 20
 SCATTERED = 2000
-"""Test images in t-SNE and PCA: more take long and cover each other."""
+"""The largest number of test images in t-SNE and PCA. More would take long and hide each other."""
 
 
 class NotDrawnError(KvaeError):
-    """A picture whose model or run lacks what the picture needs."""
+    """A figure cannot be drawn, because the model or the run lacks what it needs."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What pictures are drawn of.
+    """A model, and what else figures are drawn from.
 
     Attributes:
-        name: The model's name.
+        name: The model's name, which titles have.
         model: What `kvae.build` or `kvae.load` returned.
-        dataset: Its images.
-        history: The columns of `history.csv`; None where there is no run.
-        frames: What `kvae.runs.film.Film` kept, `epochs` and `images`; None or empty where there is
-            no run, or no frames.
-        seed: Decides random numbers.
-        progress: Shows how much of the longer pictures is done.
+        dataset: The images that figures are drawn with.
+        history: The columns of `history.csv` by name; None where there is no run.
+        frames: The samples that `kvae.runs.film.Film` kept during training: `epochs`, `[frames]`,
+            and `images`, uint8 `[frames, count, height, width, channels]`. None or empty where
+            there are none.
+        seed: Decides all random numbers.
+        progress: Shows how much of the longer figures is done.
     """
 
     name: str
@@ -59,10 +60,10 @@ class Subject:
     progress: Progress = silent
 
     def inputs(self, count: int) -> np.ndarray:
-        """Some test images as the model sees them.
+        """Some test images as the model sees them: float32 `[count, height, width, channels]`.
 
         Args:
-            count: How many, at most.
+            count: The largest number of images.
         """
         return self.model.inputs(self.dataset.test.spread(count).images, self.seed).numpy()
 
@@ -70,10 +71,10 @@ class Subject:
         """Refuse a model that lacks a capability.
 
         Args:
-            capabilities: Protocols of `kvae.models.base`.
+            capabilities: Protocols of `kvae.models.base` that the model must implement.
 
         Raises:
-            NotDrawnError: The model lacks one of them.
+            NotDrawnError: The model lacks one of the capabilities.
         """
         for capability in capabilities:
             if not isinstance(self.model, capability):
@@ -87,24 +88,25 @@ LACKS = {
     Infers: "posterior q(z|x)",
     Decodes: "latent space that can be walked",
 }
+"""What a model lacks that does not have a capability, as messages name it."""
 
 
 def draw(
     subject: Subject, names: Iterable[str], folder: Path, suffix: str = ".png"
 ) -> dict[str, Path]:
-    """Draw pictures into a folder.
+    """Draw figures and save them in a folder.
 
     Args:
-        subject: What they are of.
-        names: Keys of `PICTURES`.
-        folder: Made where it is missing.
-        suffix: `.png`, `.svg` or `.pdf`; an animation is a `.gif` whatever it is.
+        subject: The model that is drawn, and its data.
+        names: Names of figures, which are the keys of `PICTURES`.
+        folder: The folder, which is made if it is missing.
+        suffix: `.png`, `.svg` or `.pdf`. An animation is always a `.gif`.
 
     Returns:
-        Where each is.
+        The path of each figure by name.
 
     Raises:
-        NotDrawnError: for one of the names something is missing.
+        NotDrawnError: The model or the run lacks what a figure needs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}
@@ -164,7 +166,7 @@ def _manifold(subject: Subject) -> "Figure":
 
 
 def _prior(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each latent dimension under the prior."""
+    """The mean and the standard deviation of each latent dimension under the prior."""
     prior = subject.model.prior.distribution()
     return mean(prior).numpy(), stddev(prior).numpy()
 
@@ -228,7 +230,7 @@ def _nearest(subject: Subject) -> "Figure":
 
 
 def _embeddings(subject: Subject) -> tuple[np.ndarray, dict[str, Any]]:
-    """Embeddings of test images, and what to colour them by."""
+    """Embeddings of test images, and the options of a plot that colour them."""
     subject.need(Embeds)
     some = subject.dataset.test.spread(SCATTERED)
     means = subject.model.embed(subject.inputs(SCATTERED)).numpy()
@@ -289,14 +291,14 @@ PICTURES: dict[str, Callable[[Subject], Any]] = {
     "tsne": _tsne,
     "animation": _animation,
 }
-"""Functions from a `Subject` to a figure, or to the pictures of an animation."""
+"""Functions from a `Subject` to a figure, or to the list of the pictures of an animation."""
 
 
 def quick(subject: Subject) -> list[str]:
-    """Names of the pictures that every training draws, as far as the model can.
+    """The names of the figures that are drawn after every training, and that the model allows.
 
     Args:
-        subject: What they are drawn of.
+        subject: The model that is drawn, and its data.
     """
     model = subject.model
     needs: dict[str, tuple[Any, ...]] = {
