@@ -1,4 +1,4 @@
-"""Training as a worker that is not the first."""
+"""Takes part in a distributed training as a worker that is not the first."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,10 +25,10 @@ def assist(
     """Take part in a training as a worker that is not the first, and write nothing.
 
     Args:
-        dataset: The images that the first worker trains on.
-        config: The configuration that the first worker has.
+        dataset: The dataset of the run, the same as on the first worker.
+        config: The configuration of the run, the same as on the first worker.
         strategy: What `kvae.training.new_strategy` returned.
-        resumed: Folder of the run that the first worker resumes; None if it starts one.
+        resumed: Folder of the run that the first worker resumes; None if it starts a new run.
         models: Folder of saved models.
         on_epoch: Called with the row of every epoch.
 

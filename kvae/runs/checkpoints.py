@@ -22,22 +22,23 @@ logger = logging.getLogger(__name__)
 KEEP = 2
 BEST = "best"
 SECONDS = 10.0
-"""Seconds between checkpoints, at least, unless they are wanted at certain epochs."""
+"""The least number of seconds between checkpoints that are saved by time."""
 SHARE = 0.02
-"""Share of the time that saving checkpoints may take. The last one tells how long one takes."""
+"""The largest share of the time that checkpoints saved by time may take. The time that the last one
+took is the estimate for the next."""
 
 
 class Checkpoints:
     """Saves a training to a folder.
 
     Each checkpoint has all that a resumed run needs besides the configuration: the weights, the
-    best weights if they are kept, the plan's state, the history, how far the next epoch has come,
-    and checksums of the images.
+    best weights if they are kept, the plan's state, the history, how many steps of the current
+    epoch are done, and checksums of the images.
 
     Args:
         folder: `runs/NAME/checkpoints`.
         state: The state of the training.
-        dataset: What is trained and validated on.
+        dataset: The images that the model is trained and validated on.
         every: Epochs from one checkpoint to the next; None saves by time, also within an epoch.
     """
 
@@ -50,7 +51,7 @@ class Checkpoints:
         self._progress = tf.Variable("", dtype=tf.string)
         self._checkpoint = tf.train.Checkpoint(
             weights=variables(state.model),
-            # Checkpoints of kvae 0.1 have this name for it.
+            # This is the plan's state. Its name is that of kvae 0.1, whose checkpoints still load.
             optimizer=list(state.plan.state),
             best=state.best,
             progress=self._progress,
@@ -58,15 +59,15 @@ class Checkpoints:
         try:
             check_list(folder)
         except KvaeError:
-            # Checkpoints are found without this list. A list that named files elsewhere would make
-            # the manager delete those.
+            # Checkpoints are found without TensorFlow's list. If the list named files elsewhere,
+            # the manager would delete them.
             (folder / "checkpoint").unlink()
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), KEEP)
         self._saved_at, self._cost = time.monotonic(), 0.0
 
     @property
     def due(self) -> bool:
-        """Whether it is time to save."""
+        """Whether a checkpoint should be saved now."""
         epochs, step = len(self._state.history), self._state.step
         if self._state.done:
             return True
@@ -75,10 +76,11 @@ class Checkpoints:
         return time.monotonic() - self._saved_at > max(SECONDS, self._cost / SHARE)
 
     def save(self, along: Callable[[], None] = lambda: None) -> None:
-        """Write the state.
+        """Save a checkpoint of the training's state.
 
         Args:
-            along: Writes what else must be on disk before the checkpoint is.
+            along: Called before the checkpoint is written, to write other files that must be on
+                disk before it.
 
         Raises:
             NotFiniteError: A weight is not finite; the last checkpoint is kept.
@@ -106,7 +108,7 @@ class Checkpoints:
         self._cost = self._saved_at - start
 
     def save_best(self) -> None:
-        """Write the weights alone, which are not those of the newest epoch."""
+        """Save the model's weights alone, once they are those of the best epoch."""
         tf.train.Checkpoint(weights=variables(self._state.model)).write(str(self._folder / BEST))
 
     def _remove_unfinished(self) -> None:
@@ -118,7 +120,7 @@ class Checkpoints:
                 path.unlink(missing_ok=True)
 
     def restore(self) -> None:
-        """Restore the state of the newest checkpoint; without any checkpoint do nothing.
+        """Restore the state from the newest checkpoint that can be read, if there are any.
 
         Raises:
             KvaeError: No checkpoint can be read, or the images are not those of the run.
@@ -150,11 +152,11 @@ class Checkpoints:
 
 
 def load_weights(folder: Path, model: Any) -> None:
-    """Give a model the best weights that were kept, or else those of the newest checkpoint.
+    """Give a model the weights of the best epoch if they were saved, or else the newest weights.
 
     Args:
         folder: `runs/NAME/checkpoints`.
-        model: Its weights are changed in place.
+        model: The model, whose weights are changed in place.
 
     Raises:
         KvaeError: There is no checkpoint, or none can be read.
@@ -175,7 +177,8 @@ def load_weights(folder: Path, model: Any) -> None:
 
 
 def _prefixes(folder: Path) -> list[Path]:
-    """Checkpoints, newest first, by the files that are there: the list of them may be damaged."""
+    """Checkpoints, newest first. They are found by their files, because TensorFlow's list of them
+    may be damaged."""
     found = [path for path in folder.glob("ckpt-*.index") if path.stem[5:].isdigit()]
     found.sort(key=lambda path: int(path.stem[5:]), reverse=True)
     return [path.with_suffix("") for path in found]

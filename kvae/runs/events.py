@@ -1,4 +1,4 @@
-"""TensorBoard events of a run that is gone on with."""
+"""Prepares the TensorBoard events of a run that is resumed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,15 +9,20 @@ from tensorboard.compat.proto.event_pb2 import Event
 from kvae.io.files import atomic_file
 
 AFTERWARDS = "figures/"
-"""Tags of what is written once, when the training is over."""
+"""The tags of events that are written once, at the end of the training, begin with this."""
 KEPT = "events.out.tfevents.0000000001.kvae"
-"""Names have the time in them, and TensorBoard reads files in the order of their names."""
+"""The file of the events that are kept. TensorBoard reads files in the order of their names, which
+contain the time. This name comes before those of all later events."""
 
 
 def rewind(folder: Path, epochs: int) -> None:
-    """Keep the events of epochs 1 to `epochs`, each once, in one file; drop all others.
+    """Keep the events of the epochs that are done, each once, in one file; remove all others.
 
-    Whatever a process that was killed left half-written is dropped, too.
+    Events that a killed process did not write completely are removed, too.
+
+    Args:
+        folder: The folder of the events.
+        epochs: The number of epochs that are done.
     """
     paths = sorted(folder.glob("events.out.tfevents.*"))
     kept: dict[tuple[int, tuple[str, ...]], bytes] = {}
@@ -37,7 +42,7 @@ def rewind(folder: Path, epochs: int) -> None:
 
 
 def _events(path: Path) -> Iterator[Event]:
-    """The events in a file, up to the first that is damaged."""
+    """The events in a file that come before the first damaged one."""
     try:
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
             yield Event.FromString(record)

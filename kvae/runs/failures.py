@@ -1,4 +1,4 @@
-"""What an error that ends a run says: what went wrong, and whether the run can be resumed."""
+"""Error messages of runs: what went wrong, and how the run can be resumed."""
 
 import contextlib
 import shutil
@@ -14,15 +14,18 @@ from kvae.training import State
 
 @contextlib.contextmanager
 def explained(folder: Path, state: State) -> Iterator[None]:
-    """Add to errors in the block how the run can be resumed; remove a run that cannot be.
+    """Add to the message of an error in the block how the run can be resumed.
+
+    If the loss or a weight is not finite, the run would fail again when it is resumed. Such a run
+    is removed, unless it has a checkpoint.
 
     Args:
         folder: The run's folder.
-        state: Tells how far the training has come.
+        state: The state of the training.
 
     Raises:
-        KvaeError: Something went wrong that is not the program's fault.
-        Interrupted: A signal asked to stop.
+        KvaeError: The run failed for a reason that the user can do something about.
+        Interrupted: A signal asked the run to stop.
     """
     name = folder.name
     resume = f"resume it with `resume={name}`"
@@ -34,7 +37,7 @@ def explained(folder: Path, state: State) -> Iterator[None]:
     except UsageError:
         raise
     except NotFiniteError as error:
-        # Training again would fail again: there is nothing to resume.
+        # A resumed run would fail again in the same way.
         if any((folder / CHECKPOINTS).glob("*.index")):
             kept = f"the model of its last checkpoint can still be exported from {folder}"
         else:

@@ -1,4 +1,4 @@
-"""Samples from the same seed in the course of a training, for an animation."""
+"""Keeps samples of a model during its training, for an animation."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ class Film:
 
     Args:
         model: The model in training.
-        epochs: How many epochs there will be.
+        epochs: The number of epochs of the training.
     """
 
     def __init__(self, model: Any, epochs: int) -> None:
@@ -32,17 +32,21 @@ class Film:
         self._images: list[np.ndarray] = []
 
     def shoot(self, epoch: int) -> None:
-        """Keep the model's samples after an epoch, if the epoch is one of those that are kept."""
+        """Keep samples of the model, if this epoch is one of those whose samples are kept.
+
+        Args:
+            epoch: Number of the epoch that has just ended, from 1.
+        """
         if epoch in self._wanted and isinstance(self._model, Generates):
             self._epochs.append(epoch)
             self._images.append(to_uint8(self._model.sample(COUNT).numpy()))
 
     def resume(self, path: Path, epochs: int) -> None:
-        """Take the frames of the first epochs from a file, if there is one.
+        """Read the frames that an interrupted run saved, if there are any.
 
         Args:
-            path: What `save` wrote.
-            epochs: Number of the last epoch whose frame is kept.
+            path: The file that `save` wrote.
+            epochs: The number of epochs that are done; frames of later epochs are dropped.
 
         Raises:
             KvaeError: The file is damaged.
@@ -54,16 +58,18 @@ class Film:
         self._epochs, self._images = frames["epochs"][kept].tolist(), [*frames["images"][kept]]
 
     def frames(self) -> dict[str, np.ndarray]:
-        """`epochs`, `[frames]`, and `images`, uint8 `[frames, count, height, width, channels]`.
-
-        Empty where there are no frames.
-        """
+        """The frames: `epochs`, `[frames]`, and `images`, uint8
+        `[frames, count, height, width, channels]`. Empty if there are no frames."""
         if not self._epochs:
             return {}
         return {"epochs": np.array(self._epochs), "images": np.stack(self._images)}
 
     def save(self, path: Path) -> None:
-        """Write the frames as `.npz`, if there are any."""
+        """Write the frames, if there are any.
+
+        Args:
+            path: The `.npz` file to write.
+        """
         if not self._epochs:
             return
         with atomic_file(path) as scratch:
@@ -72,10 +78,13 @@ class Film:
 
 
 def read_frames(path: Path) -> dict[str, np.ndarray]:
-    """The frames that `Film.save` wrote.
+    """Read the frames that `Film.save` wrote, as `Film.frames` returns them.
+
+    Args:
+        path: The `.npz` file.
 
     Raises:
-        KvaeError: the file is damaged.
+        KvaeError: The file is missing or damaged.
     """
     try:
         arrays = read_arrays(path, lambda names: [n for n in names if n in ("epochs", "images")])

@@ -1,8 +1,8 @@
-"""The folders of runs and of saved models: their names, finding them again, and reading them.
+"""The folders of runs and of saved models: how they are named, found and read.
 
-A run is a folder that explains itself: `runs/NAME/config.json` (all that is needed to do it again),
-`history.csv` (a row an epoch), `checkpoints/`, TensorBoard events, `figures/`, and `results.json`
-once it is complete. A saved model is `saved_models/NAME/`.
+A run is a folder that explains itself: `runs/NAME/config.json` (all that is needed to repeat it),
+`history.csv` (a row for each epoch), `checkpoints/`, TensorBoard events, `figures/`, and
+`results.json` once it is complete. A saved model is `saved_models/NAME/`.
 """
 
 import contextlib
@@ -37,11 +37,14 @@ def new_run_folder(
     """Make the folder of a run, and keep it locked for the block.
 
     Args:
-        config: The run's configuration, which the folder then has.
+        config: The run's configuration, which is written to the folder.
         name: The run's name; None makes one from the dataset and the model.
         runs: Folder of runs.
         models: Folder of saved models.
-        overwrite: Whether a run of this name is removed for it.
+        overwrite: Whether to replace a run of this name.
+
+    Yields:
+        The folder.
 
     Raises:
         UsageError: `name` cannot be a name.
@@ -58,7 +61,7 @@ def new_run_folder(
                     write_json(scratch / CONFIG, config.to_json())
             except FileExistsError as error:
                 if name is None:
-                    # Another process has just taken the name that was made up: make up another.
+                    # Another process has just taken the name that was made; make another one.
                     continue
                 raise KvaeError(
                     f"{error}: choose another `name`, or wait for the process that makes it"
@@ -68,14 +71,14 @@ def new_run_folder(
 
 
 def choose_name(base: str, name: str | None, runs: Path, models: Path, overwrite: bool) -> str:
-    """The name of a new run or saved model, in folders that can be written.
+    """Choose the name of a new run or saved model, and check that its folders can be written.
 
     Args:
-        base: What the name is made from where none is given.
-        name: The name that is wanted, or None.
+        base: The beginning of the name if none is given. A number is added if it is taken.
+        name: The name that was given, or None.
         runs: Folder of runs.
         models: Folder of saved models.
-        overwrite: Whether the name may be taken already.
+        overwrite: Whether a given name may already be taken.
 
     Raises:
         UsageError: `name` cannot be a name.
@@ -104,10 +107,13 @@ def choose_name(base: str, name: str | None, runs: Path, models: Path, overwrite
 
 
 def check_name(name: str) -> str:
-    """`name`, if it can name a run, a saved model or a sweep.
+    """Return a name if it is allowed for a run, a saved model or a sweep.
+
+    Args:
+        name: The name.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: The name is not allowed.
     """
     if not re.fullmatch(r"\w[\w.-]{0,99}", name):
         raise UsageError(
@@ -118,26 +124,34 @@ def check_name(name: str) -> str:
 
 
 def stem(dataset: str) -> str:
-    """What names begin with that are made up for a dataset."""
+    """The beginning of the names that are made for runs on a dataset.
+
+    Args:
+        dataset: The dataset's name, or the absolute path of its folder or file.
+    """
     text = Path(dataset).stem if Path(dataset).is_absolute() else dataset
     return re.sub(r"\W+", "-", text).strip("-") or "images"
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether the run in a folder is complete: its results are what it writes last."""
+    """Whether a run is complete. Its results are the last file that it writes.
+
+    Args:
+        folder: The run's folder.
+    """
     return (folder / RESULTS).is_file()
 
 
 def find(name: str | None, folder: Path, what: str) -> Path:
-    """The folder of a run or of a saved model.
+    """Find the folder of a run or of a saved model.
 
     Args:
-        name: Its name in `folder`, or its path; None for the newest.
-        folder: Where they are.
-        what: `run` or `saved model`, for the message.
+        name: Its name in `folder`, or its path; None finds the newest.
+        folder: Folder of runs or of saved models.
+        what: `run` or `saved model`, for error messages.
 
     Raises:
-        KvaeError: it is not there; the message has the nearest name.
+        KvaeError: There is no such run or saved model; the message suggests the nearest name.
     """
     if name == "":
         raise KvaeError(f"the name of a {what} is empty: kvae list shows what is there")
@@ -147,7 +161,8 @@ def find(name: str | None, folder: Path, what: str) -> Path:
             raise KvaeError(f"there is no {what} in {folder} yet: kvae train makes one")
         return newest
     for path in folder / name, Path(name):
-        # What it is saved as is named after it, which `.` and `..` are no names for.
+        # Other files are named after the folder. `.` and `..` cannot be used for their names, so
+        # such a path is resolved.
         with contextlib.suppress(OSError):
             if path.is_dir():
                 return path if path.name not in ("", "..") else path.resolve()
@@ -158,7 +173,11 @@ def find(name: str | None, folder: Path, what: str) -> Path:
 
 
 def listing(folder: Path) -> list[Path]:
-    """The runs or saved models in a folder, oldest first."""
+    """The runs or saved models in a folder, oldest first.
+
+    Args:
+        folder: Folder of runs or of saved models; it may be missing.
+    """
     if not folder.is_dir():
         return []
     found = [
@@ -179,11 +198,11 @@ def dataset_of(
     data_dir: Path | None = None,
     progress: Progress = silent,
 ) -> "Dataset":
-    """The dataset of a saved model, or another one for it.
+    """Load the dataset that a saved model was trained on, or another one with images of its shape.
 
     Args:
         model: Folder of the saved model.
-        name: Name or path of another dataset than the model was trained on; None is its own.
+        name: Name or path of another dataset; None loads the one that the model was trained on.
         data_dir: Where TensorFlow Datasets keeps its datasets; None is its default.
         progress: Shows how much of a long load is done.
 
@@ -206,11 +225,11 @@ def dataset_of(
 
 
 def read_results(folder: Path, quantities: Sequence[str] = ()) -> dict[str, Any] | None:
-    """What `results.json` of a run or of a saved model holds; None where there is none.
+    """The contents of `results.json` of a run or of a saved model; None if there is no such file.
 
     Args:
         folder: The folder of the run or of the saved model.
-        quantities: Names of numbers that must be there.
+        quantities: Names of results that must be there and be numbers.
 
     Raises:
         KvaeError: The file is damaged.

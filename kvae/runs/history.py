@@ -1,4 +1,4 @@
-"""`history.csv`: one row an epoch, with the columns that the run's plan reports."""
+"""`history.csv`: one row for each epoch, with the columns that the run's plan reports."""
 
 import contextlib
 import csv
@@ -16,11 +16,11 @@ HISTORY = "history.csv"
 
 @contextlib.contextmanager
 def history_file(path: Path, past: list[Row]) -> Iterator[Callable[[Row], None]]:
-    """Write the rows of past epochs anew, and let others be appended.
+    """Write the rows of past epochs, and keep the file open so that rows can be appended.
 
     Args:
-        path: The file.
-        past: Rows of the epochs that are done.
+        path: The file, which is replaced.
+        past: The rows of the epochs that are done.
 
     Yields:
         A function that appends a row. The first row decides the columns.
@@ -47,12 +47,14 @@ def _head(row: Row) -> str:
 
 
 def _line(row: Row) -> str:
-    # Floats are written in full, so that they read back equal.
+    # Floats have all their digits, so that they are equal when they are read again.
     return ",".join(map(str, row.values())) + "\n"
 
 
 def read_history(folder: Path) -> dict[str, list[Any]]:
-    """The columns of a run's `history.csv` by name, as numbers or texts; empty before any epoch.
+    """The columns of a run's `history.csv` by name, as numbers or texts.
+
+    There are none before the first epoch has ended.
 
     Args:
         folder: The run's folder.
@@ -62,7 +64,7 @@ def read_history(folder: Path) -> dict[str, list[Any]]:
     """
     path = folder / HISTORY
     try:
-        # A line that a killed process was about to write has no end.
+        # If a process was killed while it wrote a line, the line has no end and is left out.
         complete, _, _ = read_text(path).rpartition("\n")
         head, *rows = [*csv.reader(complete.splitlines())] or [[]]
         if not complete:

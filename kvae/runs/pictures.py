@@ -1,4 +1,4 @@
-"""What pictures are drawn of: a saved model, and the run of its name."""
+"""Gathers what the figures of a saved model are drawn from."""
 
 from pathlib import Path
 
@@ -14,14 +14,16 @@ from kvae.runs.saved_models import load
 def subject(
     model: Path, dataset: Dataset, runs: Path = RUNS, seed: int = 0, progress: Progress = silent
 ) -> Subject:
-    """What `kvae.gallery` draws of a saved model, and of the run of its name, if there is one.
+    """The saved model that `kvae.gallery` draws, with the history and frames of its run.
+
+    The run is the one with the model's name, if there is one.
 
     Args:
         model: Folder of the saved model.
-        dataset: The images that pictures are drawn with.
+        dataset: The images that figures are drawn with.
         runs: Folder of runs.
-        seed: Decides random numbers.
-        progress: Shows how much of the longer pictures is done.
+        seed: Decides all random numbers.
+        progress: Shows how much of the longer figures is done.
 
     Raises:
         KvaeError: The model or the run is damaged.

@@ -1,4 +1,4 @@
-"""A saved model with a prior that was fitted after training."""
+"""Fits a new prior to a saved model, and saves the result as a new model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,28 +23,30 @@ def fit_prior(
     data_dir: Path | None = None,
     progress: Progress = silent,
 ) -> tuple[Path, dict[int, float], list["Quantity"]]:
-    """Fit a new prior to a saved model's aggregated posterior, and save the two as a new model.
+    """Fit a new prior to a saved model's aggregated posterior, and save both as a new model.
 
     Args:
-        model: Name or path of a saved model; None for the newest.
+        model: Name or path of a saved model; None takes the newest.
         prior: A name in `kvae.registry.PRIOR_FITS`.
         components: Number of components of a mixture; None chooses the number under which latents
-            of validation images are likeliest.
-        name: Name of the new saved model; None makes one from the old one's and the prior's.
+            of validation images have the highest likelihood.
+        name: Name of the new saved model; None makes one from the names of the old model and the
+            prior.
         models: Folder of saved models.
-        overwrite: Replace a saved model of this name.
-        importance_samples: Samples of z an image for the bounds on log p(x).
+        overwrite: Whether to replace a saved model of this name.
+        importance_samples: Samples of z for each image, for the bounds on log p(x).
         seed: Decides all random numbers.
         data_dir: Where TensorFlow Datasets keeps its datasets; None is its default.
         progress: Shows how much is done.
 
     Returns:
-        The new saved model; the figures by which the prior was chosen, as in
-        `kvae.training.PriorFit.held_out`; and the old model compared with the new one on the test
-        images.
+        The folder of the new saved model; the values by which the prior was chosen, which are
+        `kvae.training.PriorFit.held_out`; and a comparison of the old model with the new one on the
+        test images.
 
     Raises:
-        UsageError: `name` cannot be a name, or is the old one; or options do not go together.
+        UsageError: The name is not allowed, or is that of the old model; or `components` does not
+            go together with the prior.
         KvaeError: There is no such model or dataset, or the name is taken.
     """
     path = find(model, models, "saved model")

@@ -1,4 +1,4 @@
-"""What a run writes while it trains: history, TensorBoard events, frames and checkpoints."""
+"""Writes the files of a run while it trains: history, TensorBoard events, frames, checkpoints."""
 
 import contextlib
 import logging
@@ -24,18 +24,18 @@ logger = logging.getLogger(__name__)
 
 
 class Records:
-    """Writes the records of a run to its folder; a context that closes its files.
+    """Writes the records of a run to its folder; a context manager that closes the files.
 
     Args:
         folder: The run's folder.
         name: The run's name.
-        state: The training's state. If the folder has checkpoints it is restored from the newest,
-            and the other records are cut to the epochs that it has.
-        dataset: What is trained on.
+        state: The training's state. If the folder has checkpoints, the state is restored from the
+            newest, and records of later epochs are removed.
+        dataset: The images that the model is trained on.
         checkpoint_every: Epochs from one checkpoint to the next; None saves by time.
         on_epoch: Called with the row of every epoch.
-        asked_to_stop: Called about every second; returns the number of a signal that asked to stop,
-            or None.
+        asked_to_stop: Called about every second. It returns the number of a signal that asked the
+            run to stop, or None.
 
     Attributes:
         film: Frames of the animation.
@@ -66,7 +66,12 @@ class Records:
         self._append = self._files.enter_context(history_file(folder / HISTORY, state.history))
 
     def epoch(self, row: Row, validation: Evaluation) -> None:
-        """Record an epoch."""
+        """Record an epoch.
+
+        Args:
+            row: The epoch's row of `history.csv`.
+            validation: The model's metrics on the validation images after the epoch.
+        """
         self._append(row)
         if self.summaries:
             self.summaries.epoch(row, validation)
@@ -75,10 +80,10 @@ class Records:
             self._on_epoch(row)
 
     def pause(self) -> None:
-        """Save a checkpoint if it is time to.
+        """Save a checkpoint if it is due or a signal asked the run to stop.
 
         Raises:
-            Interrupted: A signal asked to stop; a checkpoint has been saved.
+            Interrupted: A signal asked the run to stop. A checkpoint has been saved.
         """
         signal = self._asked_to_stop()
         if self.checkpoints.due or signal is not None:
@@ -87,10 +92,10 @@ class Records:
             raise Interrupted(signal)
 
     def stop_if_asked(self) -> None:
-        """End the run if a signal asked to.
+        """End the run if a signal asked it to stop.
 
         Raises:
-            Interrupted: A signal asked to stop. The last epoch has a checkpoint already.
+            Interrupted: A signal asked the run to stop. The last epoch already has a checkpoint.
         """
         signal = self._asked_to_stop()
         if signal is not None:

@@ -1,4 +1,4 @@
-"""The results of a run: what `results.json` holds, and what a person should be warned of."""
+"""The results of a run for `results.json`, and warnings about the trained model."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ def results(test: Evaluation, images: int, state: State) -> dict[str, Any]:
     """The key figures of a trained model, as plain numbers, texts and lists.
 
     Args:
-        test: What the plan's validation found on the test images.
+        test: The model's metrics on the test images.
         images: Number of test images.
-        state: The training, which is done.
+        state: The state of the training, which is done.
     """
     found: dict[str, Any] = {"split": "test", "images": images}
     best, kept = state.plan.best, state.kept
@@ -34,19 +34,19 @@ def results(test: Evaluation, images: int, state: State) -> dict[str, Any]:
 
 
 def warnings(test: Evaluation) -> list[str]:
-    """Sentences on what is wrong with a trained model.
+    """Sentences that warn of problems of a trained model, such as a collapsed posterior.
 
     Args:
-        test: What the plan's validation found on the test images.
+        test: The model's metrics on the test images.
     """
     collapse = collapse_warning(test)
     return [collapse] if collapse else []
 
 
 def columns(history: list[Row]) -> dict[str, list[Any]]:
-    """A history by column.
+    """The columns of a history by name.
 
     Args:
-        history: One row an epoch, at least one.
+        history: One row for each epoch; there must be at least one.
     """
     return {name: [row[name] for row in history] for name in history[0]}

@@ -1,4 +1,4 @@
-"""A run, from its configuration to its folder and its saved model."""
+"""Does a run: from its configuration to its folder and its saved model."""
 
 import logging
 from collections.abc import Callable
@@ -26,12 +26,12 @@ class Run:
     """A run that is complete.
 
     Attributes:
-        name: Its name.
+        name: The run's name.
         folder: `runs/NAME`.
         saved_model: `saved_models/NAME`.
         model: The trained model.
-        history: One row an epoch.
-        results: What `results.json` holds.
+        history: One row for each epoch.
+        results: The contents of `results.json`.
     """
 
     name: str
@@ -63,21 +63,21 @@ def start(
         name: Name of the run and of the saved model; None makes one from dataset and model.
         runs: Folder of runs.
         models: Folder of saved models.
-        overwrite: Replace a run of this name when the training begins, and a saved model of this
-            name when the new one is complete.
+        overwrite: Whether to replace a run of this name when the training begins, and a saved model
+            of this name when the new one is complete.
         on_epoch: Called with the row of every epoch.
         strategy: What `kvae.training.new_strategy` returned, on the first of its workers; None
             trains on one device.
-        on_name: Called with the name, once it is this run's.
+        on_name: Called with the run's name as soon as its folder has been made.
         checkpoint_every: Epochs from one checkpoint to the next; None saves by time.
         asked_to_stop: Called about every second. When it returns the number of a signal, the run
             is saved and ended.
 
     Raises:
-        UsageError: `name` cannot be a name, or a batch cannot be shared equally.
+        UsageError: The name is not allowed, or a batch cannot be shared equally.
         KvaeError: The name is taken, a folder cannot be written, the saved model to start from
             does not fit, a loss is not finite, or another worker is gone.
-        Interrupted: A signal asked to stop.
+        Interrupted: A signal asked the run to stop.
     """
     check_writable(models)
     state = new_state(dataset, config, models)
@@ -100,14 +100,14 @@ def resume(
 ) -> Run:
     """Resume an interrupted run from its newest checkpoint.
 
-    The weights come out as they would have without the interruption, bit for bit.
+    The resulting weights are the same as without the interruption, bit for bit.
 
     Args:
-        dataset: What the run was started with.
+        dataset: The dataset that the run was started with.
         name: Name or path of the run.
         runs: Folder of runs.
         models: Folder of saved models.
-        overwrite: Replace a saved model of this name that was trained with other options.
+        overwrite: Whether to replace a saved model of this name that has another configuration.
         on_epoch: Called with the row of every epoch that is trained now.
         strategy: What `kvae.training.new_strategy` returned, on the first of its workers; None
             trains on one device.
@@ -116,9 +116,9 @@ def resume(
             is saved and ended.
 
     Raises:
-        KvaeError: There is no such run, it is complete, damaged or in use; or for a reason that
-            `start` has.
-        Interrupted: A signal asked to stop.
+        KvaeError: There is no such run, or it is complete, damaged or in use; a folder cannot be
+            written, a loss is not finite, or another worker is gone.
+        Interrupted: A signal asked the run to stop.
     """
     folder = find(name, runs, "run")
     if is_complete(folder):
@@ -138,7 +138,7 @@ def new_state(dataset: "Dataset", config: Config, models: Path) -> "State":
     """The state of a training that begins: a new model, and its plan.
 
     Args:
-        dataset: What is to be trained on.
+        dataset: The images that the model will be trained on.
         config: The model's configuration.
         models: Folder of saved models, in which `start_from` names one.
     """
@@ -163,7 +163,7 @@ def _complete(
     on_epoch: Callable[[Row], None] | None,
     asked_to_stop: Callable[[], int | None],
 ) -> Run:
-    """Train from a state on, evaluate, draw and export."""
+    """Train from a state to the last epoch, then evaluate, draw and export the model."""
     from kvae import gallery
     from kvae.runs import saved_models
     from kvae.runs.failures import explained

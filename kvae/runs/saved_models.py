@@ -27,7 +27,7 @@ def save(
 ) -> Path:
     """Write a model as a SavedModel folder, atomically.
 
-    The signatures are those of what the model can do. Images are float32
+    There is a signature for each thing that the model can do. Images are float32
     `[batch, height, width, channels]` in [0, 1]: `encode(images) -> mean, stddev` of q(z|x);
     `embed(images) -> embedding`; `decode(latents) -> mean`; `reconstruct(images) -> mean`;
     `sample(count, seed) -> images`, with a scalar int32 `count` and an int32 `[2]` `seed`. The
@@ -37,7 +37,7 @@ def save(
         model: What `kvae.build` returned, trained or not.
         path: The folder to make.
         overwrite: Whether to replace a folder that is there.
-        results: Key figures to keep with the model, as `results.json`.
+        results: Key figures, which are saved with the model as `results.json`.
 
     Returns:
         The folder.
@@ -48,8 +48,8 @@ def save(
     path = Path(path)
     try:
         with atomic_folder(path, replace=overwrite) as scratch:
-            # Plain variables and functions of tensors: anything else would need kvae, TensorFlow
-            # Probability or Keras to be loaded.
+            # The module has only plain variables and functions of tensors. Anything else could not
+            # be loaded without kvae, TensorFlow Probability or Keras.
             module, signatures = tf.Module(), _signatures(model)
             module.weights, module.signatures_to_save = variables(model), signatures
             tf.saved_model.save(module, str(scratch), signatures=signatures)
@@ -62,7 +62,7 @@ def save(
 
 
 def _signatures(model: Any) -> dict[str, Any]:
-    """A function of tensors for each thing that the model can do."""
+    """The signatures by name: a function of tensors for each thing that the model can do."""
     config = model.config.model
     images = tf.TensorSpec((None, *config.image_shape), tf.float32, name="images")
     count = tf.TensorSpec((), tf.int32, name="count")
@@ -96,13 +96,13 @@ def _signatures(model: Any) -> dict[str, Any]:
 
 
 def load(path: str | Path) -> Any:
-    """The model that `save` wrote.
+    """Load a model that `save` wrote.
 
     Args:
         path: The folder of the saved model.
 
     Raises:
-        KvaeError: There is no whole saved model.
+        KvaeError: There is no saved model in the folder, or it is damaged.
     """
     model = build(read_config(Path(path)))
     restore(model, Path(path) / "variables" / "variables")
@@ -117,6 +117,9 @@ def export_run(run: str, runs: Path = RUNS, models: Path = MODELS, overwrite: bo
         runs: Folder of runs.
         models: Folder of saved models.
         overwrite: Whether to replace a saved model of this name.
+
+    Returns:
+        The folder of the saved model.
 
     Raises:
         KvaeError: There is no such run, it has no checkpoint, or the saved model exists.
@@ -137,7 +140,7 @@ def weights_to_start_from(config: Config, models: Path = MODELS) -> list[np.ndar
         models: Folder of saved models.
 
     Raises:
-        KvaeError: There is no such model, or its weights are of another kind.
+        KvaeError: There is no such model, or its weights do not fit the new model.
     """
     path = find(config.training.start_from, models, "saved model")
     saved = read_config(path)

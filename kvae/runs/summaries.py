@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run."""
+"""Writes the TensorBoard events of a run."""
 
 import json
 from collections.abc import Mapping
@@ -24,22 +24,23 @@ from kvae.runs.events import rewind
 IMAGES = 10
 SAMPLES = 64
 PROJECTED = 1000
-"""Test images in the Projector: more make the browser slow."""
+"""The largest number of test images in the Projector. More would make the browser slow."""
 SPLITS = ("train", "validation")
 
 
 class Summaries:
     """Writes TensorBoard events to a run's folder.
 
-    Scalars go to `train/` and `validation/`, so that both are in one chart; the rest to the folder
-    itself.
+    Scalars are written to the sub-folders `train/` and `validation/`, so that TensorBoard shows
+    both in one chart. All else is written to the folder itself.
 
     Args:
         folder: `runs/NAME`.
         name: The run's name.
         model: The model in training.
-        dataset: Reconstructions are of its validation images, the Projector is of its test images.
-        epochs: How many epochs are done already; events of later ones are removed.
+        dataset: The dataset. Its validation images are reconstructed, and its test images are shown
+            in the Projector.
+        epochs: The number of epochs that are already done; events of later epochs are removed.
     """
 
     def __init__(
@@ -59,11 +60,12 @@ class Summaries:
             hparams.hparams(_flat(config), trial_id=name)
 
     def epoch(self, row: Row, validation: Evaluation) -> None:
-        """Write an epoch's scalars, and about ten times a run histograms and images.
+        """Write an epoch's scalars, and about ten times in a run also histograms and images.
 
         Args:
-            row: The epoch's row. Numbers that are of no split are of the validation images.
-            validation: What was found on the validation images.
+            row: The epoch's row of `history.csv`. Columns that name neither `train` nor
+                `validation` are metrics of the validation images.
+            validation: The model's metrics on the validation images.
         """
         number = int(row["epoch"])
         scalars: dict[str, dict[str, float]] = {split: {} for split in SPLITS}
@@ -95,7 +97,7 @@ class Summaries:
         self.flush()
 
     def flush(self) -> None:
-        """Write to disk what there is so far."""
+        """Write all events so far to disk."""
         for writer in self._writers.values():
             writer.flush()
 
@@ -103,9 +105,10 @@ class Summaries:
         """Write the figures of the run, and the embeddings of test images for the Projector.
 
         Args:
-            paths: Figures on disk by name. Animations are left out: TensorBoard does not show them.
-            test: What was found on the test images.
-            step: The number of the last epoch.
+            paths: Files of figures by name. Animations are left out, because TensorBoard cannot
+                show them.
+            test: The model's metrics on the test images.
+            step: Number of the last epoch.
         """
         with self._writers["."].as_default(step=step):
             for name, path in paths.items():
@@ -122,7 +125,7 @@ class Summaries:
         split = self._dataset.test.take(slice(len(latents)))
         folder = self._folder / "projector"
         folder.mkdir(exist_ok=True)
-        # The Projector draws nothing of fewer than three dimensions.
+        # The Projector shows nothing if there are fewer than three dimensions.
         latents = np.pad(latents, ((0, 0), (0, max(0, 3 - latents.shape[1]))))
         np.savetxt(folder / "latents.tsv", latents, "%.6g", delimiter="\t")
         figures.save_png(figures.sprite(split.images / 255), folder / "thumbnails.png")
@@ -132,7 +135,7 @@ class Summaries:
         else:
             frames = split.features.get("frame", range(len(split)))
             rows = [str(frame) for frame in frames]
-        # One column has no header: TensorBoard takes the first line for a value.
+        # There is no header: TensorBoard would read it as a value if there is a single column.
         (folder / "labels.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
         config = projector.ProjectorConfig()
         embedding = config.embeddings.add()
@@ -145,13 +148,13 @@ class Summaries:
         projector.visualize_embeddings(str(self._folder), config)
 
     def close(self) -> None:
-        """Write what is not yet on disk."""
+        """Write all events to disk and close the files."""
         for writer in self._writers.values():
             writer.close()
 
 
 def _write_scalars(scalars: Mapping[str, float]) -> None:
-    """Write scalars by one call: `tf.summary.scalar` takes as long for each of them."""
+    """Write all scalars with one call. `tf.summary.scalar` would take as long for each scalar."""
     summary = Summary()
     for tag, value in scalars.items():
         summary.MergeFrom(scalar_pb(tag, value))
@@ -159,10 +162,10 @@ def _write_scalars(scalars: Mapping[str, float]) -> None:
 
 
 def _flat(config: Config) -> dict[str, str | float | int | bool]:
-    """What was chosen, as HParams wants it: one level of names, plain values."""
+    """The configuration as HParams needs it: plain values by name, on one level."""
     return {
         name: ",".join(map(str, value)) if isinstance(value, list | tuple) else value
         for name, value in config.flat().items()
-        # The data decide the image shape.
+        # The image shape is not chosen: it is that of the data.
         if value is not None and name != "image_shape"
     }

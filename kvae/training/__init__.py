@@ -1,4 +1,4 @@
-"""From a new model to a trained one."""
+"""Trains models: the loop, its compiled epochs, and priors that are fitted after training."""
 
 from kvae.training.loop import train
 from kvae.training.prior_fit import PriorFit, fit_prior

@@ -1,4 +1,4 @@
-"""An epoch of a plan's steps, compiled."""
+"""Runs the steps of an epoch as one compiled function."""
 
 import time
 from collections.abc import Iterator
@@ -18,23 +18,25 @@ PART_SECONDS = 1.0
 
 
 class CompiledEpoch:
-    """An epoch of a plan's steps as one compiled function.
+    """The steps of an epoch as one compiled function.
 
-    Every random number is stateless, keyed by seed, epoch and step, so that the seed decides the
-    weights after any epoch. The last step of an epoch has the full batch's shape, filled up with
-    images of weight zero, so that each image counts once and there is one shape to compile.
+    All random numbers are stateless and depend only on the seed, the epoch and the step, so that
+    the seed decides the weights after any epoch. The last step of an epoch has a full batch, which
+    is filled up with images of weight zero. Each image therefore counts once, and the function is
+    compiled for one shape only.
 
-    The weights come out the same, bit for bit, whether the images are on the device or come in
+    The resulting weights are the same, bit for bit, whether the images are on the device or come in
     chunks, and whether an epoch is run at once or in parts.
 
     The function is compiled when the object is made.
 
     Args:
-        plan: What a step does. Its variables are changed in place.
-        images: uint8 `[count, height, width, channels]`; may be mapped from a file.
-        config: Batch size, seed, learning rate and whether to compile with XLA.
-        binarize: `none`, `threshold` or `dynamic`, as in `kvae.config.DataConfig`.
-        sizes: Arguments of `Feed` that decide what is kept on the device.
+        plan: The plan, which says what a step does. Its variables are changed in place.
+        images: uint8 `[count, height, width, channels]`; they may be mapped from a file.
+        config: The batch size, the seed, the learning rate, and whether to compile with XLA.
+        binarize: `none` keeps the grey levels, `threshold` makes pixels of 0.5 and more white, and
+            `dynamic` samples black or white pixels anew in every step.
+        sizes: `resident_bytes` and `chunk_bytes` of `kvae.training.feeding.Feed`.
     """
 
     WHOLE = True
@@ -53,8 +55,9 @@ class CompiledEpoch:
         self._count, self._batch_size, self._image_shape = count, batch_size, images.shape[1:]
         feed = self._feed = Feed(images, batch_size, **sizes)
 
-        # Where steps begin and end are arguments, so that the function can be compiled by taking
-        # none of them. AutoGraph, which is not needed, would take as long as all other tracing.
+        # The numbers of the first and the last step are arguments, so that the function can be
+        # compiled by a call that takes no step. AutoGraph is not needed, and would take as long as
+        # all other tracing.
         @tf.function(jit_compile=config.jit and self.WHOLE, autograph=False)
         def run(
             chunk: tf.Tensor,
@@ -87,28 +90,36 @@ class CompiledEpoch:
         self._compile()
 
     def __call__(self, number: int) -> dict[str, float]:
-        """Run epoch `number`; the mean of each of the plan's metrics over its images."""
+        """Run an epoch.
+
+        Args:
+            number: Number of the epoch, from 1.
+
+        Returns:
+            The mean of each metric over the images of the epoch, by name.
+        """
         *_, (_, totals) = self.parts(number)
         return self.means(totals)
 
     @property
     def no_totals(self) -> np.ndarray:
-        """The sums of an epoch that has not begun, float32 `[metrics]`."""
+        """The sums of metrics before the first step of an epoch: zeros, float32 `[metrics]`."""
         return np.zeros(len(self._plan.metrics), np.float32)
 
     def parts(
         self, number: int, begin: int = 0, totals: np.ndarray | None = None
     ) -> Iterator[tuple[int, np.ndarray]]:
-        """Run epoch `number` in parts of about a second.
+        """Run an epoch in parts of about a second.
 
         Args:
             number: Number of the epoch, from 1.
-            begin: How many of its steps are done already.
-            totals: The sums that were yielded with that number; None at the beginning.
+            begin: How many steps of the epoch are already done.
+            totals: The sums of metrics over these steps, float32 `[metrics]`; None if there are
+                none.
 
         Yields:
-            After each part, how many steps are done, and the sums so far, float32 `[metrics]`, for
-            `means`.
+            After each part, how many steps are done, and the sums of metrics over these, float32
+            `[metrics]`.
 
         Raises:
             NotFiniteError: A metric is not finite.
@@ -140,10 +151,10 @@ class CompiledEpoch:
                 yield begin, sums.numpy()
 
     def means(self, totals: np.ndarray) -> dict[str, float]:
-        """The mean of each metric over an epoch's images, from the sums of all of its steps.
+        """The mean of each metric over the images of an epoch, by name.
 
         Args:
-            totals: float32 `[metrics]`.
+            totals: The sums of metrics over all steps of the epoch, float32 `[metrics]`.
         """
         values = map(float, totals / np.float32(self._count))
         return dict(zip(self._plan.metrics, values, strict=True))
@@ -152,7 +163,7 @@ class CompiledEpoch:
         self._take(0, 0, *self._nothing())
 
     def _nothing(self) -> tuple[Any, ...]:
-        """Arguments of `_take`, but for where steps begin and end, without images."""
+        """The arguments of `_take` after the first two, for a call that takes no step."""
         seed, index = tf.constant([0, 0]), tf.zeros(self._feed.rows, tf.int32)
         totals = tf.constant(self.no_totals)
         return self._feed.nothing(), index, 0, seed, self._settings(1), totals
@@ -172,18 +183,23 @@ class CompiledEpoch:
         settings: dict[str, tf.Tensor],
         totals: tf.Tensor,
     ) -> tuple[tf.Tensor, int]:
-        """Take steps whose images are in a chunk that begins with those of the step `first`.
+        """Take the steps from `begin` up to `end`. Their images are in a chunk that begins with the
+        images of the step `first`.
 
         Returns:
-            The sums so far, and the number of the first step whose loss was not finite, or `end`.
+            The sums of metrics so far, and the number of the first step that had a metric that was
+            not finite, or `end`.
         """
         steps = tf.constant(begin), tf.constant(end)
         sums, finite = self._run(chunk, index, tf.constant(first), seed, settings, *steps, totals)
         return sums, int(finite)
 
     def _set_pace(self, steps: int, seconds: float) -> None:
-        """Take as many steps at a time as fit into a part, but at most eight times more than before
-        as long as their length is not known well."""
+        """Choose how many steps the next part has, from the time that the last part took.
+
+        The number grows by at most a factor of eight, because the time of few steps is not a good
+        estimate.
+        """
         wanted = steps * PART_SECONDS / max(seconds, 1e-6)
         self._pace = max(1, min(int(wanted), 8 * self._pace))
 
@@ -196,7 +212,7 @@ class CompiledEpoch:
         seed: tf.Tensor,
         settings: dict[str, tf.Tensor],
     ) -> Sums:
-        """Change the variables by a batch, and sum the metrics over its images."""
+        """Take one step, and return the sums of the metrics over its images."""
         total = tf.reduce_sum(weight)
         return self._plan.step(self._batch(pixels, weight, total, index, step, seed, settings))
 
@@ -210,9 +226,9 @@ class CompiledEpoch:
         seed: tf.Tensor,
         settings: dict[str, tf.Tensor],
     ) -> Batch:
-        """Images as the model sees them, from uint8 `[rows, pixels]`."""
-        # Seeds are random numbers, too, and would come out differently outside of what XLA
-        # compiles.
+        """The batch of a step, from pixels, uint8 `[rows, pixels]`."""
+        # The seeds are made here because they are random numbers, too: outside of the function that
+        # XLA compiles they would be different.
         seed = tf.random.experimental.stateless_fold_in(seed, step)
         pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
         floats = to_float(pixels, self._binarize, pixel_seed, self._config.jit)

@@ -1,4 +1,4 @@
-"""The training images in the order of an epoch, on the device or in chunks from a file."""
+"""Hands out the training images in the order of an epoch, from the device or in chunks."""
 
 import os
 from collections.abc import Iterable
@@ -7,8 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 RESIDENT_BYTES = 2**30
-"""Images of up to this size are kept on the device, where their order takes as much again."""
+"""Images of up to this size in total are kept on the device. Their shuffled copy takes as much
+memory again."""
 CHUNK_BYTES = 2**25
+"""The size of the chunks in which more images are read."""
 
 # Separates the random numbers of training from those of evaluation under the same seed.
 STREAM = 0
@@ -18,9 +20,12 @@ def epoch_order(seed: int, number: int, count: int) -> tuple[np.ndarray, tf.Tens
     """The order of the images in an epoch, and the seed of the epoch's other random numbers.
 
     Args:
-        seed: The training's.
+        seed: The seed of the training.
         number: Number of the epoch, from 1.
         count: Number of images.
+
+    Returns:
+        The positions of the images in the order of the epoch, `[count]`, and a seed, int32 `[2]`.
     """
     order = np.random.RandomState([seed, STREAM, number]).permutation(count)
     return order, tf.random.experimental.stateless_fold_in([seed, STREAM], number)
@@ -29,20 +34,21 @@ def epoch_order(seed: int, number: int, count: int) -> tuple[np.ndarray, tf.Tens
 class Feed:
     """Hands out the images of an epoch in chunks of whole steps.
 
-    Images of up to `resident_bytes` are one chunk, on the device. Larger ones stay where they are,
-    such as in a mapped file, and each chunk is read while the one before is trained on.
+    If all images together take up to `resident_bytes`, they are one chunk, on the device. Otherwise
+    they stay where they are, such as in a mapped file, and each chunk is read while the model is
+    trained on the chunk before.
 
     Args:
-        images: uint8 `[count, height, width, channels]`; may be mapped from a file.
-        batch_size: Images a step.
-        resident_bytes: Images of up to this size are kept on the device.
-        chunk_bytes: Size of the chunks of larger ones.
+        images: uint8 `[count, height, width, channels]`; they may be mapped from a file.
+        batch_size: The number of images in a step.
+        resident_bytes: Images of up to this size in total are kept on the device.
+        chunk_bytes: The size of a chunk of more images.
 
     Attributes:
-        steps: Steps of an epoch.
-        chunk_steps: Steps whose images are in one chunk.
-        rows: Images in one chunk.
-        pixels: Numbers of an image.
+        steps: The number of steps in an epoch.
+        chunk_steps: The number of steps whose images are in one chunk.
+        rows: The number of images in one chunk.
+        pixels: The number of values in one image, over all its channels.
     """
 
     def __init__(
@@ -66,25 +72,27 @@ class Feed:
         self._state = _state_of(self.file)
 
     def chunks(self, order: np.ndarray, first: int) -> Iterable[tuple[tf.Tensor, np.ndarray]]:
-        """The images in an order, chunk by chunk, and the position of each among all images.
+        """The images in a given order, chunk by chunk.
 
         Args:
-            order: The positions of all images; others fill up the last chunk.
-            first: Number of the first chunk that is wanted.
+            order: The positions of all images in the order. The last chunk is filled up with images
+                from the beginning.
+            first: Number of the first chunk that is wanted, from 0.
 
         Yields:
-            Images, uint8 `[rows, pixels]`, and their positions, `[rows]`. There are no images if
-            the file that they are mapped from has changed.
+            The images of a chunk, uint8 `[rows, pixels]`, and the position of each among all
+            images, `[rows]`. There are no images if the file that they are mapped from has changed.
         """
         parts = -(-len(order) // self.rows)
         order = np.resize(order, (parts, self.rows))[first:]
         if isinstance(self._images, tf.Tensor):
-            # One gather an epoch, outside of XLA, whose own gather copies byte by byte.
+            # The images are gathered once in an epoch, outside of XLA, whose gather copies byte by
+            # byte.
             return [(tf.gather(self._images, order[0]), order[0])]
         images, shape = self._images, (self.rows, self.pixels)
 
         def read(index: np.ndarray) -> np.ndarray:
-            # To read a mapped file that has become shorter would end the process.
+            # The system would end the process if it read a mapped file that has become shorter.
             if _state_of(self.file) != self._state:
                 return np.zeros((0, shape[1]), np.uint8)
             return images[index]
@@ -93,15 +101,15 @@ class Feed:
             return tf.ensure_shape(tf.numpy_function(read, [index], tf.uint8), (None, shape[1]))
 
         chunks = tf.data.Dataset.from_tensor_slices(order).map(gather).prefetch(1)
-        # One reader with a thread of its own. With tf.data's own tuning and in its shared threads
-        # XLA's threads had to wait now and then, and the whole epoch took half as long again.
+        # There is one reader, which has its own thread. With tf.data's tuning and shared threads,
+        # XLA's threads sometimes had to wait, and the epoch took one and a half times as long.
         options = tf.data.Options()
         options.autotune.enabled = False
         options.threading.private_threadpool_size = 1
         return zip(chunks.with_options(options), order, strict=True)
 
     def nothing(self) -> tf.Tensor:
-        """A chunk of black images."""
+        """A chunk of black images, with which functions can be compiled."""
         return tf.zeros((self.rows, self.pixels), tf.uint8)
 
 
@@ -115,7 +123,10 @@ def _file_of(images: np.ndarray | None) -> str | None:
 
 
 def _state_of(file: str | None) -> tuple[int, int] | None:
-    """Size and time of a file, which change when it is written; (0, 0) if it is gone."""
+    """The size and the modification time of a file, which change when it is written.
+
+    They are (0, 0) if the file is gone, and None if there is no file.
+    """
     if file is None:
         return None
     try:

@@ -31,18 +31,21 @@ def train(
 
     Args:
         model: What `kvae.build` returned; its weights are changed in place.
-        dataset: The model is trained on its training images, and evaluated on its validation images
-            after every epoch.
-        on_epoch: Called after every epoch with its row and the validation in full.
-        state: What `State` made, for callers who save it, or resume from one.
+        dataset: The dataset. The model is trained on its training images, and evaluated on its
+            validation images after every epoch.
+        on_epoch: Called after every epoch with the epoch's row and the metrics on the validation
+            images.
+        state: The state of the training, for callers who save it or resume from it; None begins a
+            new training.
         strategy: What `kvae.training.new_strategy` returned: the devices and machines that share
-            the work. None is one device.
-        on_pause: Called whenever the state can be resumed from: after every epoch, and about every
-            second of a long one. What it raises ends the training there.
-        plan: How to train; None is the model's own plan.
+            the work. None trains on one device.
+        on_pause: Called whenever the training could be resumed from its state: after every epoch,
+            and about every second of a long one. An exception in it ends the training.
+        plan: How the model is trained; None is the model's own plan. It is not used if there is a
+            `state`, which has a plan.
 
     Returns:
-        One row an epoch.
+        One row for each epoch.
 
     Raises:
         UsageError: The model is for images of another shape, or a batch cannot be shared equally.

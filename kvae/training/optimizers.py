@@ -1,4 +1,4 @@
-"""Optimizers by `keras.optimizers`, and how their learning rates change during a training."""
+"""Optimizers of `keras.optimizers`, and how their learning rates change during training."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -12,7 +12,7 @@ from kvae.config import TrainingConfig
 Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
 LAST = 0.01
-"""What `exponential` ends with, as a share of the first learning rate."""
+"""The last learning rate of `exponential`, as a share of the first."""
 
 
 def new_optimizer(
@@ -24,14 +24,15 @@ def new_optimizer(
 ) -> keras.Optimizer:
     """The optimizer that a configuration names, with its variables.
 
-    Its settings are Keras's defaults but for those that the configuration has.
+    Settings that the configuration does not have are Keras's defaults.
 
     Args:
-        config: Has the optimizer, the learning rate, its schedule and the weight decay.
-        images: Number of training images; with the batch size it decides how many steps there are.
-        weights: What the optimizer changes.
-        decayed: Those of them that weight decay applies to.
-        steps_per_batch: Steps that the optimizer takes with each batch.
+        config: The optimizer, the learning rate, its schedule, the weight decay, the epochs and the
+            batch size.
+        images: Number of training images.
+        weights: The weights that the optimizer changes.
+        decayed: Those of `weights` that weight decay applies to.
+        steps_per_batch: How many steps the optimizer takes with each batch.
     """
     steps = config.epochs * -(-images // min(config.batch_size, images)) * steps_per_batch
     rate = registry.resolve(registry.SCHEDULES, config.schedule)(config.learning_rate, steps)
@@ -50,17 +51,19 @@ def constant(first: float, steps: int) -> Rate:
 
     Args:
         first: The learning rate.
-        steps: Is not used.
+        steps: The number of steps of the whole training, which is not used.
     """
     return first
 
 
 def cosine(first: float, steps: int) -> Rate:
-    """Half a cosine from the first learning rate to zero (Loshchilov & Hutter, 2017; no restarts).
+    """A learning rate that falls from the first to zero as half a cosine.
+
+    Loshchilov & Hutter (2017), without restarts.
 
     Args:
         first: The learning rate of the first step.
-        steps: Steps of the whole training.
+        steps: The number of steps of the whole training.
     """
     return keras.optimizers.schedules.CosineDecay(first, steps)
 
@@ -70,6 +73,6 @@ def exponential(first: float, steps: int) -> Rate:
 
     Args:
         first: The learning rate of the first step.
-        steps: Steps of the whole training.
+        steps: The number of steps of the whole training.
     """
     return keras.optimizers.schedules.ExponentialDecay(first, steps, LAST)

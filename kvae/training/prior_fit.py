@@ -1,9 +1,9 @@
-"""A prior fitted after training to the latents of the training images.
+"""Fits a prior to the latents of the training images, after training.
 
-The aggregated posterior q(z) is the mean of q(z|x) over the training images. It is the prior that
-makes the ELBO largest (Hoffman & Johnson, 2016). Where p(z) differs from it, samples come from
-latents that the decoder never saw. Dai & Wipf (2019) and Ghosh et al. (2020) fit p(z) to samples of
-q(z) when encoder and decoder are trained.
+The aggregated posterior q(z) is the mean of q(z|x) over the training images. It is the prior with
+the largest ELBO (Hoffman & Johnson, 2016). If p(z) differs from it, samples come from latents that
+the decoder never saw in training. Dai & Wipf (2019) and Ghosh et al. (2020) train the encoder and
+the decoder first, and then fit p(z) to samples of q(z).
 """
 
 import dataclasses
@@ -25,8 +25,9 @@ from kvae.progress import Progress, silent
 from kvae.training.loop import train
 
 SAMPLES = 20_000
-"""Latents that a mixture is fitted to at most; there is one an image at least."""
+"""The largest number of latents that a mixture is fitted to."""
 LADDER = (1, 2, 5, 10, 20, 30, 50, 70, 100, 150, 200, 300, 500)
+"""The numbers of components that are tried, in this order."""
 FLOW_STEPS = 10_000
 FLOW_RATE = 0.003
 CHUNK = 1000
@@ -37,9 +38,9 @@ class PriorFit:
     """A model with a new prior.
 
     Attributes:
-        model: Has the encoder and the decoder of the model that was given.
-        held_out: The mean log density of the validation images' latents, in nats, by the number of
-            components that was tried. For a flow, the ELBO of the validation images by epoch.
+        model: A new model with the encoder and the decoder of the given one, and the new prior.
+        held_out: For a mixture, the mean log density of the validation images' latents, in nats, by
+            the number of components. For a flow, the ELBO of the validation images by epoch.
     """
 
     model: Any
@@ -54,19 +55,19 @@ def fit_prior(
     seed: int = 0,
     progress: Progress = silent,
 ) -> PriorFit:
-    """Replace a trained model's prior by one fitted to its aggregated posterior.
+    """Replace the prior of a trained model by one that is fitted to its aggregated posterior.
 
     Args:
-        model: A trained VAE; it is not changed.
-        dataset: What it was trained on.
+        model: A trained VAE, which is not changed.
+        dataset: The dataset that it was trained on.
         prior: A name in `kvae.registry.PRIOR_FITS`.
         components: Number of components of a mixture; None chooses the number under which latents
-            of validation images are likeliest.
-        seed: Decides every random number.
+            of validation images have the highest likelihood.
+        seed: Decides all random numbers.
         progress: Shows how much is done.
 
     Raises:
-        UsageError: A flow is given components, or a mixture more than there are latents.
+        UsageError: `components` is given for a flow, or is larger than the number of latents.
     """
     fit = registry.resolve(registry.PRIOR_FITS, prior)
     return fit(model, dataset, components, seed, progress)
@@ -75,12 +76,24 @@ def fit_prior(
 def mixture(
     model: Any, dataset: Dataset, components: int | None, seed: int, progress: Progress
 ) -> PriorFit:
-    """A mixture of Gaussians by scikit-learn's expectation maximisation."""
+    """Fit a mixture of Gaussians by scikit-learn's expectation maximisation.
+
+    Args:
+        model: A trained VAE, which is not changed.
+        dataset: The dataset that it was trained on.
+        components: Number of components; None chooses the number under which latents of validation
+            images have the highest likelihood.
+        seed: Decides all random numbers.
+        progress: Shows how much is done.
+
+    Raises:
+        UsageError: `components` is larger than the number of latents.
+    """
     train = latents_of(model, dataset.train, max(1, SAMPLES // len(dataset.train)), seed)[:SAMPLES]
     held_out = latents_of(
         model, dataset.validation, max(1, SAMPLES // len(dataset.validation)), seed
     )
-    # A component needs more points than it has dimensions for its covariance to mean something.
+    # The covariance matrix of a component is singular with fewer points than this.
     most = max(1, len(train) // (model.config.model.latent + 1))
     if components and components > len(train):
         raise UsageError(
@@ -105,7 +118,18 @@ def mixture(
 def flow(
     model: Any, dataset: Dataset, components: int | None, seed: int, progress: Progress
 ) -> PriorFit:
-    """A flow by maximum likelihood: the ELBO is maximised over the weights of the prior alone."""
+    """Fit a flow by maximum likelihood: the ELBO is maximised over the weights of the prior alone.
+
+    Args:
+        model: A trained VAE, which is not changed.
+        dataset: The dataset that it was trained on.
+        components: It must be None, because a flow has no components.
+        seed: Decides all random numbers.
+        progress: Shows how much is done.
+
+    Raises:
+        UsageError: `components` is given.
+    """
     if components is not None:
         raise UsageError("`components` needs `prior=mixture`")
     config = model.config
@@ -121,7 +145,7 @@ def flow(
         seed=seed,
         jit=config.training.jit,
     )
-    # Without dropout, so that the latents are those of the trained encoder.
+    # There is no dropout, so that the latents are those of the trained encoder.
     apart = dataclasses.replace(config.model, prior="flow", dropout=0.0)
     objective = type(config.objective)()
     fitting = _with_prior(
@@ -142,7 +166,7 @@ def _fitted(config: Config, **changes: Any) -> Config:
 
 
 def _with_prior(model: Any, config: Config) -> Any:
-    """A new model with the given one's encoder and decoder, and the configuration's prior."""
+    """A new model of a configuration, with the weights of the given encoder and decoder."""
     new = build(config)
     _copy(model.encoder, new.encoder)
     _copy(model.decoder, new.decoder)
@@ -155,7 +179,14 @@ def _copy(source: keras.layers.Layer, target: keras.layers.Layer) -> None:
 
 
 def latents_of(model: Any, split: Split, each: int, seed: int) -> np.ndarray:
-    """Samples of q(z|x), `each` of them an image: `[each * count, latent]` in random order."""
+    """Samples of z from q(z|x) for all images: `[each * count, latent]`, in random order.
+
+    Args:
+        model: A trained VAE.
+        split: The images.
+        each: The number of samples for each image.
+        seed: Decides the samples and their order.
+    """
     found = []
     for start in range(0, len(split), CHUNK):
         chunk_seed = tf.random.experimental.stateless_fold_in([seed, 0], start)

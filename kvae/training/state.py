@@ -1,4 +1,4 @@
-"""How far a training has come: all that it takes to resume it."""
+"""The state of a training: all that is needed to resume it."""
 
 from functools import partial
 from typing import Any
@@ -16,22 +16,22 @@ from kvae.training.optimizers import new_optimizer
 
 
 class State:
-    """How far a training has come.
+    """The state of a training between two steps.
 
     Args:
         model: The model in training.
-        dataset: What it is trained on.
-        plan: How it is trained; by default the model's own plan.
+        dataset: The images that the model is trained on.
+        plan: How the model is trained; None is the model's own plan.
 
     Attributes:
-        model: Its weights are those after the newest step.
-        plan: Has the optimizers and other variables that go with the weights.
-        history: One row an epoch.
-        steps: Steps of an epoch.
-        step: How many steps of the next epoch are done.
+        model: The model, with the weights after the newest step.
+        plan: The plan, with the variables of its optimizers.
+        history: One row for each epoch that is done.
+        steps: The number of steps in an epoch.
+        step: The number of steps that are done in the current epoch.
         totals: The sums of the plan's metrics over these steps, float32 `[metrics]`.
         seconds: The wall time of these steps.
-        best: The weights of the best epoch, if they are wanted in the end.
+        best: The weights of the best epoch; empty if training keeps the last epoch's weights.
 
     Raises:
         KvaeError: There is not enough memory for such a training.
@@ -41,7 +41,8 @@ class State:
         config = model.config.training
         images = len(dataset.train)
         takes = cost(model.config)
-        # Weights, gradients, and about as much for the optimizer; and a batch's activations.
+        # The weights, their gradients, and about as many numbers of the optimizer; and the
+        # activations of a batch.
         rows = min(config.batch_size, images) * model.config.objective.copies
         require_memory(
             4 * (3 * takes.weights + rows * takes.activations),
@@ -66,7 +67,7 @@ class State:
 
     @property
     def kept(self) -> Row:
-        """The row of the epoch whose weights the model has in the end."""
+        """The row of the epoch whose weights the trained model has."""
         if self.best and self.plan.best:
             return best_row(self.history, self.plan.best)
         return self.history[-1]
@@ -78,7 +79,11 @@ class State:
         return f"epoch {len(self.history)}{step}"
 
     def end_epoch(self, row: Row) -> None:
-        """Add the row of an epoch, after which the model has its present weights."""
+        """End an epoch, and keep the model's weights if the epoch is the best so far.
+
+        Args:
+            row: The epoch's row.
+        """
         self.history.append(row)
         self._begin_epoch()
         if self.best and self._best_epoch == row["epoch"]:
