@@ -16,7 +16,7 @@ from kvae_cli import options, output
     type=options.OutputFile(".png", ".svg", ".pdf"),
     default="comparison.png",
     show_default=True,
-    help="The figure.",
+    help="File of the figure.",
 )
 @options.seed
 @options.models
@@ -30,9 +30,9 @@ def compare(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare saved models of the same data on its test images.
+    """Compare saved models that were trained on the same data, on its test images.
 
-    The best value of a line has a star. Differences are taken image by image.
+    The best value of a line has a star. Differences between models are taken image by image.
     """
     from kvae.io import files
     from kvae.runs import folders

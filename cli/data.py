@@ -22,7 +22,7 @@ def data() -> None:
 @options.data_dir
 @options.as_json
 def list_datasets(data_dir: Path | None, as_json: bool) -> None:
-    """List the built-in datasets, and say what else can be trained on."""
+    """List the built-in datasets and the other sources of images."""
     from kvae.data.catalog import catalog
 
     entries = catalog(data_dir)
@@ -41,7 +41,7 @@ def list_datasets(data_dir: Path | None, as_json: bool) -> None:
 @options.data_dir
 @options.as_json
 def prepare(name: str, data_dir: Path | None, as_json: bool) -> None:
-    """Download and decode a dataset, so that training starts at once."""
+    """Download and decode a dataset, so that training can begin at once."""
     from kvae import data as datasets
 
     loaded = datasets.load(name, data_dir, progress=output.progress)

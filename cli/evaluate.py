@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     type=click.Choice(("train", "validation", "test")),
     default="test",
     show_default=True,
-    help="Which of them.",
+    help="Which images of the dataset.",
 )
 @options.importance_samples
 @options.seed
@@ -36,9 +36,10 @@ def evaluate(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure MODEL: likelihood, use of its latents, samples, reconstructions; with verdicts.
+    """Measure how good MODEL is: its likelihood, latents, samples and reconstructions.
 
-    MODEL is the name or the path of a saved model, by default the newest.
+    MODEL is the name or the path of a saved model, by default the newest. The report says in words
+    what each figure means.
     """
     from kvae.runs import folders
 

@@ -27,13 +27,13 @@ NAMES = (
     "--only",
     type=click.Choice(NAMES),
     multiple=True,
-    help="A picture to draw; may be given several times.  [default: all that there can be]",
+    help="A figure to draw; may be given several times.  [default: all that the model allows]",
 )
 @click.option(
     "--output",
     "target",
     type=options.FOLDER,
-    help="Folder for the pictures.  [default: figures/MODEL]",
+    help="Folder for the figures.  [default: figures/MODEL]",
 )
 @click.option(
     "--format",
@@ -41,7 +41,7 @@ NAMES = (
     type=click.Choice(("png", "svg", "pdf")),
     default="png",
     show_default=True,
-    help="An animation is a GIF in any case.",
+    help="Format of the figures. An animation is always a GIF.",
 )
 @click.option("--dataset", help="Images to draw with.  [default: the model's own]")
 @options.seed
@@ -59,10 +59,10 @@ def figures(
     models: Path,
     data_dir: Path | None,
 ) -> None:
-    """Draw what MODEL learned: curves, samples, reconstructions, its latents, and more.
+    """Draw figures of MODEL: training curves, samples, reconstructions, its latents, and more.
 
-    MODEL is the name or the path of a saved model, by default the newest. Curves and the animation
-    are of the run of that name.
+    MODEL is the name or the path of a saved model, by default the newest. The curves and the
+    animation need the run of the same name.
     """
     from kvae.io import files
     from kvae.runs import folders

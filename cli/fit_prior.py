@@ -16,14 +16,14 @@ from kvae_cli import options, output
     type=click.Choice(list(registry.PRIOR_FITS)),
     default="mixture",
     show_default=True,
-    help="What takes the place of the model's own.",
+    help="The new prior.",
 )
 @click.option(
     "--components",
     type=click.IntRange(1, options.LARGEST),
-    help="Of a mixture.  [default: chosen by the likelihood of held-out latents]",
+    help="Components of a mixture.  [default: chosen by the likelihood of held-out latents]",
 )
-@click.option("--name", help="Of the new saved model.  [default: such as frey-z10-mixture]")
+@click.option("--name", help="Name of the new saved model.  [default: such as frey-z10-mixture]")
 @options.importance_samples
 @options.seed
 @options.overwrite
@@ -42,10 +42,10 @@ def fit_prior(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Fit a new prior to where MODEL's encoder puts the training images.
+    """Fit a new prior to the latents of the training images under MODEL.
 
-    Encoder and decoder stay as they are; the model with the new prior is saved as another one. Both
-    are compared on the test images.
+    The encoder and the decoder are not changed. The model with the new prior is saved as a new
+    model, and both models are compared on the test images.
 
     MODEL is the name or the path of a saved model, by default the newest.
     """
@@ -74,8 +74,8 @@ def fit_prior(
         )
         return
     if prior == "mixture":
-        for count, density in held_out.items():
-            click.echo(f"{count:5} components: held-out latents {density:.3f} nats", err=True)
+        for count, log_density in held_out.items():
+            click.echo(f"{count:5} components: held-out latents {log_density:.3f} nats", err=True)
     output.quantities(quantities, ["before", "after"], "on the test images")
     click.echo()
     output.line(f"Model    {saved}")

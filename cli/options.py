@@ -1,4 +1,4 @@
-"""Options and values that several subcommands share."""
+"""Options and types of options that several subcommands share."""
 
 import dataclasses
 import re
@@ -19,7 +19,7 @@ from kvae_cli import output
 
 
 class Folder(click.Path):
-    """A folder, which may have to be made."""
+    """The path of a folder, which need not exist."""
 
     def __init__(self) -> None:
         super().__init__(file_okay=False, path_type=Path)
@@ -32,7 +32,7 @@ class Folder(click.Path):
 
 FOLDER = Folder()
 LARGEST = 10**9
-"""Of numbers that stand for a count: TensorFlow counts with 32 bits."""
+"""The largest count that options take: TensorFlow counts with 32 bits."""
 MOST_JOBS = 1000
 
 runs = click.option(
@@ -45,7 +45,7 @@ data_dir = click.option(
     "--data-dir",
     type=FOLDER,
     envvar="TFDS_DATA_DIR",
-    help="Where TFDS keeps its datasets  [default: $TFDS_DATA_DIR or ~/tensorflow_datasets]",
+    help="Folder of TensorFlow Datasets.  [default: $TFDS_DATA_DIR or ~/tensorflow_datasets]",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 overwrite = click.option("--overwrite", is_flag=True, help="Replace what has the same name.")
@@ -54,10 +54,14 @@ importance_samples = click.option(
     type=click.IntRange(1, LARGEST),
     default=500,
     show_default=True,
-    help="Samples of z an image for the importance-weighted bound on log p(x).",
+    help="Samples of z for each image, for the importance-weighted bound on log p(x).",
 )
 seed = click.option(
-    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed."
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    default=0,
+    show_default=True,
+    help="Decides all random numbers.",
 )
 
 recipe = click.option(
@@ -65,19 +69,23 @@ recipe = click.option(
     type=click.Choice(RECIPES),
     default="reference",
     show_default=True,
-    help="Where options that are not given come from.",
+    help="The recipe, which sets the options that are not given.",
 )
 model_family = click.option(
     "--family",
     type=click.Choice(list(registry.MODELS)),
     default="vae",
     show_default=True,
-    help="Which kind of model.",
+    help="Family of models.",
 )
 
 
 def jobs(default: int) -> Callable[[Any], Any]:
-    """How many runs are trained at the same time."""
+    """An option for the number of runs that are trained at the same time.
+
+    Args:
+        default: The default number.
+    """
     return click.option(
         "--jobs",
         type=click.IntRange(1, MOST_JOBS),
@@ -88,9 +96,12 @@ def jobs(default: int) -> Callable[[Any], Any]:
 
 
 def of_configuration(command: click.Command) -> click.Command:
-    """Give a command the options that configurations have, of all families.
+    """Give a command an option for each field of the configurations of all families.
 
-    They follow the option `--family`. An option that not all families have says so in its help.
+    They follow the option `--family`. If some families do not have an option, its help says so.
+
+    Args:
+        command: A command with the option `--family`.
     """
     place = [param.name for param in command.params].index("family") + 1
     command.params[place:place] = [
@@ -101,7 +112,7 @@ def of_configuration(command: click.Command) -> click.Command:
 
 
 def _configuration_options() -> dict[str, tuple[Any, Option, set[str]]]:
-    """Type, rules and families of each option by name."""
+    """The type, the rules and the families of each field by name."""
     found: dict[str, tuple[Any, Option, set[str]]] = {}
     for name in registry.MODELS:
         parts = family(name).model, family(name).objective, DataConfig, TrainingConfig
@@ -113,7 +124,7 @@ def _configuration_options() -> dict[str, tuple[Any, Option, set[str]]]:
 
 
 def _default(name: str) -> Any:
-    """What a field is where neither a person nor a recipe says, or None."""
+    """The default of a field that neither a person nor a recipe sets; None if there is none."""
     for model in registry.MODELS:
         for part in family(model).model, family(model).objective, DataConfig, TrainingConfig:
             for field in dataclasses.fields(part):
@@ -173,7 +184,7 @@ class IntegerList(click.ParamType):
     ) -> tuple[int, ...]:
         if isinstance(value, tuple):
             return value
-        # Longer numbers are nobody's, and take Python's conversion ever longer.
+        # Python's conversion takes very long for very long numbers, which nobody needs.
         if not re.fullmatch(r"[1-9]\d{0,17}(,[1-9]\d{0,17})*", value):
             self.fail(f"{value!r:.80} is not whole numbers of 1 or more with commas between.")
         return tuple(map(int, value.split(",")))
@@ -194,7 +205,11 @@ class ImageSize(click.ParamType):
 
 
 class OutputFile(click.ParamType):
-    """A file to be written, known by its suffix, in a folder that is there."""
+    """The path of a file that will be written, with one of some suffixes.
+
+    Args:
+        suffixes: The allowed suffixes, such as `.png`.
+    """
 
     name = "FILE"
 

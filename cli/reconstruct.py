@@ -10,13 +10,20 @@ from kvae_cli import options, output
 @click.command()
 @click.argument("model", required=False)
 @click.option("--dataset", help="Images to reconstruct.  [default: the model's own]")
-@click.option("--count", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option(
+    "--count",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Number of images.",
+)
 @click.option(
     "--output",
     "target",
     type=options.OutputFile(".png"),
     default="reconstructions.png",
     show_default=True,
+    help="File of the picture.",
 )
 @options.models
 @options.data_dir
@@ -28,7 +35,7 @@ def reconstruct(
     models: Path,
     data_dir: Path | None,
 ) -> None:
-    """Encode and decode test images: inputs above, reconstructions below.
+    """Reconstruct test images: the picture has each image above its reconstruction.
 
     MODEL is the name or the path of a saved model, by default the newest.
     """

@@ -14,10 +14,12 @@ from kvae_cli import options, output, signals, startup
     "--only",
     multiple=True,
     type=click.Choice(list(CLAIMS)),
-    help="Measure this claim alone; may be given again.  [default: all]",
+    help="Measure only this claim; may be given several times.  [default: all]",
 )
 @click.option(
-    "--quick", is_flag=True, help="Train next to nothing: to see that it works, not what holds."
+    "--quick",
+    is_flag=True,
+    help="Train only briefly, to check that the command works. The verdicts mean nothing.",
 )
 @options.jobs(2)
 @click.option(
@@ -26,7 +28,7 @@ from kvae_cli import options, output, signals, startup
     type=options.FOLDER,
     default=Path("reports/reproduction"),
     show_default=True,
-    help="Folder of the report, with its runs and saved models.",
+    help="Folder of the report, its runs and its saved models.",
 )
 @options.data_dir
 @options.as_json
@@ -40,7 +42,8 @@ def reproduce(
 ) -> None:
     """Measure what was claimed of these models, and write a report with a verdict on each claim.
 
-    Trains what is needed on MNIST and the Frey Faces, and goes on where it was interrupted.
+    Models are trained on MNIST and the Frey Faces. The same command resumes an interrupted
+    reproduction.
 
     \b
     kvae reproduce --only frey-sigmoid
@@ -68,6 +71,6 @@ def reproduce(
 
 
 def _command(quick: bool, only: Sequence[str]) -> str:
-    """The command that makes the same report, with these values of its options."""
+    """The command line that makes the same report."""
     options = [*(["--quick"] if quick else []), *(f"--only {name}" for name in only)]
     return " ".join(["kvae reproduce", *options])

@@ -7,12 +7,18 @@ import click
 from kvae_cli import options, output
 
 TILE = 56
-"""Pixels that a picture enlarges each sample to, about."""
+"""The approximate height and width, in pixels, to which each sample is enlarged in a picture."""
 
 
 @click.command()
 @click.argument("model", required=False)
-@click.option("--count", type=click.IntRange(1, options.LARGEST), default=64, show_default=True)
+@click.option(
+    "--count",
+    type=click.IntRange(1, options.LARGEST),
+    default=64,
+    show_default=True,
+    help="Number of samples.",
+)
 @options.seed
 @click.option(
     "--output",
@@ -20,11 +26,12 @@ TILE = 56
     type=options.OutputFile(".png", ".npy"),
     default="samples.png",
     show_default=True,
-    help="A grid (.png), or float32 [count, height, width, channels] in [0, 1] (.npy).",
+    help="File of the samples: a grid (.png), or float32 [count, height, width, channels] in "
+    "[0, 1] (.npy).",
 )
 @options.models
 def sample(model: str | None, count: int, seed: int, target: Path, models: Path) -> None:
-    """Draw images from MODEL: means of p(x|z) for z from the prior.
+    """Make new images with MODEL: the means of p(x|z) for samples of z from the prior.
 
     MODEL is the name or the path of a saved model, by default the newest.
     """

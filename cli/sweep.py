@@ -19,7 +19,11 @@ _OF_ONE_RUN = {
 
 
 class Values(click.ParamType):
-    """Values of another type with commas between."""
+    """Values of another type, separated by commas.
+
+    Args:
+        of: The type of each value.
+    """
 
     def __init__(self, of: click.ParamType) -> None:
         self.of, self.name = of, of.name
@@ -35,13 +39,13 @@ class Values(click.ParamType):
     ) -> tuple[Any, ...]:
         if isinstance(value, tuple):
             return value
-        # A list of units has commas of its own: it is varied by giving the option again.
+        # A list of units has commas itself, so it is varied by giving the option several times.
         parts = [value] if isinstance(self.of, options.IntegerList) else value.split(",")
         return tuple(self.of.convert(part, param, ctx) for part in parts)
 
 
 def _varied(command: click.Command) -> click.Command:
-    """Give a command the options of `kvae train`, each of which takes several values."""
+    """Give a command the options of `kvae train`, each with several values."""
     for param in reversed(train.params):
         if not isinstance(param, click.Option) or param.name in _OF_ONE_RUN:
             continue
@@ -66,7 +70,7 @@ def _varied(command: click.Command) -> click.Command:
     type=click.Choice(list(BACKENDS)),
     default="loky",
     show_default=True,
-    help="Where: in processes of this machine, or on a Ray or Dask cluster.",
+    help="Where runs are trained: in processes on this machine, or on a Ray or Dask cluster.",
 )
 @options.runs
 @options.models
@@ -94,9 +98,9 @@ def sweep(
 ) -> None:
     """Train every combination of options, and compare them in one table.
 
-    Takes the options of kvae train, each with one value or several: with commas between, or by
-    giving the option again (--hidden 200 --hidden 200,200). The runs are ordinary ones. Those that
-    are there already are not trained again: the same command resumes an interrupted sweep.
+    The options are those of kvae train. Each can have several values, separated by commas; several
+    values of --hidden are given by repeating it (--hidden 200 --hidden 200,200). Runs that are
+    complete are not trained again, so the same command resumes an interrupted sweep.
 
     \b
     kvae sweep --dataset frey --latent 2,5,10,20 --seed 0,1,2

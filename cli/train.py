@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     "--dataset",
     default="digits",
     show_default=True,
-    help="digits, mnist, frey, frey/blocks, tfds:NAME, or the path of a folder of images, a .npy "
-    "or a .npz.",
+    help="Images: digits, mnist, frey, frey/blocks, tfds:NAME, or the path of a folder of images, "
+    "a .npy file or a .npz file.",
 )
 @options.recipe
 @options.model_family
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
 @click.option(
     "--strategy",
     type=click.Choice(list(registry.STRATEGIES)),
-    help="Share batches among this machine's GPUs, or among the workers of $TF_CONFIG.",
+    help="Share each batch among this machine's GPUs, or among the workers of $TF_CONFIG.",
 )
 @click.option(
     "--resume",
     metavar="RUN",
     is_flag=False,
     flag_value="",
-    help="Resume an interrupted run from its newest checkpoint. Without RUN, that of --name, which "
-    "is started if there is none.",
+    help="Resume an interrupted run from its newest checkpoint. Without RUN it is the run of "
+    "--name, which is started if it does not exist.",
 )
 @click.option(
     "--checkpoint-every",
     type=click.IntRange(min=1),
     metavar="EPOCHS",
-    help="Save for --resume after every so many epochs.  [default: by time]",
+    help="Save a checkpoint for --resume after every so many epochs.  [default: by time]",
 )
 @click.option(
     "--image-size", type=options.ImageSize(), help="Resize the images of a folder or of tfds:NAME."
 )
-@click.option("--name", help="Names the run and the saved model.  [default: such as frey-z5]")
+@click.option("--name", help="Name of the run and of the saved model.  [default: such as frey-z5]")
 @options.overwrite
 @options.runs
 @options.models
@@ -115,7 +115,7 @@ def train(
 
         def show(row: "Row") -> None:
             if bar.n == 0:
-                # The time to the end is that of training, not of compiling.
+                # The estimate of the remaining time must not include the time of compiling.
                 bar.unpause()
                 bar.set_description("training", refresh=False)
             bar.set_postfix_str(_figures(row, config.family), refresh=False)
@@ -174,7 +174,7 @@ def _refuse_contradictions(context: click.Context, folder: Path, config: Any) ->
 
 
 def _share(strategy: str | None) -> tuple[Any, int]:
-    """What shares the work, if anything does, and which of its workers this process is."""
+    """The strategy that shares the work, or None, and the number of this process's worker."""
     if strategy is None:
         return None, 0
     from kvae.training import workers
@@ -184,7 +184,7 @@ def _share(strategy: str | None) -> tuple[Any, int]:
 
 
 def _introduce(images: Any, config: Any, name: str | None, given: list[str]) -> None:
-    """Say what is trained on what, and why that was chosen."""
+    """Print the images, the model and the training, and which options the images decided."""
     from kvae.config import facts, family
 
     training = config.training
@@ -202,7 +202,7 @@ def _introduce(images: Any, config: Any, name: str | None, given: list[str]) -> 
 
 
 def _figures(row: "Row", of_family: str) -> str:
-    """The validation metrics of an epoch in a few words."""
+    """The validation metrics of an epoch, for the progress bar."""
     from kvae.config import family
 
     columns = {f"validation_{metric.name}": metric for metric in family(of_family).metrics}

@@ -1,4 +1,4 @@
-"""What a run is: dataclasses to and from JSON, and the recipes that they come from."""
+"""Configurations of runs: dataclasses that are made from recipes, and saved as JSON."""
 
 from kvae.config.configuration import CONFIG, Config, configure, facts, read_config
 from kvae.config.families import RECIPES, Facts, Family, family

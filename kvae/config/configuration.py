@@ -1,4 +1,4 @@
-"""What a run is, to and from JSON, and how a recipe and options become one."""
+"""The configuration of a run: made from a recipe and options, and converted to and from JSON."""
 
 import dataclasses
 import json
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from kvae.data import Dataset
 
 CONFIG = "config.json"
-"""The file in the folder of a run or of a saved model."""
+"""The name of the configuration's file in the folder of a run or of a saved model."""
 PARTS = ("data", "model", "objective", "training")
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that is needed to do a run again.
+    """Everything that is needed to repeat a run.
 
     Attributes:
-        recipe: Where options that were not given came from.
+        recipe: The recipe, from which options that were not given came.
         family: A name in `kvae.registry.MODELS`.
-        data: Which images, and what is done to them first.
-        model: The networks and distributions, by the family's own dataclass.
-        objective: What training optimises, by the family's own dataclass.
+        data: Which images the model is trained on, and how they are changed before.
+        model: The networks and distributions; a dataclass of the family.
+        objective: What training optimises; a dataclass of the family.
         training: How the weights are found.
     """
 
@@ -47,7 +47,7 @@ class Config:
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def flat(self) -> dict[str, Any]:
-        """All fields by name, whichever part they are of."""
+        """The values of all fields of all parts, by the names of the fields."""
         values: dict[str, Any] = {"recipe": self.recipe, "family": self.family}
         for part in PARTS:
             values |= dataclasses.asdict(getattr(self, part))
@@ -55,10 +55,13 @@ class Config:
 
     @classmethod
     def from_json(cls, value: Any) -> "Config":
-        """The configuration that `to_json` gave.
+        """The configuration that `to_json` converted.
+
+        Args:
+            value: What `to_json` returned, in this version of kvae or in 0.1.
 
         Raises:
-            KvaeError: `value` is something else.
+            KvaeError: `value` is not a valid configuration.
         """
         try:
             value = _upgraded(value)
@@ -82,9 +85,9 @@ def _dataclasses(of: Family) -> dict[str, Any]:
 
 
 def _upgraded(value: Any) -> Any:
-    """What a file of kvae 0.1 holds, as today's have it: then there was one family.
+    """Convert a configuration of kvae 0.1 to today's format.
 
-    Its objective was among the options of the training.
+    In 0.1 there was only one family, and its objective was among the options of the training.
     """
     if not isinstance(value, dict) or "family" in value or "objective" in value:
         return value
@@ -98,10 +101,13 @@ def _upgraded(value: Any) -> Any:
 
 
 def read_config(folder: Path) -> Config:
-    """The configuration of a run or of a saved model.
+    """Read the configuration of a run or of a saved model.
+
+    Args:
+        folder: The folder of the run or of the saved model.
 
     Raises:
-        KvaeError: It is missing, damaged, or not kvae's.
+        KvaeError: The file is missing, damaged, or not a configuration of kvae.
     """
     try:
         return Config.from_json(read_json(folder / CONFIG))
@@ -110,24 +116,28 @@ def read_config(folder: Path) -> Config:
 
 
 def facts(dataset: "Dataset") -> Facts:
-    """What a recipe knows of a dataset."""
+    """The facts about a dataset that a recipe uses.
+
+    Args:
+        dataset: What `kvae.data.load` returned.
+    """
     return Facts(dataset.name, dataset.kind, len(dataset.train), dataset.image_shape)
 
 
 def configure(
     dataset: "Dataset", recipe: str = "reference", family: str = "vae", **options: Any
 ) -> Config:
-    """The configuration of a run on `dataset`: a recipe's options, and yours in their place.
+    """Make the configuration of a run from a recipe, some of whose options can be replaced.
 
     Args:
         dataset: What `kvae.data.load` returned.
         recipe: `reference`, `paper` or `best`.
         family: A name in `kvae.registry.MODELS`.
-        options: Fields of `DataConfig`, of `TrainingConfig` and of the family's dataclasses by
-            name; those that are None are left to the recipe.
+        options: Values by the names of fields of `DataConfig`, of `TrainingConfig` and of the
+            family's dataclasses. They replace those of the recipe, unless they are None.
 
     Raises:
-        UsageError: An option is unknown, its value cannot be, or two do not go together.
+        UsageError: An option is unknown, a value is not allowed, or two options do not go together.
     """
     one_of("recipe", recipe, RECIPES)
     one_of("family", family, registry.MODELS)
@@ -165,7 +175,7 @@ def _refuse_unknown(name: str, known: set[str]) -> None:
 
 
 def _check_used(config: Config, of: Family, given: Mapping[str, Any]) -> None:
-    """Refuse options that were given and have no effect beside the others."""
+    """Refuse options that were given but have no effect together with the others."""
     values = config.flat()
     rules = of.options | options(DataConfig) | options(TrainingConfig)
     for name in given:

@@ -1,4 +1,4 @@
-"""What a family of models says of itself before any of its models is built."""
+"""What kvae needs to know about a family of models before any of its models is built."""
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
@@ -18,11 +18,11 @@ and `best` is what did best on validation images."""
 
 
 class Facts(NamedTuple):
-    """What a recipe knows of the images.
+    """The facts about a dataset that a recipe uses.
 
     Attributes:
         name: The dataset's name.
-        kind: `binary`, `grey` or `colour`, as in `kvae.data.Dataset.kind`.
+        kind: The kind of its pixels: `binary`, `grey` or `colour`.
         train_images: Number of training images.
         image_shape: Height, width, channels.
     """
@@ -34,7 +34,7 @@ class Facts(NamedTuple):
 
 
 class ModelConfig(Protocol):
-    """What the rest of kvae asks of a family's model configuration, which is a frozen dataclass."""
+    """What kvae needs of a family's model configuration, which is a frozen dataclass."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -42,15 +42,15 @@ class ModelConfig(Protocol):
 
     @property
     def label(self) -> str:
-        """What names of runs end with, such as `z5`."""
+        """The end of the names of runs, such as `z5`."""
 
     @property
     def summary(self) -> str:
-        """The networks and distributions in half a line."""
+        """The networks and distributions in a few words."""
 
 
 class ObjectiveConfig(Protocol):
-    """What the rest of kvae asks of a family's objective, which is a frozen dataclass."""
+    """What kvae needs of a family's objective, which is a frozen dataclass."""
 
     @property
     def copies(self) -> int:
@@ -68,18 +68,22 @@ class Family:
     Nothing here needs TensorFlow.
 
     Attributes:
-        description: What the models are, in half a line.
-        model: Dataclass of the networks and distributions; see `ModelConfig`.
-        objective: Dataclass of what training optimises; see `ObjectiveConfig`.
-        metrics: What training and evaluation report, in the order of tables and plots.
-        build: `module:function` from a `Config`, and training images or None, to a new model.
-        recipe: From the name of a recipe and `Facts` to options by name.
-        adjust: From a recipe's options, and those that were chosen in their place, to the recipe's
-            options that still make sense.
-        check: Raises a `UsageError` where parts of a configuration do not go together.
-        reasons: Sentences on what was chosen because of the images, from the configuration, the
-            facts, and the names of the options that were given.
-        not_of_weights: Fields of `model` on which neither number nor meaning of weights depends.
+        description: What the models are, in a few words.
+        model: The dataclass of the networks and distributions. It meets `ModelConfig`.
+        objective: The dataclass of what training optimises. It meets `ObjectiveConfig`.
+        metrics: The metrics of training and evaluation, in the order of tables and plots.
+        build: The name, `module:function`, of the function that builds a new model. Its arguments
+            are a `Config`, and training images or None.
+        recipe: The function from the name of a recipe and `Facts` to options by name.
+        adjust: The function that drops options of a recipe. Its arguments are the recipe's options
+            and those that a person chose, by name. It returns the recipe's options that go together
+            with the chosen ones.
+        check: Raises a `UsageError` if parts of a configuration do not go together.
+        reasons: The function that explains in sentences which options were chosen because of the
+            images. Its arguments are the configuration, the `Facts`, and the names of the options
+            that a person gave.
+        not_of_weights: The fields of `model` that change neither the number nor the meaning of the
+            weights.
     """
 
     description: str
@@ -100,7 +104,7 @@ class Family:
 
     @property
     def fields(self) -> dict[str, tuple[str, ...]]:
-        """Names of the fields of both dataclasses, `model` and `objective`."""
+        """The names of the fields of both dataclasses, by `model` and `objective`."""
         parts = {"model": self.model, "objective": self.objective}
         return {
             part: tuple(field.name for field in dataclasses.fields(cls))
@@ -109,7 +113,10 @@ class Family:
 
 
 def family(name: str) -> Family:
-    """The family of a name in `kvae.registry.MODELS`.
+    """Find a family by its name.
+
+    Args:
+        name: A name in `kvae.registry.MODELS`.
 
     Raises:
         UsageError: There is no such family.

@@ -1,7 +1,8 @@
-"""Fields of configuration dataclasses: what each may be, checked by one function.
+"""Fields of configuration dataclasses, and which values each may have.
 
-A field says once what it is for and which values it takes. Its dataclass is checked by that, from
-Python and from files alike, and the command line makes its options from it.
+Each field states once what it is for and which values are allowed. The values are checked when a
+configuration is made, whether in Python or from a file, and the command line has an option for each
+field.
 """
 
 import dataclasses
@@ -23,24 +24,24 @@ LARGEST_FLOAT = 3.4e38
 """About the largest 32-bit float."""
 _NUMBERS: Any = numbers.Real
 _SHOWN = 80
-"""Letters of a wrong value that an error shows."""
+"""The largest number of letters of a wrong value that an error shows."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """What a field is for, and which values it takes.
+    """What a field is for, and which values are allowed.
 
     Attributes:
-        help: One sentence, or less, for people who choose a value.
-        choices: The values that there are; None where they are not a list of names.
-        least: The smallest value; None where there is none.
-        above: The value must be greater than this; None where it need not.
-        below: The value must be less than this; None where it need not.
-        most: The largest value; None is the largest number of the field's type.
-        metavar: Stands for the value in help, such as `EPOCHS`.
-        offered: Whether people can choose a value; otherwise only recipes and code do.
-        needs: Choices of other fields without which the field has no effect, such as
-            `("prior=mixture", "prior=vamp")`: one of them is enough.
+        help: At most one sentence that explains the field to people who choose a value.
+        choices: The allowed names; None if the value is not one of a list of names.
+        least: The smallest allowed value; None if there is no such limit.
+        above: The value must be greater than this; None if there is no such limit.
+        below: The value must be less than this; None if there is no such limit.
+        most: The largest allowed value; None allows the largest number of the field's type.
+        metavar: The placeholder for the value in help texts, such as `EPOCHS`.
+        offered: Whether the command line has an option for it; if not, only code sets the field.
+        needs: Values of other fields, such as `("prior=mixture", "prior=vamp")`. The field has an
+            effect only with one of them.
     """
 
     help: str = ""
@@ -55,11 +56,11 @@ class Option:
 
 
 def option(default: Any = dataclasses.MISSING, **rules: Any) -> Any:
-    """A field with rules for its values.
+    """A field of a dataclass with rules for its values.
 
     Args:
-        default: The field's default; without one a recipe must give a value.
-        rules: The attributes of its `Option`.
+        default: The field's default. A recipe must give a value if there is none.
+        rules: The attributes of the field's `Option`.
     """
     return dataclasses.field(default=default, metadata={"option": Option(**rules)})
 
@@ -68,7 +69,7 @@ def options(config: Any) -> dict[str, Option]:
     """The options of a configuration dataclass by the names of their fields.
 
     Args:
-        config: The dataclass or an instance of it.
+        config: The dataclass, or an instance of it.
     """
     return {
         field.name: field.metadata["option"]
@@ -88,25 +89,25 @@ def hints(config: Any) -> Mapping[str, Any]:
 
 @functools.cache
 def _hints(config: Any) -> dict[str, Any]:
-    # `typing` evaluates them anew at every call.
+    # They are kept, because `typing` would evaluate them again in every call.
     return typing.get_type_hints(config)
 
 
 def check(config: Any) -> None:
-    """Refuse values that the fields of a dataclass do not take; turn lists into tuples.
+    """Refuse values that the fields of a dataclass do not allow, and turn lists into tuples.
 
     Args:
         config: An instance of a configuration dataclass.
 
     Raises:
-        UsageError: A value has another type, or is out of its range.
+        UsageError: A value has a wrong type, or is not allowed.
     """
     rules = options(config)
     for name, hint in hints(type(config)).items():
         value = getattr(config, name)
         require(_fits(value, hint), f"{name} must be {_described(hint)}, got {shown(value)}")
         if isinstance(value, list):
-            # JSON has lists; only with tuples can a frozen dataclass be hashed.
+            # JSON has lists, but a frozen dataclass can be hashed only with tuples.
             object.__setattr__(config, name, tuple(map(int, value)))
         if name in rules and value is not None:
             _check_range(name, value, rules[name])
@@ -137,16 +138,16 @@ def _check_range(name: str, value: Any, rule: Option) -> None:
 
 
 def check_keys(what: str, value: Any, needed: Sequence[str], known: Sequence[str] = ()) -> None:
-    """Refuse what is not an object of JSON with certain keys.
+    """Refuse a value that is not a JSON object with certain keys.
 
     Args:
-        what: Names the object in the error.
-        value: What a JSON file holds.
+        what: The name of the object in error messages.
+        value: The contents of a JSON file, or a part of them.
         needed: Keys that must be there.
-        known: All keys that there may be; empty where there may be any.
+        known: All keys that are allowed; empty allows any.
 
     Raises:
-        UsageError: `value` is no object, lacks a key, or has one that is not known.
+        UsageError: `value` is not an object, lacks a key, or has a key that is not allowed.
     """
     require(isinstance(value, dict), f"{what} must be an object, got {shown(value)}")
     for name in needed:
@@ -157,21 +158,29 @@ def check_keys(what: str, value: Any, needed: Sequence[str], known: Sequence[str
 
 
 def require(condition: bool, message: str) -> None:
-    """Raise a `UsageError` with a message unless a condition holds."""
+    """Raise an error unless a condition holds.
+
+    Args:
+        condition: The condition.
+        message: The message of the error.
+
+    Raises:
+        UsageError: The condition does not hold.
+    """
     if not condition:
         raise UsageError(message)
 
 
 def one_of(name: str, value: Any, known: Collection[str]) -> None:
-    """Refuse a value that is not one of some names.
+    """Refuse a value that is not one of the allowed names.
 
     Args:
         name: The field's name.
-        value: What it was given.
-        known: The names.
+        value: The field's value.
+        known: The allowed names.
 
     Raises:
-        UsageError: It is not among them; the message has the nearest.
+        UsageError: The value is not among them; the message suggests the nearest name.
     """
     require(isinstance(value, str), f"{name} must be a text, got {shown(value)}")
     if value not in known:
@@ -179,7 +188,11 @@ def one_of(name: str, value: Any, known: Collection[str]) -> None:
 
 
 def shown(value: Any) -> str:
-    """A value in an error, shortened."""
+    """A value as error messages show it, shortened if it is long.
+
+    Args:
+        value: Any value.
+    """
     text = f"{value!r:.{_SHOWN}}" if isinstance(value, str) else str(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 

@@ -10,7 +10,7 @@ BINARIZE = ("none", "threshold", "dynamic")
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which images a model is trained on, and what is done to them first.
+    """Which images a model is trained on, and how they are changed before.
 
     Attributes:
         dataset: A built-in name, `tfds:NAME`, or the path of a folder, `.npy` or `.npz`.
@@ -18,7 +18,7 @@ class DataConfig:
         binarize: `none` keeps grey pixels; `threshold` makes pixels of 0.5 and more white and the
             others black; `dynamic` samples each pixel anew from Bernoulli(grey level) every time
             its image is seen (Salakhutdinov & Murray, 2008).
-        split_seed: Decides which images are held out, where a dataset has no splits of its own.
+        split_seed: Decides which images are held out, if a dataset has no splits of its own.
     """
 
     dataset: str
@@ -26,7 +26,8 @@ class DataConfig:
     binarize: str = option(
         "none",
         choices=BINARIZE,
-        help="Make pixels black or white: at 0.5, or at random each time an image is seen.",
+        help="Make pixels black or white: threshold splits them at 0.5, dynamic samples them each "
+        "time an image is seen.",
     )
     split_seed: int = option(0, least=0, offered=False)
 
@@ -41,28 +42,32 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How weights are found, whatever the model is.
+    """How the weights of a model are found, whatever its family is.
 
     Attributes:
-        epochs: Passes over the training images.
-        batch_size: Images a step; the last step of an epoch takes the images that are left.
+        epochs: The number of passes over the training images.
+        batch_size: The number of images in a step. The last step of an epoch has those that are
+            left.
         optimizer: A name in `kvae.registry.OPTIMIZERS`.
-        learning_rate: The optimizer's step size at the start.
-        schedule: How the step size changes; a name in `kvae.registry.SCHEDULES`.
-        patience: Epochs without a better validation metric after which training stops, and the
-            weights of the best epoch are kept. None trains all epochs, and keeps the last.
-        weight_decay: Share of the networks' weight matrices that is subtracted in every step, times
-            the step size (Loshchilov & Hutter, 2019).
+        learning_rate: The learning rate at the start of training.
+        schedule: How the learning rate changes; a name in `kvae.registry.SCHEDULES`.
+        patience: Training stops after so many epochs without a better validation metric, and the
+            weights of the best epoch are kept. None trains all epochs, and keeps the weights of the
+            last.
+        weight_decay: In every step, each weight matrix of the networks is reduced by this share of
+            itself times the learning rate (Loshchilov & Hutter, 2019).
         start_from: Name or path of the saved model whose weights a run starts from; None starts
             from new weights.
         seed: Decides the initial weights, the order of the images and every random number.
         jit: Whether to compile with XLA.
     """
 
-    epochs: int = option(least=1)
-    batch_size: int = option(least=1)
-    optimizer: str = option("adagrad", choices=registry.OPTIMIZERS)
-    learning_rate: float = option(1e-3, above=0, help="At the start.")
+    epochs: int = option(least=1, help="Passes over the training images.")
+    batch_size: int = option(least=1, help="Images in a step.")
+    optimizer: str = option(
+        "adagrad", choices=registry.OPTIMIZERS, help="The optimizer, one of Keras's."
+    )
+    learning_rate: float = option(1e-3, above=0, help="Learning rate at the start of training.")
     schedule: str = option(
         "constant", choices=registry.SCHEDULES, help="How the learning rate changes."
     )
@@ -74,7 +79,9 @@ class TrainingConfig:
         "weights.",
     )
     weight_decay: float = option(
-        0.0, least=0, help="Of the networks' weights, times the learning rate."
+        0.0,
+        least=0,
+        help="Share by which weight matrices are reduced in a step, times the learning rate.",
     )
     start_from: str | None = option(
         None,
