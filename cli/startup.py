@@ -22,7 +22,7 @@ def install() -> None:
     Must be called before, whoever imports them; imports nothing heavy itself.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_OneLine("%(message)s"))
+    handler.setFormatter(OneLine("%(message)s"))
     logger = logging.getLogger("kvae")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -39,11 +39,11 @@ def install() -> None:
     sys.meta_path.insert(0, _During("keras", _without_extras))
 
 
-class _OneLine(logging.Formatter):
-    """Messages whatever is in the names they have."""
+class OneLine(logging.Formatter):
+    """Shows a message of the library on one line, with the fields that it names as options."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return output.printable(super().format(record))
+        return output.spoken(output.printable(super().format(record)))
 
 
 class _During(importlib.abc.MetaPathFinder):
