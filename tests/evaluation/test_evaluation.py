@@ -19,7 +19,7 @@ def test_chunks_change_nothing(model, few_digits, chunk):
     images = few_digits.test.images
     whole = model.encode(tf.constant(images / 255, tf.float32))
     prior = model.prior.distribution()
-    result = Evaluator(model, "none", seed=0, chunk=chunk)(images)
+    result = Evaluator(model, seed=0, chunk=chunk)(images)
     assert len(result.elbo) == len(images)
     np.testing.assert_allclose(result.posterior_means, whole.mean(), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(result.kl, tfd.kl_divergence(whole, prior), rtol=1e-4)
@@ -28,14 +28,14 @@ def test_chunks_change_nothing(model, few_digits, chunk):
 
 
 def test_evaluation_repeats_itself(model, few_digits):
-    evaluate = Evaluator(model, "dynamic", seed=5, chunk=16)
+    evaluate = Evaluator(model, seed=5, chunk=16)
     one, two = evaluate(few_digits.test.images), evaluate(few_digits.test.images)
     np.testing.assert_array_equal(one.elbo, two.elbo)
-    other = Evaluator(model, "dynamic", seed=6, chunk=16)(few_digits.test.images)
+    other = Evaluator(model, seed=6, chunk=16)(few_digits.test.images)
     assert not np.array_equal(one.elbo, other.elbo)
 
 
 def test_standard_error(model, few_digits):
-    result = Evaluator(model, "none", seed=0)(few_digits.test.images)
+    result = Evaluator(model, seed=0)(few_digits.test.images)
     expected = result.elbo.std() / np.sqrt(40)
     assert result.elbo_standard_error == pytest.approx(expected)

@@ -31,7 +31,7 @@ def rows(found, title):
 
 def test_likelihood_rows_are_the_functions_figures(model, few_digits, found):
     images = few_digits.test.images
-    elbo = Evaluator(model, "none", seed=0, chunk=40)(images)
+    elbo = Evaluator(model, seed=0, chunk=40)(images)
     bound = importance_weighted_bound(model, images, 20)
     likelihood = rows(found, "Likelihood")
     for name, each in (

@@ -139,7 +139,7 @@ def test_what_is_not_refused_trains_is_saved_and_comes_back(tmp_path):
             return
         model = kvae.build(config, dataset.train.images)
         (epoch,) = kvae.train(model, dataset)
-        assert np.isfinite([epoch.train_objective, epoch.validation_elbo]).all()
+        assert np.isfinite([epoch["train_objective"], epoch["validation_elbo"]]).all()
         saved = kvae.save(model, tmp_path / str(len(tried)))
         tried.append(saved)
         loaded = kvae.load(saved)

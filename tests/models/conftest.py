@@ -1,5 +1,6 @@
 """Small models with no weight at zero, and samples held against a density."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -7,14 +8,15 @@ import numpy as np
 import pytest
 
 import kvae
-from kvae.config import Config, DataConfig, ModelConfig, TrainingConfig
+from kvae.config import Config, DataConfig, TrainingConfig
+from kvae.models.vae.config import ModelConfig, ObjectiveConfig
 
 
 @pytest.fixture(scope="session")
 def small_model() -> Callable[..., tuple[kvae.VAE, np.ndarray]]:
     """Makes a VAE of four pixels with random weights, and uint8 images that its prior started from.
 
-    Options are those of `ModelConfig`; `training` are those of `TrainingConfig`.
+    Options are those of `ModelConfig`; `training` are those of objective and training.
     """
 
     def make(
@@ -29,11 +31,16 @@ def small_model() -> Callable[..., tuple[kvae.VAE, np.ndarray]]:
             "flow_layers": 2,
             "flow_units": 6,
         }
+        chosen = {"epochs": 1, "batch_size": 4} | (training or {})
+        fields = [field.name for field in dataclasses.fields(ObjectiveConfig)]
+        objective = {name: chosen.pop(name) for name in fields if name in chosen}
         config = Config(
             "reference",
+            "vae",
             DataConfig("made"),
             ModelConfig(shape, **(options | model)),
-            TrainingConfig(**({"epochs": 1, "batch_size": 4} | (training or {}))),
+            ObjectiveConfig(**objective),
+            TrainingConfig(**chosen),
         )
         rng = np.random.default_rng(0)
         # Neither black nor white, where pseudo-inputs stop.

@@ -74,9 +74,7 @@ class Toy(Model):
 
     def __init__(self, config):
         super().__init__(config)
-        seeds = (
-            keras.initializers.GlorotUniform(seed=config.training.seed + i) for i in range(2)
-        )
+        seeds = (keras.initializers.GlorotUniform(seed=config.training.seed + i) for i in range(2))
         shape, noise = config.model.image_shape, config.model.noise
         self.generator = keras.layers.Dense(
             int(np.prod(shape)), "sigmoid", kernel_initializer=next(seeds)
@@ -221,9 +219,7 @@ def test_it_resumes_bit_for_bit(few_digits, places, jit):
     with pytest.raises(KeyboardInterrupt):
         runs.start(few_digits, config, "cut", **places, asked_to_stop=lambda: next(asked))
     resumed = runs.resume(few_digits, "cut", **places)
-    for ours, theirs in zip(
-        resumed.model.get_weights(), whole.model.get_weights(), strict=True
-    ):
+    for ours, theirs in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
         assert ours.tobytes() == theirs.tobytes()
     strip = [
         [{k: v for k, v in row.items() if k != "seconds"} for row in run.history]

@@ -7,10 +7,11 @@ from scipy.stats import norm
 
 import kvae
 from kvae import registry
-from kvae.config import Config, DataConfig, ModelConfig, TrainingConfig
+from kvae.config import Config, DataConfig, TrainingConfig
 from kvae.models.elementary import softplus
 from kvae.models.initialization import Initialization
 from kvae.models.likelihoods import MIN_LOG_VARIANCE, bounded_log_variance
+from kvae.models.vae.config import ModelConfig, ObjectiveConfig
 
 SHAPE = (4, 3, 2)
 
@@ -19,8 +20,10 @@ def make(likelihood: str = "normal", mean: str = "sigmoid", seed: int = 0, **mod
     return kvae.build(
         Config(
             "reference",
+            "vae",
             DataConfig("made"),
             ModelConfig(SHAPE, 3, (7, 5), likelihood, mean, **model),
+            ObjectiveConfig(),
             TrainingConfig(epochs=1, batch_size=4, seed=seed),
         )
     )
@@ -42,9 +45,9 @@ def test_shapes(likelihood):
 
 def test_decoder_mirrors_the_encoder():
     model = make()
-    assert [layer.units for layer in model.encoder.hidden] == [7, 5]
-    assert [layer.units for layer in model.decoder.hidden] == [5, 7]
-    assert {layer.activation.__name__ for layer in model.encoder.hidden} == {"tanh"}
+    assert [layer.units for layer in model.encoder.network.hidden] == [7, 5]
+    assert [layer.units for layer in model.decoder.network.hidden] == [5, 7]
+    assert {layer.activation.__name__ for layer in model.encoder.network.hidden} == {"tanh"}
 
 
 def test_log_variance_is_bounded_below_and_free_above():

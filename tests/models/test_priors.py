@@ -113,7 +113,7 @@ def test_vamp_encodes_its_pseudo_inputs_once_a_step(small_model, prior, expected
         return model.terms(pixels, seed, bounds.Weighting(samples=5))
 
     graph = step.get_concrete_function(model.inputs(images), tf.constant([0, 1])).graph
-    first = model.encoder.hidden[0].kernel.shape
+    first = model.encoder.network.hidden[0].kernel.shape
     products = [
         operation
         for operation in graph.get_operations()

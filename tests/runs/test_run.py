@@ -59,7 +59,7 @@ def test_a_run_explains_itself(few_digits, places):
         "validation_reconstruction,validation_kl,active_units,objective,train_objective"
     )
     for row, epoch in zip(rows, run.history, strict=True):
-        assert row["objective"] == epoch.objective == "elbo"
+        assert row["objective"] == epoch["objective"] == "elbo"
         numbers = [name for name in COLUMNS if name != "objective"]
         assert {name: float(row[name]) for name in numbers} == {
             name: float(getattr(epoch, name)) for name in numbers
@@ -177,7 +177,7 @@ def cut(few_digits, places, epoch, name="cut", **options):
     """A run that is killed after an epoch that no checkpoint has."""
 
     def kill(done):
-        if done.epoch == epoch:
+        if done["epoch"] == epoch:
             raise Killed
 
     with pytest.raises(Killed):
@@ -207,7 +207,9 @@ def test_an_interrupted_run_goes_on(few_digits, places, patience, jit):
     folder = cut(few_digits, places, 33, checkpoint_every=15, **options)
     assert len(folders.read_history(folder)["epoch"]) == 33
     seen = []
-    run = runs.resume(few_digits, "cut", on_epoch=lambda epoch: seen.append(epoch.epoch), **places)
+    run = runs.resume(
+        few_digits, "cut", on_epoch=lambda epoch: seen.append(epoch["epoch"]), **places
+    )
     assert seen[0] == 31
     assert same_outcome(run, whole)
     with pytest.raises(KvaeError, match="runs/cut is complete"):
@@ -217,7 +219,7 @@ def test_an_interrupted_run_goes_on(few_digits, places, patience, jit):
 def test_a_run_without_a_checkpoint_starts_again(few_digits, places):
     cut(few_digits, places, 2)
     run = runs.resume(few_digits, "cut", **places)
-    assert [epoch.epoch for epoch in run.history] == [1, 2, 3, 4]
+    assert [epoch["epoch"] for epoch in run.history] == [1, 2, 3, 4]
 
 
 def test_a_run_that_is_interrupted_within_an_epoch_goes_on(few_digits, places, monkeypatch):
@@ -268,7 +270,9 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(few_digits, places, m
     (checkpoints / "checkpoint").write_bytes(b"")
     seen = []
     caplog.set_level(logging.WARNING, "kvae")
-    run = runs.resume(few_digits, "cut", on_epoch=lambda epoch: seen.append(epoch.epoch), **places)
+    run = runs.resume(
+        few_digits, "cut", on_epoch=lambda epoch: seen.append(epoch["epoch"]), **places
+    )
     assert seen[0] == 3
     assert "ckpt-4 is damaged" in caplog.text
     assert same_outcome(run, whole)

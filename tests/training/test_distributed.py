@@ -33,7 +33,7 @@ assert strategy.num_replicas_in_sync == 2
 for number, options in enumerate(eval(sys.argv[1])):
     model = kvae.build(kvae.configure(dataset, **options), dataset.train.images)
     history = kvae.train(model, dataset, strategy=strategy)
-    np.savez(f"{number}.npz", *model.get_weights(), elbos=[epoch.train_elbo for epoch in history])
+    np.savez(f"{number}.npz", *model.get_weights(), elbos=[epoch["train_elbo"] for epoch in history])
 try:
     kvae.train(kvae.build(kvae.configure(dataset, batch_size=63)), dataset, strategy=strategy)
 except kvae.UsageError as error:
@@ -52,7 +52,7 @@ dataset = kvae.data.load("digits")
 model = kvae.build(kvae.configure(dataset, **eval(sys.argv[1])))
 history = kvae.train(model, dataset, strategy=strategy)
 assert {weight.value.__class__.__name__ for weight in model.weights} == {"ResourceVariable"}
-figures = [[epoch.train_elbo, epoch.train_kl, epoch.validation_elbo] for epoch in history]
+figures = [[epoch["train_elbo"], epoch["train_kl"], epoch["validation_elbo"]] for epoch in history]
 np.savez(f"{distributed.worker_index(strategy)}.npz", *model.get_weights(), figures=figures)
 seeds = kvae.configure(dataset, **eval(sys.argv[1]), seed=distributed.worker_index(strategy))
 try:
@@ -129,7 +129,7 @@ def test_two_devices_train_as_one(digits, tmp_path):
     for number, options in enumerate(cases):
         model, history = on_one_device(digits, **options)
         found = np.load(tmp_path / f"{number}.npz")
-        elbos = [epoch.train_elbo for epoch in history]
+        elbos = [epoch["train_elbo"] for epoch in history]
         np.testing.assert_allclose(found["elbos"], elbos, rtol=1e-5)
         for index, weight in enumerate(model.get_weights()):
             np.testing.assert_allclose(found[f"arr_{index}"], weight, rtol=1e-3, atol=1e-4)
@@ -145,7 +145,9 @@ def test_two_workers_train_as_one(digits, tmp_path, cache_home):
     for index, weight in enumerate(model.get_weights()):
         np.testing.assert_array_equal(chief[f"arr_{index}"], other[f"arr_{index}"])
         np.testing.assert_allclose(chief[f"arr_{index}"], weight, rtol=1e-4, atol=1e-5)
-    figures = [[epoch.train_elbo, epoch.train_kl, epoch.validation_elbo] for epoch in history]
+    figures = [
+        [epoch["train_elbo"], epoch["train_kl"], epoch["validation_elbo"]] for epoch in history
+    ]
     np.testing.assert_array_equal(chief["figures"], other["figures"])
     np.testing.assert_allclose(chief["figures"], figures, rtol=1e-6)
 
@@ -175,7 +177,7 @@ def test_a_worker_that_is_killed(digits, tmp_path, cache_home):
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == [str(number) for number in range(1, 61)]
     for row, epoch in zip(rows, history, strict=True):
-        assert float(row["validation_elbo"]) == pytest.approx(epoch.validation_elbo, rel=1e-6)
+        assert float(row["validation_elbo"]) == pytest.approx(epoch["validation_elbo"], rel=1e-6)
     # A saved model as any other.
     assert kvae.load(tmp_path / "saved_models/digits-z2").sample(2).shape == (2, 8, 8, 1)
     assert sorted(path.name for path in (tmp_path / "saved_models").iterdir()) == ["digits-z2"]

@@ -8,10 +8,11 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 import kvae
-from kvae.config import Config, DataConfig, ModelConfig, TrainingConfig
+from kvae.config import Config, DataConfig, TrainingConfig
 from kvae.data import Dataset, Split
 from kvae.errors import UsageError
 from kvae.evaluation import Evaluator
+from kvae.models.vae.config import ModelConfig, ObjectiveConfig
 from kvae.training import fit_prior
 
 STDDEV, SPREAD = 0.3, 0.4
@@ -35,8 +36,10 @@ def known() -> tuple[kvae.VAE, Dataset, tfd.Distribution]:
     model = kvae.build(
         Config(
             "reference",
+            "vae",
             DataConfig("made"),
             ModelConfig((1, 2, 1), 2, (), "normal-shared"),
+            ObjectiveConfig(),
             TrainingConfig(epochs=1, batch_size=100),
         )
     )
@@ -101,7 +104,7 @@ def test_only_the_prior_changes_and_the_bound_with_it(known):
     assert fit.model.config.model == dataclasses.replace(
         model.config.model, prior="mixture", components=3, prior_fitted=True
     )
-    old, new = (Evaluator(each, "none", seed=0)(dataset.test.images) for each in (model, fit.model))
+    old, new = (Evaluator(each, seed=0)(dataset.test.images) for each in (model, fit.model))
     np.testing.assert_array_equal(old.reconstruction, new.reconstruction)
     # KL(q(z|x) || p(z)) averaged is the mutual information and KL(q(z) || p(z)): what is gained is
     # the whole of the latter.

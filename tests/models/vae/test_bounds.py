@@ -13,10 +13,11 @@ from tensorflow_probability import distributions as tfd
 
 import kvae
 from kvae import registry
-from kvae.config import Config, DataConfig, ModelConfig, TrainingConfig
+from kvae.config import Config, DataConfig, TrainingConfig
 from kvae.evaluation import Evaluator
 from kvae.models.vae import bounds
-from kvae.models.vae.posteriors import Covarying
+from kvae.models.vae.config import ModelConfig, ObjectiveConfig
+from kvae.models.vae.posteriors import CholeskyGaussian
 
 
 def test_elbo_is_the_exact_log_likelihood_at_the_exact_posterior(linear_gaussian):
@@ -36,7 +37,7 @@ def test_training_a_linear_model_finds_the_maximum_likelihood(linear_gaussian, g
     training = TrainingConfig(epochs=600, batch_size=100, optimizer="adam", learning_rate=0.001)
     model = kvae.build(dataclasses.replace(exact.config, training=training))
     kvae.train(model, dataset)
-    elbos = [Evaluator(model, "none", seed)(dataset.train.images).elbo.mean() for seed in range(10)]
+    elbos = [Evaluator(model, seed)(dataset.train.images).elbo.mean() for seed in range(10)]
     # Below the exact optimum by the noise of the last steps, and never above it.
     assert maximum - 0.06 < np.mean(elbos) < maximum + 0.02
 
@@ -74,8 +75,10 @@ def bernoulli_terms(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Reconstruction terms of an untrained model, and the probabilities they are by."""
     config = Config(
         "reference",
+        "vae",
         DataConfig("made"),
         ModelConfig(images.shape[1:], 2, (6,), "bernoulli"),
+        ObjectiveConfig(),
         TrainingConfig(epochs=1, batch_size=4),
     )
     model = kvae.build(config)
@@ -353,7 +356,7 @@ def test_free_bits_are_of_the_mean_over_images_of_each_dimension():
 def test_free_bits_are_of_all_dimensions_together_where_they_covary(free_bits, pays):
     # The mean KL is 0.855: above two dimensions of 0.4, below two of 0.5.
     _, (objective, reconstruction, kl) = free_bits_gradients(
-        lambda loc: Covarying(loc, tf.eye(2, batch_shape=[3])), LOCS, free_bits
+        lambda loc: CholeskyGaussian(loc, tf.eye(2, batch_shape=[3])), LOCS, free_bits
     )
     np.testing.assert_allclose(objective, reconstruction - 2 * pays * kl, rtol=1e-5)
 

@@ -7,9 +7,10 @@ import pytest
 import tensorflow as tf
 
 import kvae
-from kvae.config import Config, DataConfig, ModelConfig, TrainingConfig
+from kvae.config import Config, DataConfig, TrainingConfig
 from kvae.models.likelihoods import bounded_log_variance
 from kvae.models.vae.bounds import PLAIN
+from kvae.models.vae.config import ModelConfig, ObjectiveConfig
 from kvae.models.vae.estimators import wake_sleep
 
 
@@ -24,8 +25,10 @@ def test_awake_the_decoder_and_prior_learn_and_asleep_the_encoder(monkeypatch, l
     model = kvae.build(
         Config(
             "reference",
+            "vae",
             DataConfig("made"),
             ModelConfig((4, 4, 1), 2, (5,), likelihood, prior="mixture", components=3),
+            ObjectiveConfig(),
             TrainingConfig(epochs=1, batch_size=8),
         )
     )

@@ -9,7 +9,7 @@ from tensorflow_probability import distributions as tfd
 
 from kvae import registry
 from kvae.models.vae import bounds
-from kvae.models.vae.posteriors import Covarying, detached
+from kvae.models.vae.posteriors import CholeskyGaussian, detached
 
 POSTERIORS = list(registry.POSTERIORS)
 
@@ -69,12 +69,12 @@ def test_density_of_each_point_under_each_image_in_a_graph(small_model, posterio
     np.testing.assert_allclose(crossed(), expected, rtol=1e-5, atol=1e-5)
 
 
-def covarying() -> tuple[np.ndarray, np.ndarray, Covarying]:
+def covarying() -> tuple[np.ndarray, np.ndarray, CholeskyGaussian]:
     """Mean and Cholesky factor of five Gaussians, in double precision, and the Gaussians."""
     rng = np.random.default_rng(6)
     mean, factor = rng.standard_normal((5, 4)), np.tril(rng.standard_normal((5, 4, 4)))
     factor[:, range(4), range(4)] = rng.uniform(0.1, 2, (5, 4))
-    return mean, factor, Covarying(mean, factor)
+    return mean, factor, CholeskyGaussian(mean, factor)
 
 
 @pytest.mark.parametrize("standard", [True, False])
