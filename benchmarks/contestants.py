@@ -136,16 +136,16 @@ def kvae(problem: Problem, **limits: int) -> Epoch:
     """kvae's compiled epoch."""
     from kvae.training.epochs import CompiledEpoch
 
-    model, optimizer, images = _kvae_model(problem)
-    run = CompiledEpoch(model, optimizer, images, model.config.training, "none", **limits)
+    model, plan, dataset = _kvae_model(problem)
+    run = CompiledEpoch(plan, dataset.train.images, model.config.training, "none", **limits)
     numbers = itertools.count(1)
-    return lambda: -run(next(numbers))[0]
+    return lambda: -run(next(numbers))["elbo"]
 
 
 def _kvae_model(problem: Problem) -> tuple:
-    """kvae's model, optimizer and training images for a problem."""
+    """kvae's model, its plan and the dataset for a problem."""
     import kvae as package
-    from kvae.training.loop import State
+    from kvae.training import State
 
     dataset = problem.load()
     config = package.configure(
@@ -158,7 +158,7 @@ def _kvae_model(problem: Problem) -> tuple:
         learning_rate=problem.learning_rate,
     )
     model = package.build(config)
-    return model, State(model, dataset).optimizer, dataset.train.images
+    return model, State(model, dataset).plan, dataset
 
 
 def kvae_chunks(problem: Problem) -> Epoch:
@@ -173,10 +173,10 @@ def kvae_shared(problem: Problem, strategy: str = "mirrored") -> Epoch:
 
     # A strategy must be created before TensorFlow is used for anything else.
     place = new_strategy(strategy)
-    model, optimizer, images = _kvae_model(problem)
-    run = DistributedEpoch(model, optimizer, images, model.config.training, "none", place)
+    model, plan, dataset = _kvae_model(problem)
+    run = DistributedEpoch(model, plan, dataset, model.config.training, place)
     numbers = itertools.count(1)
-    return lambda: -run(next(numbers))[0]
+    return lambda: -run(next(numbers))["elbo"]
 
 
 def kvae_workers(problem: Problem) -> Epoch:

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -57,8 +58,10 @@ def measure(name: str, data_dir: Path | None) -> list[dict[str, Any]]:
         that of the plain model. A combination that is too slow has none of these.
     """
     from kvae import build, configure, data
-    from kvae.evaluation import Evaluator, fidelity, importance_weighted_bound
-    from kvae.training.epochs import CompiledEpoch, new_optimizer
+    from kvae.evaluation import fidelity, importance_weighted_bound
+    from kvae.models.evaluator import Evaluator
+    from kvae.training.epochs import CompiledEpoch
+    from kvae.training.optimizers import new_optimizer
 
     dataset = data.load(name, data_dir)
     images, test = dataset.train.images, dataset.test.spread(TESTED).images
@@ -67,8 +70,8 @@ def measure(name: str, data_dir: Path | None) -> list[dict[str, Any]]:
     def made(images: np.ndarray, **options: Any) -> tuple[Any, Any]:
         config = configure(dataset, **SETTINGS[name], **options)
         model = build(config, images)
-        optimizer = new_optimizer(config.training, len(images))
-        return model, CompiledEpoch(model, optimizer, images, config.training, config.data.binarize)
+        plan = model.plan(dataset, partial(new_optimizer, config.training, len(images)))
+        return model, CompiledEpoch(plan, images, config.training, config.data.binarize)
 
     def seconds(run: Any, number: int) -> float:
         start = time.perf_counter()
@@ -92,21 +95,20 @@ def measure(name: str, data_dir: Path | None) -> list[dict[str, Any]]:
         if (posterior, prior) in slow:
             continue
         model, run = made(images, **options)
-        config, ratios = model.config, []
-        epochs = config.training.epochs
+        epochs, ratios = model.config.training.epochs, []
         timed = set(np.linspace(1, epochs, min(PAIRS, epochs)).astype(int))
         for number in range(1, epochs + 1):
             taken = seconds(run, number)
             if number in timed:
                 ratios.append(taken / seconds(plain, number))
         chunk = min(1000, len(test))
-        evaluation = Evaluator(model, config.data.binarize, 0, chunk)(test)
+        evaluation = Evaluator(model, 0, chunk)(test)
         weighted = importance_weighted_bound(model, test, IMPORTANCE_SAMPLES)
         row |= {
             "log_likelihood": float(weighted.mean()),
-            "elbo": float(evaluation.elbo.mean()),
+            "elbo": evaluation.means["elbo"],
             "seconds": median(ratios),
-            "active_units": evaluation.active_units,
+            "active_units": evaluation.scalars["active_units"],
             "coverage": fidelity(real, model.sample(len(real)).numpy()).coverage,
         }
     return rows

@@ -72,12 +72,15 @@ def test_train_json(command):
     assert model["mean_activation"] == "linear"
     assert (model["dropout"], model["activation"]) == (0.0625, "silu")
     assert (model["prior"], model["components"], model["posterior"]) == ("mixture", 3, "full")
+    assert printed["config"]["objective"] == {
+        "estimator": "aevb", "bound": "elbo", "importance_samples": 1,
+        "doubly_reparameterized": False, "beta": 2.0, "kl_warmup": 1, "free_bits": 0.25,
+        "input_noise": 0.125, "weight_prior": 0.0,
+    }  # fmt: skip
     assert training == {
         "epochs": 2, "batch_size": 100, "optimizer": "rmsprop", "learning_rate": 0.002,
-        "schedule": "cosine", "estimator": "aevb", "bound": "elbo", "importance_samples": 1,
-        "doubly_reparameterized": False, "beta": 2.0, "kl_warmup": 1, "free_bits": 0.25,
-        "patience": 5, "weight_decay": 0.5, "input_noise": 0.125, "weight_prior": 0.0,
-        "start_from": None, "seed": 7, "jit": False,
+        "schedule": "cosine", "patience": 5, "weight_decay": 0.5, "start_from": None, "seed": 7,
+        "jit": False,
     }  # fmt: skip
     assert np.isfinite(printed["results"]["elbo"])
 
@@ -241,9 +244,11 @@ def test_list(command, workplace):
     assert result.returncode == 0
     assert "runs in runs: 3" in result.stdout
     assert re.search(r"broken +damaged", result.stdout)
-    assert re.search(r"half +digits +2 +normal-shared +unfinished", result.stdout)
+    head = r"dataset +family +model +epochs +ELBO +reconstruction +KL +active units"
+    assert len(re.findall(head, result.stdout)) == 2
+    assert re.search(r"half +digits +vae +z2 +unfinished", result.stdout)
     elbo = json.loads((workplace / "saved_models/digits-z2/results.json").read_text())["elbo"]
-    assert re.search(rf"digits-z2 +digits +2 +normal-shared +40 +{elbo:.2f} ", result.stdout)
+    assert re.search(rf"digits-z2 +digits +vae +z2 +40 +{elbo:.2f} ", result.stdout)
     printed = json.loads(command("list", "--json").stdout)
     assert [entry["name"] for entry in printed["saved_models"]] == ["digits-z2"]
     assert printed["saved_models"][0]["results"]["elbo"] == elbo
@@ -329,7 +334,7 @@ def test_train_on_frey_and_on_a_folder_of_its_frames(command, frey_dir, tmp_path
     folder = json.loads(result.stdout)
     assert folder["name"] == "frames-z3"
     ignored = {"dataset": None}
-    for part in "data", "model", "training":
+    for part in "data", "model", "objective", "training":
         assert folder["config"][part] | ignored == builtin["config"][part] | ignored
     # The same images, other splits; independent Gaussian pixels give about 150.
     assert builtin["results"]["elbo"] > 500

@@ -1,4 +1,4 @@
-"""`kvae train --resume`: the same command again goes on, and other options are named."""
+"""`kvae train --resume`: the same command again resumes the run, and other options are named."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ def unfinished(trained, tmp_path):
     return tmp_path / "runs/mine"
 
 
-def test_the_same_command_goes_on_and_ends(command, unfinished):
+def test_the_same_command_resumes_and_ends(command, unfinished):
     for again in (*TRAIN, "--resume"), ("train", "--resume", "mine"):
         (unfinished / "results.json").unlink(missing_ok=True)
         result = command(*again)
@@ -38,7 +38,7 @@ def test_the_same_command_goes_on_and_ends(command, unfinished):
         assert "mine on 179 test images" in result.stdout
     done = command(*TRAIN, "--resume")
     assert done.returncode == 0
-    assert done.stderr == "runs/mine is complete: there is nothing to go on with.\n"
+    assert done.stderr == "runs/mine is complete: there is nothing to resume.\n"
     assert done.stdout == result.stdout
 
 
@@ -47,7 +47,7 @@ def test_options_that_contradict_the_run_are_named(command, unfinished):
         (("--hidden", 16, "--epochs", 4), "--epochs (it has 3)"),
         (("--latent", 3, "--prior", "flow"), "--latent (it has 2), --prior (it has standard)"),
         (("--dataset", "mnist"), "--dataset (it has digits)"),
-        (("--no-jit", "--seed", 0), "--no-jit (it has False): leave them out to go on"),
+        (("--no-jit", "--seed", 0), "--no-jit (it has False): leave them out to resume it"),
     ):
         result = command("train", "--resume", "mine", *options)
         assert result.returncode == 2
@@ -61,13 +61,13 @@ def test_options_that_contradict_the_run_are_named(command, unfinished):
     ("options", "code", "message"),
     [
         (("--resume",), 2, "--resume needs the name of a run, or a --name"),
-        (("--resume", "a", "--name", "b"), 2, "--resume a goes on with a, which --name b is not"),
+        (("--resume", "a", "--name", "b"), 2, "--resume a and --name b are two runs: give one of them"),
         (("--resume", "nothing"), 1, "there is no run 'nothing' in runs"),
         (("--resume", "--name", "../x"), 2, "name '../x' must be letters"),
         (("--checkpoint-every", 0), 2, "Invalid value for '--checkpoint-every'"),
     ],
 )
-def test_what_cannot_be_gone_on_with(command, options, code, message):
+def test_what_cannot_be_resumed(command, options, code, message):
     result = command("train", *options)
     assert result.returncode == code
     assert message in result.stderr.splitlines()[-1]

@@ -1,11 +1,11 @@
-"""Training processes killed at random instants, and gone on with.
+"""Training processes that are killed at random instants, and resumed.
 
     python -m tests.faults.kills --count 50
 
 kills `kvae train` again and again, at any time of its life, at any change to a file, while it
-writes a checkpoint and while it exports; goes on with `kvae train --resume` until it is done; and
-compares everything with a run that was left in peace. It prints a line a run, and fails if one of
-them differs in a bit.
+writes a checkpoint and while it exports; resumes it with `kvae train --resume` until it is done;
+and compares everything with a run that was left in peace. It prints a line for each run, and fails
+if one of them differs in a bit.
 """
 
 import argparse
@@ -72,14 +72,17 @@ def trial(
     """Kill a run at some instants, let it end, and look at what came of it."""
     options = ("train", *SETTINGS[setting], "--name", "cut")
     wrong, kills = [], []
+    old = (folder / "whole/runs/old/config.json").read_bytes()
     if replaces:
+        options += ("--overwrite",)
         shutil.copytree(folder / "whole/runs/old", folder / "runs/cut")
         shutil.copytree(folder / "whole/saved_models/old", folder / "saved_models/cut")
     for what, when in itertools.chain(instants, [("nothing", 0.0)]):
-        going = ("--resume",) if (folder / "runs").exists() else ()
-        if replaces and not (folder / "runs/.cut.new").exists():
-            going = ("--overwrite",)
-        done = run(folder, what, when, "killed", *options, *going)
+        config = folder / "runs/cut/config.json"
+        # Until the folder is replaced, the run that is there is the old one.
+        resumes = config.exists() and config.read_bytes() != old
+        resume = ("--resume",) if resumes else ()
+        done = run(folder, what, when, "killed", *options, *resume)
         if done.returncode == 0:
             break
         if done.returncode != -9:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import kvae
-from kvae.runs.folders import read_history
+from kvae.runs.history import read_history
 
 PROGRAM = """
 import functools
@@ -90,7 +90,7 @@ def at(module, name, action):
 
 CALLS = {
     "checkpoint": ("kvae.runs.checkpoints", "Checkpoints.save"),
-    "export": ("kvae.runs.export", "save"),
+    "export": ("kvae.runs.saved_models", "save"),
     "events": ("kvae.runs.summaries", "Summaries.epoch"),
 }
 if what == "time":

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 import kvae
 from kvae import registry
-from kvae.config import ACTIVATIONS, BINARIZE, MEAN_ACTIVATIONS, RECIPES, Config
+from kvae.config import RECIPES, Config
+from kvae.config.parts import BINARIZE
 from kvae.data.dataset import Dataset, Split, partitioned
 from kvae.errors import UsageError
+from kvae.models.vae.config import ACTIVATIONS, MEAN_ACTIVATIONS
 
 ANY = {
     "latent": st.integers(-1, 5),
@@ -78,7 +80,7 @@ def test_a_configuration_is_refused_or_whole():
         assert config.model.latent >= 1
         assert all(units >= 1 for units in config.model.hidden)
         assert config.training.learning_rate > 0
-        assert 0 <= config.training.beta < math.inf
+        assert 0 <= config.objective.beta < math.inf
         assert 0 <= config.model.dropout < 1
         assert config.training.seed >= 0
 
