@@ -75,7 +75,7 @@ class Config:
                 check_keys(name, value[name], needed, [field.name for field in fields])
                 parts[name] = kind(**value[name])
         except KvaeError as error:
-            raise KvaeError(f"{CONFIG} is damaged: {error}") from error
+            raise KvaeError(f"not a configuration of kvae: {error}") from error
         return cls(recipe=value["recipe"], family=value["family"], **parts)
 
 

@@ -2,21 +2,32 @@
 
 import dataclasses
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import kvae
-from kvae.config import Config, ModelConfig, TrainingConfig, recipe_options
+from kvae.config import Config, Facts, TrainingConfig, read_config
 from kvae.errors import KvaeError, UsageError
+from kvae.models.vae.config import ModelConfig, ObjectiveConfig
+from kvae.models.vae.recipes import recipe
+
+EARLIER = Path(__file__).parents[1] / "fixtures" / "earlier"
+
+
+def options_of(name: str, dataset: str, kind: str, images: int) -> dict[str, Any]:
+    """The options of a recipe for images of 2 x 2."""
+    return recipe(name, Facts(dataset, kind, images, (2, 2, 1)))
 
 
 def test_reference_recipe_is_the_reports():
-    mnist = recipe_options("reference", "mnist", "binary", 50_000)
+    mnist = options_of("reference", "mnist", "binary", 50_000)
     assert mnist["hidden"] == (500, 500)
     assert (mnist["batch_size"], mnist["epochs"]) == (128, 50)
     assert mnist["likelihood"] == "bernoulli"
-    frey = recipe_options("reference", "frey", "grey", 1565)
+    frey = options_of("reference", "frey", "grey", 1565)
     assert frey["hidden"] == (200, 200)
     assert (frey["batch_size"], frey["epochs"]) == (64, 500)
     assert frey["likelihood"] == "normal"
@@ -27,7 +38,7 @@ def test_reference_recipe_is_the_reports():
 
 @pytest.mark.parametrize(("name", "units"), [("mnist", 500), ("frey", 200), ("digits", 256)])
 def test_paper_recipe_is_kingma_and_wellings(name, units):
-    options = recipe_options("paper", name, "grey", 50_000)
+    options = options_of("paper", name, "grey", 50_000)
     assert options["hidden"] == (units,)
     assert options["batch_size"] == 100
     assert options["optimizer"] == "adagrad"
@@ -38,11 +49,11 @@ def test_paper_recipe_is_kingma_and_wellings(name, units):
 
 def test_best_recipe_suits_any_data():
     for kind, likelihood in ("binary", "bernoulli"), ("grey", "normal"), ("colour", "normal"):
-        options = recipe_options("best", "tfds:other", kind, 100)
+        options = options_of("best", "tfds:other", kind, 100)
         assert options["likelihood"] == likelihood
         assert options["prior"] != "standard"
-    assert recipe_options("best", "mnist", "binary", 50_000)["binarize"] == "dynamic"
-    frey = recipe_options("best", "frey", "grey", 1565)
+    assert options_of("best", "mnist", "binary", 50_000)["binarize"] == "dynamic"
+    frey = options_of("best", "frey", "grey", 1565)
     # The best epoch's weights are kept, and no epoch is left out.
     assert frey["patience"] == frey["epochs"]
 
@@ -51,7 +62,7 @@ def test_best_recipe_suits_any_data():
     ("kind", "likelihood"), [("binary", "bernoulli"), ("grey", "normal"), ("colour", "normal")]
 )
 def test_other_data_get_a_likelihood_by_their_kind(kind, likelihood):
-    assert recipe_options("reference", "tfds:other", kind, 100)["likelihood"] == likelihood
+    assert options_of("reference", "tfds:other", kind, 100)["likelihood"] == likelihood
 
 
 def test_options_take_the_place_of_the_recipes(digits):
@@ -59,7 +70,7 @@ def test_options_take_the_place_of_the_recipes(digits):
     assert config.model.latent == 7
     assert config.model.hidden == (3, 4)
     assert config.training.epochs == kvae.configure(digits).training.epochs
-    assert config.training.beta == 2
+    assert config.objective.beta == 2
     assert config.model.image_shape == (8, 8, 1)
     assert config.data.dataset == "digits"
 
@@ -71,23 +82,23 @@ def test_black_and_white_pixels_get_a_bernoulli(digits, binarize):
 
 
 def test_another_bound_does_without_what_the_recipes_takes(digits):
-    assert kvae.configure(digits, "best").training.importance_samples == 5
+    assert kvae.configure(digits, "best").objective.importance_samples == 5
     config = kvae.configure(digits, "best", bound="elbo", free_bits=0.1)
-    assert config.training.importance_samples == 1
-    assert not config.training.doubly_reparameterized
+    assert config.objective.importance_samples == 1
+    assert not config.objective.doubly_reparameterized
 
 
 def test_another_posterior_does_without_the_recipes_gradient(digits):
-    assert kvae.configure(digits, "best").training.doubly_reparameterized
+    assert kvae.configure(digits, "best").objective.doubly_reparameterized
     config = kvae.configure(digits, "best", posterior="iaf")
-    assert config.training.bound == "iwae"
-    assert not config.training.doubly_reparameterized
+    assert config.objective.bound == "iwae"
+    assert not config.objective.doubly_reparameterized
 
 
 def test_another_estimator_does_without_the_recipes_bound(digits):
-    training = kvae.configure(digits, "best", estimator="wake-sleep").training
-    assert (training.bound, training.importance_samples, training.input_noise) == ("elbo", 1, 0)
-    assert training.objective_in(1) == "wake-sleep"
+    objective = kvae.configure(digits, "best", estimator="wake-sleep").objective
+    assert (objective.bound, objective.importance_samples, objective.input_noise) == ("elbo", 1, 0)
+    assert objective.name_in(1) == "wake-sleep"
     for options in {"beta": 2.0}, {"bound": "iwae"}, {"input_noise": 0.1}, {"dropout": 0.1}:
         with pytest.raises(UsageError, match="estimator 'wake-sleep' takes no"):
             kvae.configure(digits, estimator="wake-sleep", **options)
@@ -111,7 +122,7 @@ def test_json_round_trip(digits, recipe):
         ({"beta": -1.0}, "beta must be 0 or more"),
         ({"beta": np.inf}, "beta must be 0 or more, got inf"),
         ({"seed": -1}, "seed must be 0 or more"),
-        ({"seed": 2**31}, "seed must be below"),
+        ({"seed": 2**31}, "seed must be at most 2,147,483,647"),
         ({"likelihood": "gaussian"}, "unknown likelihood 'gaussian'"),
         ({"likelihood": "bernouli"}, "did you mean 'bernoulli'?"),
         ({"optimizer": "adm"}, "did you mean 'adam'?"),
@@ -126,15 +137,15 @@ def test_json_round_trip(digits, recipe):
         ({"posterior": "normal"}, "unknown posterior 'normal': known are diagonal, full, iaf"),
         ({"activation": "swish"}, "unknown activation 'swish'"),
         ({"dropout": 1.0}, "dropout must be 0 or more and below 1, got 1.0"),
-        ({"components": 5}, "components need --prior mixture or --prior vamp"),
-        ({"flow_units": 5}, "flow_layers and flow_units need --prior flow or --posterior iaf"),
-        ({"importance_samples": 5}, "need --bound iwae"),
-        ({"doubly_reparameterized": True}, "need --bound iwae"),
+        ({"components": 5}, "`components` needs `prior=mixture` or `prior=vamp`"),
+        ({"flow_units": 5}, "`flow_units` needs `prior=flow` or `posterior=iaf`"),
+        ({"importance_samples": 5}, "need `bound=iwae`"),
+        ({"doubly_reparameterized": True}, "need `bound=iwae`"),
         (
             {"bound": "iwae", "doubly_reparameterized": True, "posterior": "iaf"},
             "doubly reparameterised gradients need a Gaussian posterior",
         ),
-        ({"bound": "iwae", "free_bits": 0.1}, "free_bits needs --bound elbo"),
+        ({"bound": "iwae", "free_bits": 0.1}, "free_bits needs `bound=elbo`"),
         ({"patience": 0}, "patience must be 1 or more"),
         ({"schedule": "linear"}, "unknown schedule 'linear'"),
         ({"likelihood": "continuous-bernoulli", "mean_activation": "linear"}, "within [0, 1]"),
@@ -163,13 +174,33 @@ def test_json_with_an_unknown_field(digits):
 
 
 def test_an_objective_that_is_no_bound_says_so():
-    plain = TrainingConfig(epochs=9, batch_size=1)
-    assert plain.objective_in(1) == "elbo"
-    warmed = TrainingConfig(epochs=9, batch_size=1, beta=0.5, kl_warmup=3, free_bits=0.1)
+    assert ObjectiveConfig().name_in(1) == "elbo"
+    warmed = ObjectiveConfig(beta=0.5, kl_warmup=3, free_bits=0.1)
     assert [warmed.beta_in(epoch) for epoch in (1, 2, 3, 4, 9)] == [0.125, 0.25, 0.375, 0.5, 0.5]
-    assert warmed.objective_in(2) == "elbo beta=0.25 free_bits=0.1"
-    weighted = TrainingConfig(epochs=9, batch_size=1, bound="iwae", importance_samples=50)
-    assert weighted.objective_in(9) == "iwae-50"
+    assert warmed.name_in(2) == "elbo beta=0.25 free_bits=0.1"
+    assert warmed.summary == "elbo beta=0.5 free_bits=0.1"
+    assert ObjectiveConfig(bound="iwae", importance_samples=50).name_in(9) == "iwae-50"
+
+
+def test_a_configuration_of_the_earlier_format_is_read(digits):
+    config = read_config(EARLIER / "saved_models" / "complete")
+    assert config.family == "vae"
+    expected = ObjectiveConfig(bound="iwae", importance_samples=2, beta=0.5, kl_warmup=1)
+    assert config.objective == expected
+    assert (config.model.prior, config.model.components) == ("mixture", 3)
+    assert (config.training.optimizer, config.training.epochs) == ("adam", 4)
+    assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+@pytest.mark.parametrize(
+    ("part", "name"), [("data", "split_seed"), ("objective", "weight_prior"), ("training", "seed")]
+)
+@pytest.mark.parametrize("value", [10**400, float("inf"), -1])
+def test_numbers_that_are_out_of_range(digits, part, name, value):
+    config = kvae.configure(digits).to_json()
+    config[part][name] = value
+    with pytest.raises(KvaeError, match=name):
+        Config.from_json(config)
 
 
 def test_configurations_are_frozen(digits):

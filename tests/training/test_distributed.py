@@ -15,7 +15,7 @@ import pytest
 
 import kvae
 from kvae.errors import KvaeError, UsageError
-from kvae.training import distributed
+from kvae.training import workers
 
 OPTIONS = {"hidden": (16,), "epochs": 3}
 
@@ -26,14 +26,15 @@ import tensorflow as tf
 cpu, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, 2 * [tf.config.LogicalDeviceConfiguration()])
 import kvae
-from kvae.training import distributed
+from kvae.training import workers
 dataset = kvae.data.load("digits")
-strategy = distributed.new_strategy("mirrored")
+strategy = workers.new_strategy("mirrored")
 assert strategy.num_replicas_in_sync == 2
 for number, options in enumerate(eval(sys.argv[1])):
     model = kvae.build(kvae.configure(dataset, **options), dataset.train.images)
     history = kvae.train(model, dataset, strategy=strategy)
-    np.savez(f"{number}.npz", *model.get_weights(), elbos=[epoch["train_elbo"] for epoch in history])
+    elbos = [row["train_elbo"] for row in history]
+    np.savez(f"{number}.npz", *model.get_weights(), elbos=elbos)
 try:
     kvae.train(kvae.build(kvae.configure(dataset, batch_size=63)), dataset, strategy=strategy)
 except kvae.UsageError as error:
@@ -44,17 +45,17 @@ WORKER = """
 import sys
 import numpy as np
 import kvae
-from kvae.training import distributed, epochs
-strategy = distributed.new_strategy("multiworker")
+from kvae.training import epochs, workers
+strategy = workers.new_strategy("multiworker")
 # As if one were slower than the other: by this an epoch elsewhere is cut into parts.
-epochs.PART_SECONDS = float(distributed.worker_index(strategy))
+epochs.PART_SECONDS = float(workers.worker_index(strategy))
 dataset = kvae.data.load("digits")
 model = kvae.build(kvae.configure(dataset, **eval(sys.argv[1])))
 history = kvae.train(model, dataset, strategy=strategy)
 assert {weight.value.__class__.__name__ for weight in model.weights} == {"ResourceVariable"}
 figures = [[epoch["train_elbo"], epoch["train_kl"], epoch["validation_elbo"]] for epoch in history]
-np.savez(f"{distributed.worker_index(strategy)}.npz", *model.get_weights(), figures=figures)
-seeds = kvae.configure(dataset, **eval(sys.argv[1]), seed=distributed.worker_index(strategy))
+np.savez(f"{workers.worker_index(strategy)}.npz", *model.get_weights(), figures=figures)
+seeds = kvae.configure(dataset, **eval(sys.argv[1]), seed=workers.worker_index(strategy))
 try:
     kvae.train(kvae.build(seeds), dataset, strategy=strategy)
 except kvae.KvaeError as error:
@@ -107,6 +108,7 @@ def on_one_device(dataset, **options):
     return model, kvae.train(model, dataset)
 
 
+@pytest.mark.slow
 def test_two_devices_train_as_one(digits, tmp_path):
     cases = [
         # Draws for pixels, noise, dropout and latents, and weight that decays.
@@ -152,6 +154,7 @@ def test_two_workers_train_as_one(digits, tmp_path, cache_home):
     np.testing.assert_allclose(chief["figures"], figures, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed(digits, tmp_path, cache_home):
     options = ["--hidden", "16", "--epochs", "60"]
     train = ["-m", "kvae_cli.main", "train", "--strategy", "multiworker", "--checkpoint-every", "1"]
@@ -189,7 +192,7 @@ def test_workers_meet():
 
     def meet(index: int) -> None:
         try:
-            distributed._meet(addresses, index, 60)
+            workers._meet(addresses, index, 60)
         except KvaeError as error:
             errors.append(error)
 
@@ -206,14 +209,14 @@ def test_a_worker_that_is_not_started(index, missing):
     addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
     expected = f"worker {missing} at {addresses[missing]} has not been started within 0.2 s"
     with pytest.raises(KvaeError, match=expected):
-        distributed._meet(addresses, index, 0.2)
+        workers._meet(addresses, index, 0.2)
 
 
 def test_an_address_that_is_taken():
     with socket.create_server(("", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(KvaeError, match=f"cannot listen at {address}: Address already in use"):
-            distributed._meet([address, "127.0.0.1:1"], 0, 0.2)
+            workers._meet([address, "127.0.0.1:1"], 0, 0.2)
 
 
 TASK = {"type": "worker", "index": 0}
@@ -235,7 +238,7 @@ TASK = {"type": "worker", "index": 0}
 def test_tf_config_that_cannot_be(value, message):
     text = value if isinstance(value, str) else json.dumps(value)
     with pytest.raises(UsageError, match=message):
-        distributed._read_tf_config(text)
+        workers._read_tf_config(text)
 
 
 def test_commands_that_cannot_be(command):

@@ -49,7 +49,7 @@ class ModelConfig:
         choices=MEAN_ACTIVATIONS,
         help="The function that the mean of a normal likelihood passes through.",
     )
-    initial_stddev: float | None = None
+    initial_stddev: float | None = option(None, above=0, offered=False)
     activation: str = option(
         "tanh", choices=ACTIVATIONS, help="Activation function of the hidden layers."
     )
@@ -164,7 +164,7 @@ class ObjectiveConfig:
         help="Standard deviation of the Gaussian noise that is added to the encoder's inputs in "
         "training.",
     )
-    weight_prior: float = 0.0
+    weight_prior: float = option(0.0, least=0, offered=False)
 
     def __post_init__(self) -> None:
         check(self)

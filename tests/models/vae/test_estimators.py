@@ -83,7 +83,7 @@ def test_awake_with_the_exact_posterior_the_gradient_is_the_likelihoods(linear_g
 
     exact = gradients(exact_log_likelihood, weights)
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def draw(seed):
         return gradients(lambda: wake_sleep(model, pixels, seed, PLAIN).objective, weights)
 
@@ -103,10 +103,10 @@ def test_wake_sleep_finds_the_maximum_likelihood_of_a_linear_model(
     maximum = principal_components.maximum(images, model.config.model.latent)
     assert principal_components.log_likelihood(model, images) < maximum - 5
     training = TrainingConfig(
-        epochs=300, batch_size=100, optimizer="adam", learning_rate=0.01, schedule="exponential",
-        estimator="wake-sleep",
-    )  # fmt: skip
-    model.config = dataclasses.replace(model.config, training=training)
+        epochs=300, batch_size=100, optimizer="adam", learning_rate=0.01, schedule="exponential"
+    )
+    objective = ObjectiveConfig(estimator="wake-sleep")
+    model.config = dataclasses.replace(model.config, objective=objective, training=training)
     kvae.train(model, grey_dataset(images))
     # The model that the images are from is further below than this.
     assert exact.mean() < maximum - 0.05
