@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import signal
 import sys
 from collections.abc import Iterator
 from typing import IO, Any
@@ -11,7 +10,7 @@ import click
 
 from kvae import __version__
 from kvae.errors import Interrupted, KvaeError, UsageError, first_line
-from kvae_cli import output, signals, startup
+from kvae_cli import compiled, output, signals, startup
 
 COMMANDS = {
     "train": "kvae_cli.train:train",
@@ -53,7 +52,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Turn what is wrong outside the program into one line and an exit code."""
-        with _one_line(), signals.handled():
+        with _one_line():
             return super().invoke(ctx)
 
 
@@ -67,12 +66,13 @@ def _one_line() -> Iterator[None]:
         # What was typed may hold anything, and click repeats it.
         error.message = _line(error.message)  # type: ignore[misc]
         raise
-    except KeyboardInterrupt as error:
-        number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
-        raise _Failure(str(error), 128 + number) from error
+    except Interrupted as error:
+        raise _Failure(str(error), 128 + error.signal) from error
     except UsageError as error:
         raise _Failure(str(error), 2) from error
     except KvaeError as error:
+        if _is_tensorflows(error.__cause__):
+            compiled.forget()
         raise _Failure(str(error), 1) from error
     except MemoryError as error:
         raise _Failure(f"there is not enough memory: {error or 'ask for less'}", 1) from error
@@ -83,10 +83,11 @@ def _one_line() -> Iterator[None]:
     except Exception as error:
         if not _is_tensorflows(error):
             raise
+        compiled.forget()
         raise _Failure(f"TensorFlow failed: {first_line(error)}", 1) from error
 
 
-def _is_tensorflows(error: Exception) -> bool:
+def _is_tensorflows(error: BaseException | None) -> bool:
     """Whether it is an error of the machine that TensorFlow reports, memory above all."""
     # Where it was not imported, it did not fail.
     tf = sys.modules.get("tensorflow")
@@ -135,6 +136,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line."""
+    signals.listen()
     cli(prog_name="kvae")
 
 

@@ -1,10 +1,12 @@
-"""What subcommands show: tables and JSON on standard output, progress on standard error."""
+"""What commands show: results on standard output, messages and progress on standard error."""
 
 import contextlib
 import json
+import logging
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +39,24 @@ def spoken(text: str) -> str:
 def _option(field: "re.Match[str]") -> str:
     name = f"--{field[1].replace('_', '-')}"
     return name if field[2] is None else f"{name} {field[2]}"
+
+
+def show_messages() -> None:
+    """Show on standard error what the library logs."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLine("%(message)s"))
+    logger = logging.getLogger("kvae")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    # Some libraries make the root logger write, too.
+    logger.propagate = False
+
+
+class OneLine(logging.Formatter):
+    """Formats a message of the library as one line that names options."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return spoken(printable(super().format(record)))
 
 
 def leave_terminals() -> None:

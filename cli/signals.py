@@ -1,148 +1,93 @@
-"""Signals that ask a command to stop: at once, or where it says that it can.
+"""What SIGINT (Ctrl-C), SIGTERM and SIGHUP do to a command.
 
-Python's own handlers wait until TensorFlow has done what it is at, which may take minutes. A thread
-hears of signals as they come: it says what will happen, and ends the process when asked again.
-
-TensorFlow calls Python back from C++, and an exception there that it does not expect may be lost,
-turn into another one, or end the process. So none is raised before its outermost call has returned.
+Python calls no signal handlers while TensorFlow computes, and what a handler raises inside
+TensorFlow may be lost, or crash the process. So a thread reads the signals as they come. It ends
+the process at once, unless the command looks for signals itself, as training does. Files are
+written under temporary names and then renamed, so none is left incomplete.
 """
 
 import contextlib
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from types import FrameType
-from typing import Any
 
-import click
-
-from kvae.errors import Interrupted
 from kvae_cli import output
 
-_TENSORFLOWS = {"tensorflow", "tensorflow_probability", "keras"}
-
-STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
-
-
-class _Asked:
-    """What came so far.
-
-    Attributes:
-        by: The first signal's number.
-        deferred: Whether the command looks for itself.
-    """
-
-    def __init__(self) -> None:
-        self.by: int | None = None
-        self.deferred = False
+STOPPING = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+INTERRUPTED = "interrupted"
 
 
-_asked = _Asked()
+class _State:
+    deferred = False  # Whether the command looks for signals itself.
+    asked: int | None = None  # The first signal that came while it did.
+    message = INTERRUPTED
+    stderr = 2
 
 
-@contextlib.contextmanager
-def handled() -> Iterator[None]:
-    """Have signals raise `Interrupted` in the block, and the second SIGINT end the process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    _asked.by, _asked.deferred = None, False
-    # What was set to be ignored, as by nohup, stays so.
-    old = {
-        number: signal.signal(number, _handle)
-        for number in STOPPING
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
-    ours, theirs = socket.socketpair()
-    theirs.setblocking(False)
-    before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_listen, args=(ours,), daemon=True).start()
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(before)
-        for number, handler in old.items():
-            signal.signal(number, handler)
-        theirs.close()
+def listen() -> None:
+    """Act on signals from now on. Only the main thread can call this."""
+    with contextlib.suppress(OSError):  # Standard error may be closed.
+        _State.stderr = os.dup(2)  # Descriptor 2 itself leads nowhere at times.
+    incoming, outgoing = os.pipe()
+    os.set_blocking(outgoing, False)
+    signal.set_wakeup_fd(outgoing, warn_on_full_buffer=False)
+    for number in STOPPING:
+        # What is ignored, as under nohup, stays so. Without a handler nothing reaches the pipe.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: None)
+    threading.Thread(target=_listen, args=(incoming,), daemon=True).start()
 
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Callable[[], int | None]]:
-    """Have signals raise nothing in the block.
+    """Leave signals to the block. Only a second SIGINT still ends the process.
 
     Yields:
-        A function that gives the number of the signal that asked to stop, if one did.
+        A function that returns the number of the first signal, or None.
     """
-    _asked.deferred = True
+    _State.asked, _State.deferred = None, True
     try:
-        yield lambda: _asked.by
+        yield lambda: _State.asked
     finally:
-        _asked.deferred = False
+        _State.deferred = False
 
 
 @contextlib.contextmanager
 def repeatable() -> Iterator[None]:
-    """Say of an interruption of the block that the same command goes on.
-
-    What becomes of other threads once there was one is not said: it ends the process.
-    """
-    hook = threading.excepthook
-    threading.excepthook = lambda failed: None if _asked.by else hook(failed)
+    """If a signal ends the process in the block, say that the same command resumes."""
+    _State.message = "interrupted: repeat the same command to resume"
     try:
         yield
-        threading.excepthook = hook
-    except KeyboardInterrupt as error:
-        number = error.signal if isinstance(error, Interrupted) else signal.SIGINT
-        raise Interrupted(number, "interrupted: the same command again goes on") from error
+    finally:
+        _State.message = INTERRUPTED
 
 
-def _handle(number: int, frame: FrameType | None) -> None:
-    _asked.by = _asked.by or number
-    if _asked.deferred:
-        return
-    caller = _caller_of_tensorflow(frame)
-    if caller is None:
-        raise Interrupted(_asked.by)
-    # Frames are traced only while there is a function for new ones, too.
-    sys.settrace(lambda *_: None)
-    caller.f_trace = _raise
+def _listen(incoming: int) -> None:
+    while True:
+        number = os.read(incoming, 1)[0]
+        if number == signal.SIGHUP:
+            output.leave_terminals()
+        if number in STOPPING and not _State.deferred:
+            _end(number, _State.message)
+        elif number in STOPPING and _State.asked is None:
+            _State.asked = number
+            _say(f"{signal.Signals(number).name}: saving the run; SIGINT stops at once")
+        elif number == signal.SIGINT:
+            _end(number, "stopped at once; the last checkpoint is there")
 
 
-def _caller_of_tensorflow(frame: FrameType | None) -> FrameType | None:
-    """The frame from which TensorFlow was entered, if it is at work."""
-    caller = None
-    while frame is not None:
-        if str(frame.f_globals.get("__name__")).split(".")[0] in _TENSORFLOWS:
-            caller = frame.f_back
-        frame = frame.f_back
-    return caller
+def _end(number: int, message: str) -> None:
+    _say(f"Error: {message}")
+    with contextlib.suppress(OSError):  # The processes that train the runs of a sweep end, too.
+        if "multiprocessing" in sys.modules:
+            for child in sys.modules["multiprocessing"].active_children():
+                os.kill(child.pid, signal.SIGKILL)
+    os._exit(128 + number)
 
 
-def _raise(frame: FrameType, event: str, argument: Any) -> None:
-    """Raise `Interrupted` at a frame's next line, or where it ends."""
-    sys.settrace(None)
-    frame.f_trace = None
-    if not _asked.deferred:
-        raise Interrupted(_asked.by or signal.SIGINT)
-
-
-def _listen(socket_of_signals: socket.socket) -> None:
-    """Act on signals at once, until the other end is closed."""
-    told = False
-    with socket_of_signals:
-        while numbers := socket_of_signals.recv(1):
-            if numbers[0] not in STOPPING:
-                continue
-            if numbers[0] == signal.SIGHUP:
-                output.leave_terminals()
-            if told and numbers[0] == signal.SIGINT:
-                os._exit(128 + signal.SIGINT)
-            if _asked.deferred and not told:
-                name = signal.Signals(numbers[0]).name
-                # Nobody may be listening.
-                with contextlib.suppress(OSError):
-                    click.echo(f"\n{name}: saving the run; SIGINT stops at once", err=True)
-            told = True
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):  # A terminal may be gone.
+        start = "\n" if os.isatty(_State.stderr) else ""  # There may be a progress bar.
+        os.write(_State.stderr, f"{start}{line}\n".encode())

@@ -35,4 +35,4 @@ def test_errors_and_log_messages_show_options(monkeypatch, capsys):
     assert ended.value.code == 2
     assert capsys.readouterr().err == "Error: --batch-size must be at least 1\n"
     record = logging.LogRecord("kvae", logging.INFO, "", 0, "use `prior=%s`", ("flow\t",), None)
-    assert startup.OneLine("%(message)s").format(record) == "use --prior flow\\t"
+    assert output.OneLine("%(message)s").format(record) == "use --prior flow\\t"

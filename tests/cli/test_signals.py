@@ -1,4 +1,4 @@
-"""Signals, terminals that go away, closed pipes: the run is saved, and says how to go on."""
+"""Signals, terminals that go away and closed pipes: the run is saved, and one line tells."""
 
 import fcntl
 import os
@@ -11,13 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-import tensorflow as tf
 
-from kvae.errors import Interrupted
-from kvae.runs.folders import read_history
-from kvae_cli import signals
+from kvae.runs.history import read_history
 
-from .process import PROGRAM, differences, leftovers, outcome, run
+from ..faults.process import PROGRAM, differences, leftovers, outcome, run
 
 EPOCHS = 300
 TRAIN = ("train", "--hidden", "16", "--epochs", str(EPOCHS), "--name")
@@ -78,7 +75,7 @@ def test_a_signal_saves_the_run(place, asked, code):
     assert process.returncode == code, said
     last = said.splitlines()[-1]
     assert last.startswith("Error: stopped after epoch ")
-    assert last.endswith(f"kvae train --resume {asked.lower()} goes on")
+    assert last.endswith(f": resume it with --resume {asked.lower()}")
     assert f"{asked}: saving the run; SIGINT stops at once" in said
     assert "Traceback" not in said
     if asked == "SIGTERM":
@@ -119,31 +116,33 @@ def test_a_terminal_that_goes_away(place):
     goes_on(place, "terminal")
 
 
-def test_a_signal_while_nothing_is_to_be_saved(place):
+@pytest.mark.parametrize("seconds", [0.5, 1, 2])
+def test_a_signal_ends_other_commands_at_once(place, seconds):
     process = subprocess.Popen(
         [KVAE, "evaluate", "whole"], cwd=place, stderr=subprocess.PIPE, text=True, preexec_fn=hear
     )
-    time.sleep(1.5)
+    time.sleep(seconds)
     process.send_signal(signal.SIGTERM)
+    asked = time.monotonic()
     _, said = process.communicate(timeout=60)
+    assert time.monotonic() - asked < 5
     assert process.returncode == 143
-    assert said.splitlines()[-1:] == ["Error: interrupted"]
+    assert said == "Error: interrupted\n"
 
 
-def test_a_signal_within_tensorflow_waits_for_its_end():
-    done = []
-
-    @tf.function
-    def traced() -> tf.Tensor:
-        signal.raise_signal(signal.SIGTERM)
-        done.append("traced")
-        return tf.constant(1)
-
-    with pytest.raises(Interrupted) as raised, signals.handled():
-        done.append(int(traced()))
-        done.append("went on")
-    assert raised.value.signal == signal.SIGTERM
-    assert done == ["traced", 1]
+def test_a_signal_ends_the_processes_of_a_sweep(place):
+    runs = [place / f"runs/digits-sweep-seed{seed}/history.csv" for seed in (0, 1)]
+    process = subprocess.Popen(
+        [KVAE, "sweep", "--seed", "0,1", "--jobs", "2", "--epochs", "2000", "--hidden", "16"],
+        cwd=place, stderr=subprocess.PIPE, text=True, preexec_fn=hear,
+    )  # fmt: skip
+    for run_ in runs:
+        wait_for(run_, process)
+    process.send_signal(signal.SIGTERM)
+    # Standard error is closed when the last process that has it ends.
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert said.splitlines()[1:] == ["Error: interrupted: repeat the same command to resume"]
 
 
 def test_a_closed_pipe(place):
