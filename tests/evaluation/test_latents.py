@@ -4,12 +4,17 @@ import numpy as np
 import pytest
 from tensorflow_probability import distributions as tfd
 
-from kvae.evaluation import active_units, kl_per_dimension, mutual_information, verdict
+from kvae.evaluation import Evaluation, active_units, kl_per_dimension, mutual_information, verdict
 
 
 def normal(means, stddev):
     means = np.asarray(means, np.float32)
     return tfd.Independent(tfd.Normal(means, np.full_like(means, stddev)), 1)
+
+
+def said(kl, means):
+    """What a model would say that has this KL of each dimension, and these latent means."""
+    return Evaluation(embeddings=means, per_dimension={"kl_per_dimension": kl})
 
 
 def test_active_units_counts_means_that_move():
@@ -32,13 +37,13 @@ def test_active_units_counts_means_that_move():
 )
 def test_verdict(kl, expected):
     moving = np.random.default_rng(0).standard_normal((100, len(kl)))
-    assert verdict(np.array(kl), moving) == expected
+    assert verdict(said(np.array(kl), moving)) == expected
 
 
 def test_a_dimension_that_does_not_move_is_not_in_use():
     # Its KL is high all the same: it is far from the prior, but the same for every image.
     means = np.random.default_rng(0).standard_normal((100, 2)) * [1, 0] + [0, 5]
-    assert verdict(np.array([1.0, 12.0]), means) == "partly collapsed"
+    assert verdict(said(np.array([1.0, 12.0]), means)) == "partly collapsed"
 
 
 def test_kl_per_dimension_sums_to_the_kl():

@@ -9,7 +9,7 @@ import pytest
 
 import kvae
 from kvae.errors import UsageError
-from kvae.evaluation import Evaluator, evaluate, importance_weighted_bound, report
+from kvae.evaluation import Evaluator, evaluate, importance_weighted_bound, sections
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +35,16 @@ def test_likelihood_rows_are_the_functions_figures(model, few_digits, found):
     bound = importance_weighted_bound(model, images, 20)
     likelihood = rows(found, "Likelihood")
     for name, each in (
-        ("ELBO", elbo.elbo),
-        ("reconstruction", elbo.reconstruction),
-        ("KL", elbo.kl),
+        ("ELBO", elbo.terms["elbo"]),
+        ("reconstruction", elbo.terms["reconstruction"]),
+        ("KL", elbo.terms["kl"]),
         ("importance-weighted, 20 samples", bound),
     ):
         assert likelihood[name].unit == "nats"
         assert likelihood[name].values["value"] == pytest.approx(each.mean(), rel=1e-5)
         error = each.std() / np.sqrt(len(each))
         assert likelihood[name].values["standard error"] == pytest.approx(error, rel=1e-4)
-    assert bound.mean() > elbo.elbo.mean()
+    assert bound.mean() > elbo.means["elbo"]
     annealed = likelihood["annealed importance sampling, 40 images"].values["value"]
     gain = likelihood["its gain on those images"].values["value"]
     assert annealed == pytest.approx(bound.mean() + gain, abs=1e-3)
@@ -69,14 +69,14 @@ def test_bits_of_black_and_white_pixels_and_of_none(few_digits):
         fitted = dataclasses.replace(config.model, prior_fitted=has)
         model = kvae.build(dataclasses.replace(config, model=fitted))
         found = evaluate(model, few_digits, importance_samples=5)
-        assert ("standard prior, fitted afterwards, trained on: elbo" in found.model) == has
+        assert ("standard prior, fitted after training, trained on: elbo" in found.model) == has
         bits = rows(found, "Likelihood")["bits per dimension"]
         assert bool(bits.values) == has
         if has:
             # An untrained Bernoulli says one bit a pixel, or a little more.
             assert bits.values["value"] == pytest.approx(1, abs=0.15)
         else:
-            assert "--binarize dynamic" in bits.verdict
+            assert "`binarize=dynamic`" in bits.verdict
         assert "Against linear models" not in found.groups
 
 
@@ -115,7 +115,7 @@ def test_a_model_forced_to_collapse_is_called_collapsed(few_digits):
     found = evaluate(model, few_digits, importance_samples=5)
     assert found.verdict == "collapsed"
     (active,) = [row for row in found.groups["Latent use"] if row.name.startswith("active")]
-    assert "smaller --beta" in active.verdict
+    assert "smaller `beta`" in active.verdict
 
 
 def cloud(count, centre, seed=0):
@@ -135,19 +135,23 @@ def test_who_is_to_blame(prior, aggregated, decoded, verdict):
     drawn = SimpleNamespace(
         train=cloud(100, 0),
         held_out=cloud(30, 0, seed=1),
-        prior=cloud(100, prior, seed=2),
-        aggregated=cloud(100, aggregated, seed=3),
-        train_reconstructions=cloud(100, decoded, seed=4),
+        made={
+            "prior samples": cloud(100, prior, seed=2),
+            "aggregated-posterior samples": cloud(100, aggregated, seed=3),
+            "reconstructions": cloud(100, decoded, seed=4),
+        },
         reconstructions=cloud(30, decoded, seed=5),
     )
-    rows = report._samples(drawn)
+    rows = sections.samples_against_data(drawn)
     assert verdict in rows[0].verdict
 
 
 def test_copies_of_training_images_are_called_memorised():
     train, held_out = cloud(100, 0), cloud(50, 0, seed=1)
     for prior, copied in ((train + 0.01, True), (cloud(100, 0, seed=2), False)):
-        rows = report._memorising(SimpleNamespace(train=train, held_out=held_out, prior=prior))
+        made = {"prior samples": prior}
+        compared = SimpleNamespace(train=train, held_out=held_out, made=made)
+        rows = sections.memorising(compared)
         assert rows[0].verdict.endswith(": memorised") == copied
 
 

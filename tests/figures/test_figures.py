@@ -7,7 +7,9 @@ from scipy.stats import norm
 from sklearn.neighbors import KNeighborsClassifier
 
 from kvae import figures
-from kvae.runs.history import COLUMNS
+from kvae.metrics import Metric
+
+METRICS = [Metric(name, name) for name in ("elbo", "reconstruction", "kl", "not_plotted")]
 
 
 def images_of(count, height=8, width=6, channels=1):
@@ -71,9 +73,13 @@ def test_png_round_trip(tmp_path, channels, mode):
 @pytest.mark.parametrize("epochs", [1, 2, 50])
 def test_history_draws_every_epoch(epochs):
     rng = np.random.default_rng(0)
-    columns = {name: rng.standard_normal(epochs).tolist() for name in COLUMNS}
+    columns = {
+        f"{split}_{metric.name}": rng.standard_normal(epochs).tolist()
+        for split in ("train", "validation")
+        for metric in METRICS[:3]
+    }
     columns["epoch"] = list(range(1, epochs + 1))
-    figure = figures.history(columns, 1439, "digits")
+    figure = figures.history(columns, METRICS, 1439, "digits")
     assert figure.get_suptitle() == "digits"
     for row, unit in enumerate((1, 1439)):
         for axes, term in zip(
@@ -137,6 +143,7 @@ def test_pca_finds_the_direction_of_most_variance():
     np.testing.assert_allclose(shares, [25 / 26, 1 / 26], atol=0.01)
 
 
+@pytest.mark.slow
 def test_tsne_keeps_clusters_apart_and_says_how_far_it_got():
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1, 2], 40)
