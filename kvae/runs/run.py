@@ -129,6 +129,8 @@ def resume(
         if exported.exists() and not overwrite and read_config(exported) != config:
             raise KvaeError(f"{exported} is another model: `overwrite` it, or move it away")
         remove_scratch(folder)
+        # The folder that this run replaced is still there if a kill came before its removal.
+        remove_scratch(folder.parent, folder.name)
         state = new_state(dataset, config, models)
         options = checkpoint_every, on_epoch, asked_to_stop
         return _complete(folder, state, dataset, models, True, strategy, *options)

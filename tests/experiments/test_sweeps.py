@@ -22,6 +22,7 @@ from kvae import runs
 from kvae.errors import KvaeError, UsageError
 from kvae.experiments import sweeps
 from kvae.runs import folders
+from kvae.runs.history import read_history
 
 GRID = {
     "dataset": ("digits",),
@@ -48,7 +49,7 @@ def swept(places, grid=GRID, **options):
 
 def columns(folder: Path):
     """The columns of a history without `seconds`, which differs each time."""
-    return {k: v for k, v in folders.read_history(folder).items() if k != "seconds"}
+    return {k: v for k, v in read_history(folder).items() if k != "seconds"}
 
 
 def test_every_combination_has_a_name(places):
@@ -93,7 +94,7 @@ def compiled(alone):
     return [alone(latent=latent) for latent in GRID["latent"]]
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [2, pytest.param(1, marks=pytest.mark.slow)])
 def test_runs_are_those_made_one_by_one(places, jobs, expected):
     told = []
     result = swept(places, jobs=jobs, on_progress=told.append)
@@ -117,6 +118,17 @@ def test_runs_are_those_made_one_by_one(places, jobs, expected):
     assert json.loads((result.folder / "sweep.json").read_text())["rows"][1]["runs"] == NAMES[2:]
 
 
+def test_the_command_prints_a_row_for_each_setting(invoke, tmp_path):
+    done = invoke("sweep", "--latent", "2,3", "--hidden", 8, "--epochs", 1, "--no-jit")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    for latent in 2, 3:
+        results = folders.read_results(tmp_path / f"runs/digits-sweep-z{latent}")
+        (row,) = [line for line in lines if line.startswith(f"latent {latent} ")]
+        assert f" {results['elbo']:.2f} " in row
+    assert "sweeps/digits-sweep" in done.stdout
+
+
 def test_what_is_there_is_not_trained_again_and_more_is_added(places):
     grid = {k: v for k, v in GRID.items() if k != "latent"}
     first = swept(places, grid)
@@ -126,7 +138,7 @@ def test_what_is_there_is_not_trained_again_and_more_is_added(places):
     assert again.trained == ["digits-sweep-seed2"]
     assert [file.stat().st_mtime_ns for file in files] == before
     assert again.rows[0].runs == [*first.trained, *again.trained]
-    with pytest.raises(KvaeError, match="seed0 was trained with other options: choose another"):
+    with pytest.raises(KvaeError, match="seed0 was trained with other options: choose another `n"):
         swept(places, grid | {"epochs": (4,)})
 
 
@@ -145,7 +157,8 @@ def test_a_run_that_fails_does_not_stop_the_others(places):
         swept(places, grid | {"learning_rate": (1e30, 1e31)})
 
 
-def test_a_sweep_that_is_interrupted_goes_on(tmp_path, alone):
+@pytest.mark.slow
+def test_a_sweep_that_is_interrupted_resumes(tmp_path, alone):
     command = [
         Path(sys.executable).with_name("kvae"), "sweep", "--seed", "0,1,2", "--hidden", "16",
         "--epochs", "40", "--no-jit", "--json",
@@ -164,7 +177,7 @@ def test_a_sweep_that_is_interrupted_goes_on(tmp_path, alone):
         _, said = process.communicate()
         assert process.returncode == (143 if how == signal.SIGTERM else -9), said
         if how == signal.SIGTERM:
-            assert said.splitlines()[-1] == "Error: interrupted: the same command again goes on"
+            assert said.splitlines()[-1] == "Error: interrupted: repeat the same command to resume"
         assert not (tmp_path / f"saved_models/digits-sweep-seed{seed}").exists()
         written[done] = done.stat().st_mtime_ns
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -177,6 +190,7 @@ def test_a_sweep_that_is_interrupted_goes_on(tmp_path, alone):
     assert {done: done.stat().st_mtime_ns for done in written} == written
 
 
+@pytest.mark.slow
 def test_an_interruption_of_several_at_a_time_is_one_line(tmp_path):
     # So many images that joblib shares them between processes through files.
     np.save(tmp_path / "some.npy", np.random.default_rng(0).integers(0, 256, (3000, 20, 20), "u1"))
@@ -193,7 +207,7 @@ def test_an_interruption_of_several_at_a_time_is_one_line(tmp_path):
     assert process.returncode == 143, said
     first, last = said.splitlines()
     assert first == "some-sweep: 8 runs, 8,000 epochs."
-    assert last == "Error: interrupted: the same command again goes on"
+    assert last == "Error: interrupted: repeat the same command to resume"
 
 
 @contextlib.contextmanager
@@ -251,6 +265,7 @@ def dask_cluster() -> Iterator[dict[str, str]]:
         yield {"DASK_SCHEDULER_ADDRESS": "tcp://" + address}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backend", "cluster"), [("ray", ray_cluster), ("dask", dask_cluster)])
 def test_a_cluster_trains_the_same_runs(command, tmp_path, compiled, backend, cluster):
     with cluster() as address:
@@ -265,6 +280,7 @@ def test_a_cluster_trains_the_same_runs(command, tmp_path, compiled, backend, cl
         assert columns(tmp_path / "runs" / name) == columns(run.folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "variables", "said"),
     [
@@ -273,8 +289,8 @@ def test_a_cluster_trains_the_same_runs(command, tmp_path, compiled, backend, cl
         ("dask", {"DASK_SCHEDULER_ADDRESS": "tcp://127.0.0.1:9"}, "no Dask scheduler answers at"),
     ],
 )
-def test_a_cluster_that_is_not_there(command, tmp_path, backend, variables, said):
-    done = command("sweep", "--backend", backend, "--epochs", 1, **variables)
+def test_a_cluster_that_is_not_there(invoke, tmp_path, backend, variables, said):
+    done = invoke("sweep", "--backend", backend, "--epochs", 1, **variables)
     assert done.returncode == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr

@@ -23,6 +23,7 @@ from pathlib import Path
 from .process import differences, leftovers, outcome, run
 
 SETTINGS = {
+    "quick": ("--hidden", "16", "--epochs", "6", "--checkpoint-every", "1", "--no-jit"),
     "plain": ("--hidden", "16", "--epochs", "12", "--checkpoint-every", "1"),
     "patient": ("--hidden", "32", "--epochs", "40", "--learning-rate", "0.05", "--latent", "8",
                 "--patience", "4", "--checkpoint-every", "2"),
@@ -72,9 +73,10 @@ def trial(
     """Kill a run at some instants, let it end, and look at what came of it."""
     options = ("train", *SETTINGS[setting], "--name", "cut")
     wrong, kills = [], []
-    old = (folder / "whole/runs/old/config.json").read_bytes()
+    old = b""
     if replaces:
         options += ("--overwrite",)
+        old = (folder / "whole/runs/old/config.json").read_bytes()
         shutil.copytree(folder / "whole/runs/old", folder / "runs/cut")
         shutil.copytree(folder / "whole/saved_models/old", folder / "saved_models/cut")
     for what, when in itertools.chain(instants, [("nothing", 0.0)]):
@@ -104,12 +106,10 @@ def begin(folder: Path) -> Path:
 
 def leave_in_peace(peace: Path, setting: str) -> tuple[dict, tuple[int, float]]:
     """What a setting gives, how many changes to files it makes, and the seconds that it takes."""
-    # The second time much is compiled already.
-    for name in "first", setting:
-        start = time.monotonic()
-        done = run(peace, "files", 1e9, "", "train", *SETTINGS[setting], "--name", name,
-                   "--overwrite")  # fmt: skip
-        assert done.returncode == 0, done.stderr
+    start = time.monotonic()
+    options = *SETTINGS[setting], "--name", setting, "--overwrite"
+    done = run(peace, "files", 1e9, "", "train", *options)
+    assert done.returncode == 0, done.stderr
     changes, seconds = int((peace / "files").read_text()), time.monotonic() - start
     return outcome(peace, setting), (changes, seconds)
 
@@ -123,6 +123,8 @@ def trials(folder: Path, count: int, seed: int, settings: tuple[str, ...]) -> It
     while killed < count:
         setting = dice.choice(settings)
         if setting not in known:
+            leave_in_peace(peace, setting)
+            # The second time much is compiled already.
             known[setting] = leave_in_peace(peace, setting)
         whole, measured = known[setting]
         with tempfile.TemporaryDirectory(dir=folder) as place:

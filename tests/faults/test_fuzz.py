@@ -25,6 +25,7 @@ from kvae.errors import KvaeError
 from kvae.models.weights import restore
 from kvae.runs import folders
 from kvae.runs.film import read_frames
+from kvae.runs.history import read_history
 from kvae_cli import main as command_line
 from kvae_cli.main import COMMANDS, cli
 from kvae_cli.train import train
@@ -269,7 +270,7 @@ def test_results(place, data):
 @fuzzed(200)
 @given(content=anything_like((EARLIER / "runs/interrupted/history.csv").read_bytes()))
 def test_history(place, content):
-    survives(place / "history.csv", content, lambda path: folders.read_history(path.parent))
+    survives(place / "history.csv", content, lambda path: read_history(path.parent))
 
 
 @fuzzed(150)

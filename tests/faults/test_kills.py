@@ -2,14 +2,33 @@
 
 import random
 
+import pytest
+
 from . import kills
 
 
-def test_a_run_that_is_killed_comes_out_the_same(tmp_path, cache_home, monkeypatch):
-    # `python -m tests.faults.kills` is the long version.
+@pytest.fixture(autouse=True)
+def compiled(cache_home, monkeypatch):
+    """What is compiled is kept from test to test."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
+
+
+def test_a_run_that_is_killed_comes_out_the_same(tmp_path):
+    peace = tmp_path / "whole"
+    peace.mkdir()
+    whole, _ = kills.leave_in_peace(peace, "quick")
+    found = kills.trial(tmp_path, whole, "quick", False, [("checkpoint", 2.005)])
+    assert found.wrong == []
+    assert len(found.kills) == 1
+
+
+@pytest.mark.slow
+def test_a_run_that_replaces_another_and_is_killed_comes_out_the_same(tmp_path):
+    # `python -m tests.faults.kills` is the long version.
     dice = random.Random(0)
     kills.begin(tmp_path)
+    kills.leave_in_peace(tmp_path / "whole", "plain")
+    # The second time much is compiled already.
     whole, (_, seconds) = kills.leave_in_peace(tmp_path / "whole", "plain")
     instants = [
         ("checkpoint", 1 + dice.uniform(0, 0.05)),

@@ -1,6 +1,5 @@
 """What is around a run goes missing or is in use: datasets, TensorBoard, names, memory."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 
 from .process import differences, outcome, run
 
-SMALL = ("train", "--hidden", "16", "--epochs", "4", "--checkpoint-every", "1")
+SMALL = ("train", "--hidden", "16", "--epochs", "4", "--checkpoint-every", "1", "--no-jit")
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +18,7 @@ def compiled(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
 
 
+@pytest.mark.slow
 def test_a_dataset_that_vanishes(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (50, 6, 6), np.uint8)
     np.save(tmp_path / "images.npy", images)
@@ -39,23 +39,22 @@ def test_a_dataset_that_vanishes(tmp_path):
     assert differences(outcome(tmp_path, "whole"), outcome(tmp_path, "cut")) == []
 
 
-def test_without_tensorboard(tmp_path):
+def test_without_tensorboard(invoke, tmp_path, monkeypatch):
     # Its imports fail as where it is not installed.
-    (tmp_path / "modules/tensorboard").mkdir(parents=True)
-    (tmp_path / "modules/tensorboard/__init__.py").write_text(
-        "raise ModuleNotFoundError('No module named tensorboard', name='tensorboard')\n"
-    )
-    path = os.pathsep.join(filter(None, [str(tmp_path / "modules"), os.environ.get("PYTHONPATH")]))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", path)
-        done = run(tmp_path, "nothing", 0, "", *SMALL, "--name", "mine")
+    for module in [*sys.modules]:
+        if module.split(".")[0] == "tensorboard":
+            monkeypatch.setitem(sys.modules, module, None)
+    for module in "kvae.runs.summaries", "kvae.runs.events":
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    done = invoke(*SMALL, "--name", "mine")
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("TensorBoard is not installed") == 1
     assert not list((tmp_path / "runs/mine").rglob("events.*"))
     assert (tmp_path / "saved_models/mine/config.json").is_file()
 
 
-@pytest.mark.parametrize("name", [["--name", "mine"], []])
+@pytest.mark.parametrize("name", [["--name", "mine"], pytest.param([], marks=pytest.mark.slow)])
 def test_two_processes_at_once(tmp_path, name):
     kvae = Path(sys.executable).with_name("kvae")
     processes = [
@@ -75,9 +74,9 @@ def test_two_processes_at_once(tmp_path, name):
     assert "Traceback" not in "".join(said)
 
 
-def test_more_memory_than_there_is(tmp_path):
-    done = run(tmp_path, "nothing", 0, "", "train", "--hidden", "400000,400000", "--name", "mine")
+def test_more_memory_than_there_is(invoke, tmp_path):
+    done = invoke("train", "--hidden", "400000,400000", "--name", "mine")
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) < 4
     assert "memory" in done.stderr.splitlines()[-1]
-    assert not (tmp_path / "runs").exists()
+    assert not list(tmp_path.glob("runs/*"))

@@ -6,12 +6,13 @@ from PIL import Image
 
 import kvae
 from kvae import gallery, runs
+from kvae.runs import pictures
 
 
 def start(few_digits, folder, latent):
     config = kvae.configure(few_digits, latent=latent, hidden=(32,), epochs=40, jit=False)
     run = runs.start(few_digits, config, runs=folder / "runs", models=folder / "models")
-    return runs.subject(run.saved_model, few_digits, folder / "runs"), run
+    return pictures.subject(run.saved_model, few_digits, folder / "runs"), run
 
 
 @pytest.fixture(scope="module", params=[2, 3])
@@ -60,7 +61,7 @@ def test_pictures_show_the_models_images(trained, few_digits):
 
 def test_a_run_leaves_what_its_saved_model_gives(trained, tmp_path):
     subject, run = trained
-    for name, path in gallery.draw(subject, gallery.quick(subject.model), tmp_path).items():
+    for name, path in gallery.draw(subject, gallery.quick(subject), tmp_path).items():
         left = run.folder / "figures" / path.name
         assert left.read_bytes() == path.read_bytes(), name
 
@@ -68,7 +69,7 @@ def test_a_run_leaves_what_its_saved_model_gives(trained, tmp_path):
 def test_a_run_leaves_the_quick_ones(trained):
     subject, run = trained
     left = {path.stem for path in (run.folder / "figures").iterdir()}
-    assert left == set(gallery.quick(subject.model))
+    assert left == set(gallery.quick(subject))
     assert ("manifold" in left) == (subject.model.config.model.latent == 2)
 
 
@@ -115,6 +116,6 @@ def test_frames_show_the_training(trained):
 @pytest.mark.parametrize("name", ["curves", "animation"])
 def test_without_a_run_there_are_no_curves(trained, few_digits, tmp_path, name):
     _, run = trained
-    alone = runs.subject(run.saved_model, few_digits, tmp_path)
+    alone = pictures.subject(run.saved_model, few_digits, tmp_path)
     with pytest.raises(gallery.NotDrawnError, match="there is no such run"):
         gallery.draw(alone, [name], tmp_path)

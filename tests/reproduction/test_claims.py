@@ -45,6 +45,7 @@ def test_collapse():
     assert not reference._collapsed(kl | {"active_units": 3})
 
 
+@pytest.mark.slow
 def test_a_quick_reproduction_measures_every_claim(command, tmp_path, mnist_dir, frey_dir, browser):
     data = tmp_path / "data"
     data.mkdir()

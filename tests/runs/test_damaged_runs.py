@@ -13,7 +13,9 @@ from kvae.config import read_config
 from kvae.data import Dataset, Split
 from kvae.runs import folders
 from kvae.runs.film import read_frames
-from kvae.runs.run import export_run, resume
+from kvae.runs.history import read_history
+from kvae.runs.run import resume
+from kvae.runs.saved_models import export_run
 
 from ..corruptions import (
     NO_DATA,
@@ -229,7 +231,7 @@ HISTORY = {
 @each(HISTORY)
 def test_history(says, bad):
     damage(RUN / "history.csv", bad)
-    refuses(says, folders.read_history, RUN)
+    refuses(says, read_history, RUN)
 
 
 ONE, FILM = np.array([1]), np.zeros((1, 36, 8, 8, 1), np.uint8)

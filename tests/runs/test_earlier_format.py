@@ -1,0 +1,53 @@
+"""What kvae 0.1 saved still loads, and an interrupted run of it can be resumed.
+
+`fixtures/earlier` was made by kvae 0.1: a run of four epochs that is complete, of which only the
+saved model is kept, and the same run interrupted after two epochs.
+"""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kvae
+from kvae import runs
+from kvae.evaluation import Evaluator
+from kvae.runs.folders import read_results
+from kvae.runs.history import read_history
+
+EARLIER = Path(__file__).parents[1] / "fixtures/earlier"
+COMPLETE = EARLIER / "saved_models/complete"
+
+
+def test_an_earlier_saved_model_has_its_bound(digits):
+    model = kvae.load(COMPLETE)
+    assert model.config.family == "vae"
+    assert model.config.objective.name_in(2) == "iwae-2 beta=0.5"
+    found = Evaluator(model, model.config.training.seed, 179)(digits.test.images)
+    results = read_results(COMPLETE)
+    for name in "elbo", "reconstruction", "kl":
+        assert found.means[name] == pytest.approx(results[name], abs=1e-3)
+    assert found.scalars["active_units"] == results["active_units"]
+
+
+def test_an_earlier_run_resumes(digits, tmp_path):
+    shutil.copytree(EARLIER / "runs", tmp_path / "runs")
+    before = read_history(tmp_path / "runs/interrupted")
+    seen = []
+    run = runs.resume(
+        digits, "interrupted", tmp_path / "runs", tmp_path / "models",
+        on_epoch=lambda row: seen.append(row["epoch"]),
+    )  # fmt: skip
+    assert seen == [3, 4]
+    complete = kvae.load(COMPLETE)
+    for weight, expected in zip(run.model.weights, complete.weights, strict=True):
+        np.testing.assert_allclose(weight, expected, rtol=1e-4, atol=1e-6)
+    history = read_history(run.folder)
+    assert list(history) == list(before)
+    assert history["epoch"] == [1, 2, 3, 4]
+    assert {name: values[:2] for name, values in history.items()} == before
+    assert history["objective"] == ["iwae-2 beta=0.25", *3 * ["iwae-2 beta=0.5"]]
+    results = read_results(COMPLETE)
+    assert run.results["elbo"] == pytest.approx(results["elbo"], abs=1e-3)
+    assert run.results.keys() == results.keys()
