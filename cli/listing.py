@@ -40,18 +40,15 @@ def listing(runs: Path, models: Path, as_json: bool) -> None:
 
 
 def _entry(path: Path) -> dict[str, Any]:
-    from kvae.config import family, read_config
+    from kvae.config import read_config
     from kvae.runs.folders import read_results
 
     entry: dict[str, Any] = {"name": path.name, "path": str(path)}
     try:
         config = read_config(path)
         entry["config"] = config.to_json()
-        results = entry["results"] = read_results(path)
         entry["label"] = config.model.label
-        metrics = [metric.name for metric in family(config.family).metrics]
-        if results is not None:
-            read_results(path, [name for name in metrics if name in results] or metrics)
+        entry["results"] = read_results(path)
     except KvaeError as error:
         entry["error"] = str(error)
     return entry

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kvae.experiments.backends import BACKENDS
-from kvae_cli import options, output, signals, startup
+from kvae_cli import compiled, options, output, signals, startup
 from kvae_cli.train import train
 
 if TYPE_CHECKING:
@@ -135,6 +135,8 @@ def sweep(
         error = output.printable(" ".join(str(outcome.error).split()))
         click.echo(f"{outcome.name} failed: {error}", err=True)
     if failed:
+        # A damaged file of compiled code may be the reason.
+        compiled.forget()
         raise SystemExit(1)
 
 

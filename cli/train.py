@@ -214,7 +214,7 @@ def _report(folder: Path, saved_model: Path, config: Any, as_json: bool) -> None
     from kvae.runs.folders import MODELS, read_results
 
     metrics = family(config.family).metrics
-    results = read_results(folder, ("images", "training_seconds")) or {}
+    results = read_results(folder) or {}
     if as_json:
         output.as_json(
             {

@@ -182,6 +182,7 @@ def in_process(cache_home: Path) -> Command:
         environment = {"XDG_CACHE_HOME": str(cache_home)} | variables
         with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
             patch.setattr(main.startup, "install", output.show_messages)
+            logger.handlers.clear()
             try:
                 found = CliRunner().invoke(main.cli, words, env=environment, prog_name="kvae")
             finally:

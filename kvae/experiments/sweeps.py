@@ -28,7 +28,6 @@ from kvae.progress import Progress, silent
 from kvae.runs import resume, start
 from kvae.runs.folders import (
     MODELS,
-    RESULTS,
     RUNS,
     check_name,
     is_complete,
@@ -279,7 +278,7 @@ def train_missing(
     on_progress: Callable[[int], None] = lambda epochs: None,
     prepare: Callable[[], None] = lambda: None,
 ) -> tuple[list[str], dict[str, str]]:
-    """Train the runs whose saved models do not exist.
+    """Train the runs that are not complete or have no saved model.
 
     Args:
         planned: All runs.
@@ -295,13 +294,22 @@ def train_missing(
         The names of the runs that were trained, and the error of each run that failed, by its name.
 
     Raises:
-        KvaeError: a folder cannot be written, or the backend is not installed or does not answer.
+        KvaeError: a folder cannot be written, a saved model of a run's name has another
+            configuration, or the backend is not installed or does not answer.
     """
     for folder in runs, models:
         check_writable(folder)
     runs, models = runs.resolve(), models.resolve()
-    # A run writes its saved model last, so a run with a saved model is complete.
-    missing = [run for run in planned if not (models / run.name / RESULTS).is_file()]
+    missing = [
+        run
+        for run in planned
+        if not (is_complete(runs / run.name) and is_complete(models / run.name))
+    ]
+    for run in missing:
+        if is_another(models / run.name, run.config):
+            raise KvaeError(
+                f"{models / run.name} is another model: choose another `name`, or move it away"
+            )
     tasks = [partial(_train, run, runs, models) for run in missing]
     with _epochs_reported(planned, runs, on_progress):
         found = side_by_side(tasks, jobs, prepare, backend)

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kvae.config import Config, family
+from kvae.errors import KvaeError
 from kvae.io import machine
 from kvae.models.base import Reconstructs
 
@@ -49,7 +50,19 @@ def cost(config: Config) -> Cost:
 
     Args:
         config: The model's configuration.
+
+    Raises:
+        KvaeError: The sizes of the model are larger than TensorFlow's integers.
     """
+    try:
+        return _cost(config)
+    except OverflowError as error:
+        raise KvaeError(
+            "such a model would take more memory than TensorFlow can count: choose a smaller one"
+        ) from error
+
+
+def _cost(config: Config) -> Cost:
     # In a TensorFlow graph, networks are built and called without any numbers.
     with tf.Graph().as_default() as graph:
         model = _build(config, None)

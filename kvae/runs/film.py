@@ -42,16 +42,16 @@ class Film:
             self._images.append(to_uint8(self._model.sample(COUNT).numpy()))
 
     def resume(self, path: Path, epochs: int) -> None:
-        """Read the frames that an interrupted run saved, if there are any.
+        """Read the frames that an interrupted run saved, if it had any.
 
         Args:
             path: The file that `save` wrote.
             epochs: The number of epochs that are done; frames of later epochs are dropped.
 
         Raises:
-            KvaeError: The file is damaged.
+            KvaeError: The file is missing or damaged.
         """
-        if not path.is_file():
+        if epochs == 0 or not isinstance(self._model, Generates):
             return
         frames = read_frames(path)
         kept = frames["epochs"] <= epochs

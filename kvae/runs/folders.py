@@ -9,11 +9,11 @@ import contextlib
 import difflib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kvae.config import CONFIG, Config, read_config
+from kvae.config import CONFIG, Config, family, read_config
 from kvae.errors import KvaeError, UsageError
 from kvae.io.files import atomic_folder, check_writable, locked, write_json
 from kvae.io.reading import read_json
@@ -224,15 +224,15 @@ def dataset_of(
     return images
 
 
-def read_results(folder: Path, quantities: Sequence[str] = ()) -> dict[str, Any] | None:
+def read_results(folder: Path) -> dict[str, Any] | None:
     """The contents of `results.json` of a run or of a saved model; None if there is no such file.
 
     Args:
         folder: The folder of the run or of the saved model.
-        quantities: Names of results that must be there and be numbers.
 
     Raises:
-        KvaeError: The file is damaged.
+        KvaeError: The file is damaged: it has none of the metrics of the model's family, or one of
+            its key figures is no number.
     """
     path = folder / RESULTS
     if not os.path.lexists(path):
@@ -240,7 +240,11 @@ def read_results(folder: Path, quantities: Sequence[str] = ()) -> dict[str, Any]
     results = read_json(path)
     if not isinstance(results, dict):
         raise KvaeError(f"{path} is damaged: it does not hold results")
-    for name in quantities:
-        if not isinstance(results.get(name), int | float):
+    metrics = [metric.name for metric in family(read_config(folder).family).metrics]
+    if not set(metrics) & set(results):
+        raise KvaeError(f"{path} is damaged: it has none of {', '.join(metrics)}")
+    errors = [f"{name}_standard_error" for name in metrics]
+    for name in ("images", *metrics, *errors, "training_seconds"):
+        if not isinstance(results.get(name, 0), int | float):
             raise KvaeError(f"{path} is damaged: it has no number for {name!r}")
     return results

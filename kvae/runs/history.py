@@ -12,6 +12,9 @@ from kvae.io.reading import read_text
 from kvae.metrics import Row
 
 HISTORY = "history.csv"
+FIRST = "epoch,seconds,"
+TEXTS = ("objective",)
+"""The columns that hold texts. All others hold numbers."""
 
 
 @contextlib.contextmanager
@@ -65,29 +68,19 @@ def read_history(folder: Path) -> dict[str, list[Any]]:
     path = folder / HISTORY
     try:
         # If a process was killed while it wrote a line, the line has no end and is left out.
-        complete, _, _ = read_text(path).rpartition("\n")
+        complete, _, unfinished = read_text(path).rpartition("\n")
         head, *rows = [*csv.reader(complete.splitlines())] or [[]]
-        if not complete:
-            return {}
-        if head[:2] != ["epoch", "seconds"] or len(set(head)) < len(head):
+        begun = complete or unfinished
+        if begun[: len(FIRST)] != FIRST[: len(begun)] or len(set(head)) < len(head):
             raise ValueError("its columns do not begin with epoch and seconds, each once")
         if not rows:
             return {}
         columns: dict[str, list[Any]] = {name: [] for name in head}
-        texts = {name for name, cell in zip(head, rows[0], strict=True) if not _is_number(cell)}
         for number, row in enumerate(rows, 1):
             for name, cell in zip(head, row, strict=True):
-                columns[name].append(cell if name in texts else float(cell))
+                columns[name].append(cell if name in TEXTS else float(cell))
             if columns["epoch"][-1] != number:
                 raise ValueError(f"row {number} is not of epoch {number}")
     except (ValueError, IndexError, csv.Error) as error:
         raise KvaeError(f"{path} is damaged: {error}") from error
     return columns
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

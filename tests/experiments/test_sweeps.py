@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import statistics
@@ -139,6 +140,18 @@ def test_what_is_there_is_not_trained_again_and_more_is_added(places):
     assert [file.stat().st_mtime_ns for file in files] == before
     assert again.rows[0].runs == [*first.trained, *again.trained]
     with pytest.raises(KvaeError, match="seed0 was trained with other options: choose another `n"):
+        swept(places, grid | {"epochs": (4,)})
+
+
+def test_a_run_whose_folder_was_deleted_is_trained_again(places):
+    grid = {k: v for k, v in GRID.items() if k not in ("latent", "seed")} | {"seed": (0,)}
+    first = swept(places, grid)
+    shutil.rmtree(places["runs"] / "digits-sweep")
+    again = swept(places, grid)
+    assert again.trained == first.trained == ["digits-sweep"]
+    assert again.rows[0].mean["elbo"] == first.rows[0].mean["elbo"]
+    shutil.rmtree(places["runs"] / "digits-sweep")
+    with pytest.raises(KvaeError, match="models/digits-sweep is another model: choose another"):
         swept(places, grid | {"epochs": (4,)})
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from kvae.errors import KvaeError
 from kvae.runs.film import COUNT, FRAMES, Film, read_frames
 
 
@@ -41,8 +42,10 @@ def test_frames_of_epochs_that_are_trained_again_are_dropped(whole, tmp_path):
     resumed.shoot(3)
     assert resumed.frames()["epochs"].tolist() == [1, 2, 3]
     none = Film(whole.model, 4)
-    none.resume(tmp_path / "missing.npz", 2)
+    none.resume(tmp_path / "missing.npz", 0)
     assert none.frames() == {}
+    with pytest.raises(KvaeError, match="missing.npz is damaged"):
+        none.resume(tmp_path / "missing.npz", 2)
 
 
 @pytest.mark.parametrize("epochs", [1, 4])

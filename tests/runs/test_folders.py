@@ -1,9 +1,11 @@
 """Folders of runs and of saved models: their names, and how they are found again."""
 
+import json
 import os
 
 import pytest
 
+import kvae
 from kvae.errors import KvaeError, UsageError
 from kvae.runs import folders
 
@@ -78,11 +80,18 @@ def test_find(places, tmp_path):
     assert folders.listing(places["runs"]) == []
 
 
-def test_results(tmp_path):
+def test_results(tmp_path, few_digits):
+    config = kvae.configure(few_digits).to_json()
+    (tmp_path / "config.json").write_text(json.dumps(config))
     assert folders.read_results(tmp_path) is None
     assert not folders.is_complete(tmp_path)
-    (tmp_path / "results.json").write_text('{"elbo": -1.5, "split": "test"}')
+    results = tmp_path / "results.json"
+    results.write_text('{"elbo": -1.5, "split": "test"}')
     assert folders.is_complete(tmp_path)
-    assert folders.read_results(tmp_path, ("elbo",)) == {"elbo": -1.5, "split": "test"}
-    with pytest.raises(KvaeError, match="it has no number for 'split'"):
-        folders.read_results(tmp_path, ("elbo", "split"))
+    assert folders.read_results(tmp_path) == {"elbo": -1.5, "split": "test"}
+    results.write_text('{"elbo": -1.5, "images": "all"}')
+    with pytest.raises(KvaeError, match="it has no number for 'images'"):
+        folders.read_results(tmp_path)
+    results.write_text('{"split": "test"}')
+    with pytest.raises(KvaeError, match="it has none of elbo, reconstruction, kl, active_units"):
+        folders.read_results(tmp_path)
