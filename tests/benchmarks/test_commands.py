@@ -46,6 +46,7 @@ def test_a_stage_that_fails_counts_too(clock):
     assert watch.seconds == {"other": 0, "export": 3, "end": 1}
 
 
+@pytest.mark.slow
 def test_the_stages_of_a_real_training(tmp_path):
     target = tmp_path / "stages.json"
     options = ["--epochs", "2", "--hidden", "8"]

@@ -2,11 +2,14 @@
 
 import itertools
 
+import pytest
+
 from benchmarks import parts
 
 PLAIN = {"latent": 2, "hidden": (16,), "epochs": 3, "jit": False}
 
 
+@pytest.mark.slow
 def test_every_combination_is_measured(monkeypatch):
     monkeypatch.setattr(parts, "SETTINGS", {"digits": PLAIN | {"optimizer": "adam"}})
     mixture = {"prior": "mixture", "components": 3}

@@ -26,6 +26,7 @@ def test_the_floor_is_every_matrix_product_of_a_step(likelihood):
     assert steps == math.ceil(1439 / 32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("likelihood", "others"),
     [("bernoulli", ["Keras fit"]),
@@ -43,6 +44,7 @@ def test_contestants_train_the_same_model(likelihood, others):
         assert other[-1] == pytest.approx(losses["kvae"][-1], abs=0.15 * scale)
 
 
+@pytest.mark.slow
 def test_workers_answer_with_what_they_measured():
     names = ("floor (NumPy)", "kvae")
     answers, missing = training.in_turn(SMALL["normal"], names, rounds=2, title="")

@@ -67,7 +67,9 @@ def goes_on(folder: Path, name: str) -> None:
     assert leftovers(folder) == []
 
 
-@pytest.mark.parametrize(("asked", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize(
+    ("asked", "code"), [("SIGINT", 130), pytest.param("SIGTERM", 143, marks=pytest.mark.slow)]
+)
 def test_a_signal_saves_the_run(place, asked, code):
     process = begin(place, asked.lower())
     process.send_signal(getattr(signal, asked))
@@ -83,6 +85,7 @@ def test_a_signal_saves_the_run(place, asked, code):
         goes_on(place, "sigterm")
 
 
+@pytest.mark.slow
 def test_a_second_sigint_stops_at_once(place):
     # Saving takes half a minute.
     process = subprocess.Popen(
@@ -99,6 +102,7 @@ def test_a_second_sigint_stops_at_once(place):
     assert time.monotonic() - asked < 20
 
 
+@pytest.mark.slow
 def test_a_terminal_that_goes_away(place):
     master, slave = pty.openpty()
 
@@ -116,7 +120,10 @@ def test_a_terminal_that_goes_away(place):
     goes_on(place, "terminal")
 
 
-@pytest.mark.parametrize("seconds", [0.5, 1, 2])
+@pytest.mark.parametrize(
+    "seconds",
+    [1, pytest.param(0.5, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)],
+)
 def test_a_signal_ends_other_commands_at_once(place, seconds):
     process = subprocess.Popen(
         [KVAE, "evaluate", "whole"], cwd=place, stderr=subprocess.PIPE, text=True, preexec_fn=hear
@@ -130,6 +137,7 @@ def test_a_signal_ends_other_commands_at_once(place, seconds):
     assert said == "Error: interrupted\n"
 
 
+@pytest.mark.slow
 def test_a_signal_ends_the_processes_of_a_sweep(place):
     runs = [place / f"runs/digits-sweep-seed{seed}/history.csv" for seed in (0, 1)]
     process = subprocess.Popen(

@@ -28,6 +28,7 @@ def entries(cache: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in cache.glob("kvae/xla/*/*.pb")}
 
 
+@pytest.mark.slow
 def test_compiled_code_is_kept_and_gives_the_same_bytes(command, cache, tmp_path):
     def train(name):
         done = command(*TRAIN, name, XDG_CACHE_HOME=str(cache))

@@ -72,7 +72,7 @@ def test_annealing_from_the_prior_asks_nothing_of_the_encoder(linear_gaussian):
     assert 0.5 < annealed.acceptance < 0.95
 
 
-@pytest.mark.parametrize("prior", ["mixture", "flow"])
+@pytest.mark.parametrize("prior", ["mixture", pytest.param("flow", marks=pytest.mark.slow)])
 def test_annealing_from_a_learned_prior_agrees_with_many_of_its_draws(few_digits, prior):
     options = {"mixture": {"components": 3}, "flow": {"flow_layers": 2, "flow_units": 8}}[prior]
     config = kvae.configure(
@@ -110,6 +110,7 @@ def test_annealing_finds_a_normaliser_that_is_far_from_one():
     assert 0.3 < float(tf.reduce_mean(accepted)) <= 1
 
 
+@pytest.mark.slow
 def test_a_seed_decides_both(linear_gaussian):
     model, images, _ = linear_gaussian(count=5, stretch=1.5)
     for bound in (

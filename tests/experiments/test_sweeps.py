@@ -95,7 +95,8 @@ def compiled(alone):
     return [alone(latent=latent) for latent in GRID["latent"]]
 
 
-@pytest.mark.parametrize("jobs", [2, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [2, 1])
 def test_runs_are_those_made_one_by_one(places, jobs, expected):
     told = []
     result = swept(places, jobs=jobs, on_progress=told.append)

@@ -53,9 +53,8 @@ FAULTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "name", ["full", *(pytest.param(name, marks=pytest.mark.slow) for name in [*FAULTS][1:])]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAULTS)
 def test_a_run_outlasts_its_disk(disk, name):
     before = contents(disk)
     going = (*TRAIN, "--name", name)

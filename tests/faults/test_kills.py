@@ -13,6 +13,7 @@ def compiled(cache_home, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_comes_out_the_same(tmp_path):
     peace = tmp_path / "whole"
     peace.mkdir()

@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +125,7 @@ def coherent(draw: st.DrawFn) -> dict:
     return options
 
 
+@pytest.mark.slow
 def test_what_is_not_refused_trains_is_saved_and_comes_back(tmp_path):
     tried = []
 

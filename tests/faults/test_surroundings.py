@@ -54,7 +54,8 @@ def test_without_tensorboard(invoke, tmp_path, monkeypatch):
     assert (tmp_path / "saved_models/mine/config.json").is_file()
 
 
-@pytest.mark.parametrize("name", [["--name", "mine"], pytest.param([], marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [["--name", "mine"], []])
 def test_two_processes_at_once(tmp_path, name):
     kvae = Path(sys.executable).with_name("kvae")
     processes = [

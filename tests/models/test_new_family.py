@@ -212,7 +212,7 @@ def test_tensorboard_has_its_losses(few_digits, config, places):
     assert found["validation"] == {"closeness"}
 
 
-@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_it_resumes_bit_for_bit(few_digits, places, jit):
     config = kvae.configure(few_digits, family="toy", jit=jit)
     whole = runs.start(few_digits, config, "whole", **places)

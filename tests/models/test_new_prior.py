@@ -70,6 +70,7 @@ def test_a_new_prior_trains_evaluates_draws_exports_and_resumes(few_digits, conf
     np.testing.assert_allclose(samples, loaded.sample(3, seed=1), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_run_with_a_new_prior_resumes_bit_for_bit(few_digits, config, tmp_path: Path):
     places = {"runs": tmp_path / "runs", "models": tmp_path / "saved_models"}
     whole = runs.start(few_digits, config, "whole", **places)

@@ -146,6 +146,7 @@ def test_updates_find_the_maximum_likelihood_of_a_linear_model(
         np.testing.assert_array_equal(weight, old)
 
 
+@pytest.mark.slow
 def test_a_seed_decides_weights_and_chains(linear_gaussian, grey_dataset):
     outcomes = []
     for seed in (1, 1, 2):

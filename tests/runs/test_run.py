@@ -77,7 +77,9 @@ def test_a_run_starts_from_the_weights_of_another(few_digits, places):
     assert not (places["runs"] / "third").exists()
 
 
-@pytest.mark.parametrize(("patience", "jit"), [(None, True), (10, False)])
+@pytest.mark.parametrize(
+    ("patience", "jit"), [pytest.param(None, True, marks=pytest.mark.slow), (10, False)]
+)
 def test_an_interrupted_run_resumes(few_digits, places, patience, jit):
     options = {"optimizer": "adam", "learning_rate": 0.03, "epochs": 30}
     options |= {"patience": patience, "jit": jit}
@@ -170,6 +172,7 @@ def test_a_run_that_cannot_be_built_replaces_nothing(few_digits, places):
     np.testing.assert_array_equal(kvae.load(old.saved_model).sample(2), old.model.sample(2))
 
 
+@pytest.mark.slow
 def test_a_run_that_replaces_another_can_be_resumed(few_digits, places, whole):
     old = start(few_digits, places, "cut", epochs=1)
     cut(few_digits, places, 3, checkpoint_every=2, overwrite=True)

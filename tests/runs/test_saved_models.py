@@ -49,6 +49,7 @@ PARTS = (
 )
 
 
+@pytest.mark.slow
 def test_saved_models_need_tensorflow_alone(few_digits, tmp_path):
     models, rng = [], np.random.default_rng(0)
     for number, options in enumerate(PARTS):

@@ -137,6 +137,7 @@ def test_two_devices_train_as_one(digits, tmp_path):
             np.testing.assert_allclose(found[f"arr_{index}"], weight, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_two_workers_train_as_one(digits, tmp_path, cache_home):
     command = ["-c", WORKER, repr(OPTIONS)]
     for code, printed, said in two_workers(tmp_path, cache_home, command, command):

@@ -70,7 +70,9 @@ def test_every_epoch_has_an_order_of_its_own():
     assert len(set(alone)) > 4
 
 
-@pytest.mark.parametrize(("chunk_steps", "jit"), [(1, False), (3, True)])
+@pytest.mark.parametrize(
+    ("chunk_steps", "jit"), [(1, False), pytest.param(3, True, marks=pytest.mark.slow)]
+)
 def test_chunks_of_images_too_large_to_keep_give_the_same_weights(
     few_digits, tmp_path, chunk_steps, jit
 ):
@@ -123,7 +125,8 @@ def weights_after_training(dataset: Dataset, **options: object) -> list[np.ndarr
 
 
 @pytest.mark.parametrize(
-    ("binarize", "jit"), [("none", True), ("dynamic", True), ("dynamic", False)]
+    ("binarize", "jit"),
+    [pytest.param("none", True, marks=pytest.mark.slow), ("dynamic", True), ("dynamic", False)],
 )
 def test_a_seed_decides_the_weights(few_digits, jit, binarize):
     options = {"likelihood": "bernoulli", "jit": jit, "binarize": binarize}
