@@ -89,6 +89,9 @@ def train(
     from kvae import runs as all_runs
     from kvae.runs import folders
 
+    if name is not None:
+        # Before the images are read, which may take long.
+        folders.check_name(name)
     resumed = _to_resume(resume, name, runs)
     if resumed:
         config = configuration.read_config(resumed)
@@ -149,7 +152,7 @@ def _to_resume(resume: str | None, name: str | None, runs: Path) -> Path | None:
         raise UsageError(f"--resume {resume} and --name {name} are two runs: give one of them")
     if not resume and name is None:
         raise UsageError("--resume needs the name of a run, or a --name")
-    if not resume and not (runs / folders.check_name(str(name))).exists():
+    if not resume and not (runs / str(name)).exists():
         return None
     return folders.find(resume or str(name), runs, "run")
 

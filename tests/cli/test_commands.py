@@ -324,7 +324,7 @@ def test_train_on_mnist(command, mnist_dir):
     assert printed["results"]["images"] == 10_000
 
 
-def test_train_on_frey_and_on_a_folder_of_its_frames(command, frey_dir, tmp_path):
+def test_train_on_frey_and_on_a_folder_of_its_frames(command, invoke, frey_dir, tmp_path):
     options = ["--latent", 3, "--epochs", 15, "--optimizer", "adam", "--no-jit", "--json"]
     environment = {"TFDS_DATA_DIR": str(frey_dir)}
     result = command("train", "--dataset", "frey", *options, **environment)
@@ -336,7 +336,7 @@ def test_train_on_frey_and_on_a_folder_of_its_frames(command, frey_dir, tmp_path
     (tmp_path / "frames").mkdir()
     for index, frame in enumerate(frames):
         Image.fromarray(frame[..., 0]).save(tmp_path / f"frames/{index:04}.png")
-    result = command("train", "--dataset", "frames", "--recipe", "reference", *options)
+    result = invoke("train", "--dataset", "frames", "--recipe", "reference", *options)
     assert result.returncode == 0, result.stderr
     assert "The pixels are grey, so the likelihood is normal." in result.stderr
     folder = json.loads(result.stdout)

@@ -9,7 +9,8 @@ from kvae.evaluation import Evaluator, compare_models
 
 
 def trained(few_digits, **options):
-    model = kvae.build(kvae.configure(few_digits, **{"hidden": (16,), "epochs": 3, **options}))
+    options = {"hidden": (16,), "epochs": 3, "jit": False, **options}
+    model = kvae.build(kvae.configure(few_digits, **options))
     kvae.train(model, few_digits)
     return model
 

@@ -37,18 +37,23 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 FULL = "rm filler filled"
 NO_SPACE = "no space left on the device of runs/"
-CHECKPOINTS = "runs/read-only/checkpoints"
+
+
+def read_only(folder: str) -> tuple[str, str, str]:
+    """How a folder becomes read-only, how it is put right, and what is said of it."""
+    return f"mount -t tmpfs -o ro tmpfs {folder}", f"umount {folder}", "Read-only file system"
+
+
 FAULTS = {
-    "full": [("checkpoint", 3, "full", FULL, NO_SPACE)],
-    "full-again": [
-        ("events", 3, "full", FULL, NO_SPACE),
+    "full": [
+        ("checkpoint", 3, "full", FULL, NO_SPACE),
+        ("events", 1, "full", FULL, NO_SPACE),
         ("export", 1, "full", FULL, NO_SPACE),
     ],
     "read-only": [
         # A disk with files that are being written cannot be made read-only, a folder can.
-        ("checkpoint", 3, f"mount -t tmpfs -o ro tmpfs {CHECKPOINTS}", f"umount {CHECKPOINTS}",
-         "Read-only file system"),
-        ("export", 1, "mount -o remount,ro .", "mount -o remount,rw .", "Read-only file system"),
+        ("checkpoint", 3, *read_only("runs/read-only/checkpoints")),
+        ("export", 1, *read_only("saved_models")),
     ],
 }  # fmt: skip
 

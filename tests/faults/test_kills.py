@@ -28,16 +28,12 @@ def test_a_run_that_replaces_another_and_is_killed_comes_out_the_same(tmp_path):
     # `python -m tests.faults.kills` is the long version.
     dice = random.Random(0)
     kills.begin(tmp_path)
-    kills.leave_in_peace(tmp_path / "whole", "plain")
-    # The second time much is compiled already.
-    whole, (_, seconds) = kills.leave_in_peace(tmp_path / "whole", "plain")
+    whole, _ = kills.leave_in_peace(tmp_path / "whole", "plain")
     instants = [
         ("checkpoint", 1 + dice.uniform(0, 0.05)),
         ("files", dice.randint(1, 60)),
         ("export", 1 + dice.uniform(0, 0.3)),
-        # Last, as it may come too late.
-        ("time", dice.uniform(0.2, 0.6) * seconds),
     ]
     found = kills.trial(tmp_path, whole, "plain", True, instants)
     assert found.wrong == []
-    assert [kill.split()[0] for kill in found.kills[:3]] == ["checkpoint", "files", "export"]
+    assert [kill.split()[0] for kill in found.kills] == ["checkpoint", "files", "export"]

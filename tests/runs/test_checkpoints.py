@@ -20,20 +20,18 @@ def damage(path):
     path.write_bytes(path.read_bytes()[:-200] + bytes(200))
 
 
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(few_digits, places, caplog):
-    options = {"epochs": 6, "batch_size": 150}
-    whole = start(few_digits, places, "whole", **options)
-    folder = cut(few_digits, places, 5, checkpoint_every=2, **options)
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(few_digits, places, whole, caplog):
+    folder = cut(few_digits, places, 4, checkpoint_every=1)
     checkpoints = folder / "checkpoints"
     # The last two are kept.
-    assert {path.name for path in checkpoints.glob("*.index")} == {"ckpt-2.index", "ckpt-4.index"}
-    damage(checkpoints / "ckpt-4.data-00000-of-00001")
+    assert {path.name for path in checkpoints.glob("*.index")} == {"ckpt-6.index", "ckpt-9.index"}
+    damage(checkpoints / "ckpt-9.data-00000-of-00001")
     (checkpoints / "checkpoint").write_bytes(b"")
     seen = []
     caplog.set_level(logging.WARNING, "kvae")
     run = runs.resume(few_digits, "cut", on_epoch=lambda row: seen.append(row["epoch"]), **places)
     assert seen[0] == 3
-    assert "ckpt-4 is damaged" in caplog.text
+    assert "ckpt-9 is damaged" in caplog.text
     assert_same_outcome(run, whole)
 
 

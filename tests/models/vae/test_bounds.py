@@ -31,16 +31,18 @@ def test_elbo_is_the_exact_log_likelihood_at_the_exact_posterior(linear_gaussian
 
 
 def test_training_a_linear_model_finds_the_maximum_likelihood(linear_gaussian, grey_dataset):
-    exact, images, _ = linear_gaussian()
+    exact, images, _ = linear_gaussian(count=500)
     pixels = images.reshape(len(images), -1) / 255
     maximum = PCA(exact.config.model.latent).fit(pixels).score(pixels)
-    dataset = grey_dataset(images)
-    training = TrainingConfig(epochs=600, batch_size=100, optimizer="adam", learning_rate=0.001)
+    training = TrainingConfig(
+        epochs=300, batch_size=100, optimizer="adam", learning_rate=0.02, schedule="cosine"
+    )
     model = kvae.build(dataclasses.replace(exact.config, training=training))
-    kvae.train(model, dataset)
-    elbos = [Evaluator(model, seed)(images).means["elbo"] for seed in range(10)]
+    kvae.train(model, grey_dataset(images))
+    # Ten latents of each image.
+    elbo = Evaluator(model, seed=0)(np.tile(images, (10, 1, 1, 1))).means["elbo"]
     # Below the exact optimum by the noise of the last steps, and never above it.
-    assert maximum - 0.06 < np.mean(elbos) < maximum + 0.02
+    assert maximum - 0.06 < elbo < maximum + 0.02
 
 
 def test_kl_is_tfps_and_the_closed_form():
@@ -265,7 +267,7 @@ def assert_same_mean(gradients: np.ndarray, others: np.ndarray) -> None:
 
 
 # Any but 1 as in a warm-up of the KL, or where it weighs more.
-@pytest.mark.parametrize("beta", [1.0, 0.3, 2.0])
+@pytest.mark.parametrize("beta", [1.0, 0.3, pytest.param(2.0, marks=pytest.mark.slow)])
 def test_doubly_reparameterized_gradient_is_the_plain_one_with_less_noise(linear_gaussian, beta):
     model, images, _ = linear_gaussian(count=4, stretch=1.5, shift=0.5)
     (plain, by_decoder), (doubly, same) = (
@@ -373,11 +375,13 @@ def training_terms(model: kvae.VAE, pixels: tf.Tensor, seed: tf.Tensor) -> bound
 
 
 @pytest.mark.parametrize(
-    ("model_options", "training"),
-    [({"dropout": 0.5}, {}), ({}, {"input_noise": 0.2})],
-    ids=["dropout", "input-noise"],
+    ("model_options", "training", "bound", "jit"),
+    [
+        ({"dropout": 0.5}, {}, "elbo", False),
+        ({"dropout": 0.5}, {}, "iwae", True),
+        ({}, {"input_noise": 0.2}, "iwae", False),
+    ],
 )
-@pytest.mark.parametrize(("bound", "jit"), [("elbo", False), ("iwae", True)])
 def test_dropout_and_input_noise_act_in_training_alone(
     small_model, model_options, training, bound, jit
 ):
