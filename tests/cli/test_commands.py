@@ -349,10 +349,10 @@ def test_train_on_frey_and_on_a_folder_of_its_frames(command, invoke, frey_dir, 
     assert folder["results"]["elbo"] == pytest.approx(builtin["results"]["elbo"], rel=0.15)
 
 
-def test_train_on_an_archive(command, digits, tmp_path):
+def test_train_on_an_archive(invoke, digits, tmp_path):
     images, labels = digits.train.images[:200], digits.train.labels[:200]
     np.savez(tmp_path / "some.npz", x_train=images, y_train=labels)
-    result = command(
+    result = invoke(
         "train", "--dataset", "some.npz", "--epochs", 2, "--hidden", 8, "--no-jit", "--json"
     )
     assert result.returncode == 0, result.stderr

@@ -14,7 +14,8 @@ from kvae.evaluation import Evaluator, evaluate, importance_weighted_bound, sect
 
 @pytest.fixture(scope="module")
 def model(few_digits):
-    config = kvae.configure(few_digits, hidden=(32,), latent=3, epochs=400, learning_rate=0.003)
+    options = {"epochs": 60, "optimizer": "adam", "learning_rate": 0.003, "jit": False}
+    config = kvae.configure(few_digits, hidden=(32,), latent=3, **options)
     model = kvae.build(config)
     kvae.train(model, few_digits)
     return model

@@ -103,7 +103,7 @@ def test_a_run_without_a_checkpoint_starts_again(few_digits, places, whole):
 
 
 def test_a_run_that_is_interrupted_within_an_epoch_resumes(few_digits, places, monkeypatch):
-    options = {"epochs": 3, "batch_size": 2}
+    options = {"epochs": 2, "batch_size": 2}
     whole = start(few_digits, places, "whole", **options)
     # Parts of one step.
     monkeypatch.setattr(epochs, "PART_SECONDS", 0.0)
