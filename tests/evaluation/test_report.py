@@ -14,7 +14,7 @@ from kvae.evaluation import Evaluator, evaluate, importance_weighted_bound, sect
 
 @pytest.fixture(scope="module")
 def model(few_digits):
-    options = {"epochs": 60, "optimizer": "adam", "learning_rate": 0.003, "jit": False}
+    options = {"epochs": 150, "optimizer": "adam", "learning_rate": 0.01, "jit": False}
     config = kvae.configure(few_digits, hidden=(32,), latent=3, **options)
     model = kvae.build(config)
     kvae.train(model, few_digits)
