@@ -18,14 +18,12 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 what, when, how = sys.argv[1], float(sys.argv[2]), sys.argv[3]
 del sys.argv[1:4]
 count = 0
-SCRATCH = os.path.join(tempfile.gettempdir(), "kvae-xla"), "/dev"
 
 
 def happen():
@@ -59,7 +57,7 @@ def hear(event, arguments):
         writes = isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
     else:
         writes = event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod")
-    if writes and not str(arguments[0]).startswith(SCRATCH):
+    if writes and not str(arguments[0]).startswith("/dev"):
         count += 1
         if count == when:
             happen()

@@ -62,7 +62,7 @@ def elbo(
 ) -> Terms:
     """The evidence lower bound, estimated from one reparameterised sample of z for each image.
 
-    Kingma & Welling (2014), Equations 8 and 10; Equation 7 where the KL has no closed form.
+    Kingma & Welling (2014), Equation 7; Equation 6 where the KL has no closed form.
 
     Args:
         posterior: q(z|x), batch shape `[batch]`, event shape `[latent]`.
