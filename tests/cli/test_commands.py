@@ -150,7 +150,8 @@ def test_evaluate(invoke, workplace):
     assert shown.stderr == ""
     printed = invoke("evaluate", "digits-z2", "--importance-samples", 20, "--json")
     assert printed.returncode == 0, printed.stderr
-    found = json.loads(printed.stdout)
+    # JSON has no NaN and no infinity.
+    found = json.loads(printed.stdout, parse_constant=pytest.fail)
     words = " ".join(shown.stdout.split())  # Long verdicts take several lines.
     assert found["name"] == "digits-z2"
     assert found["images"] == "179 test images of digits"

@@ -60,6 +60,7 @@ def test_bits_of_eight_bit_pixels(found, model, few_digits):
     assert 0 < bits.values["value"] < 8
 
 
+@pytest.mark.slow
 def test_bits_of_black_and_white_pixels_and_of_none(few_digits):
     for binarize, has in (("threshold", True), ("none", False)):
         config = kvae.configure(

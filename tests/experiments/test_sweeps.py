@@ -150,6 +150,7 @@ def test_what_is_there_is_not_trained_again_and_more_is_added(places):
         swept(places, grid | {"epochs": (4,)})
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_does_not_stop_the_others(places):
     grid = {k: v for k, v in GRID.items() if k != "latent"}
     grid |= {"seed": (0,), "optimizer": ("sgd",), "learning_rate": (1e30, 1e-5)}

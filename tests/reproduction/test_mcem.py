@@ -126,6 +126,7 @@ def test_the_step_size_finds_its_way_to_nine_in_ten_accepted(linear_gaussian, gr
         assert np.mean(shares[5:]) == pytest.approx(0.9, abs=0.03)
 
 
+@pytest.mark.slow
 def test_updates_find_the_maximum_likelihood_of_a_linear_model(
     linear_gaussian, principal_components, grey_dataset
 ):

@@ -35,6 +35,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(few_digits, places, w
     assert_same_outcome(run, whole)
 
 
+@pytest.mark.slow
 def test_no_checkpoint_that_can_be_read(few_digits, places):
     folder = cut(few_digits, places, 5, checkpoint_every=2, batch_size=150, epochs=6)
     for path in (folder / "checkpoints").glob("*.index"):

@@ -46,6 +46,7 @@ def test_a_run_explains_itself(few_digits, places):
     np.testing.assert_array_equal(loaded.sample(3), run.model.sample(3))
 
 
+@pytest.mark.slow
 def test_a_collapsed_model_says_so(few_digits, places, caplog):
     options = {"epochs": 15, "optimizer": "adam", "learning_rate": 0.01}
     with caplog.at_level(logging.WARNING, "kvae"):
@@ -139,6 +140,7 @@ def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_overwrite_replaces_the_run_at_once_and_the_model_at_the_end(few_digits, places):
     old = start(few_digits, places, "mine", epochs=1)
     model = contents(old.saved_model)
