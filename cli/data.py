@@ -1,21 +1,28 @@
 """kvae data"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kvae_cli import options, output
 
+if TYPE_CHECKING:
+    from kvae.data import Dataset
+
+PARTS = ("train", "validation", "test")
 OTHERS = {
     "tfds:NAME": "any image dataset of TensorFlow Datasets, such as tfds:fashion_mnist",
-    "FOLDER": "a folder of images; sub-folders are labels",
+    "FOLDER": "a folder of images; sub-folders are splits or labels",
     "FILE": ".npy, or .npz with one array or with x_train, y_train, x_test, y_test",
 }
+MOST_LABELS = 20
+"""The largest number of labels that are listed."""
 
 
 @click.group()
 def data() -> None:
-    """List and prepare datasets."""
+    """List, prepare and look at datasets."""
 
 
 @data.command(name="list")
@@ -45,20 +52,107 @@ def prepare(name: str, data_dir: Path | None, as_json: bool) -> None:
     from kvae import data as datasets
 
     loaded = datasets.load(name, data_dir, progress=output.progress)
-    height, width, channels = loaded.image_shape
-    counts = {part: len(loaded.split(part)) for part in ("train", "validation", "test")}
+    if as_json:
+        output.as_json(_summary(loaded))
+        return
+    _print(loaded)
+
+
+@data.command()
+@click.argument("dataset")
+@click.option(
+    "--image-size", type=options.ImageSize(), help="Resize images of your own or of tfds:NAME."
+)
+@click.option(
+    "--output",
+    "target",
+    type=options.OutputFile(".png"),
+    default="images.png",
+    show_default=True,
+    help="File of the sheet of images.",
+)
+@options.data_dir
+@options.as_json
+def show(
+    dataset: str,
+    image_size: tuple[int, int] | None,
+    target: Path,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Show how DATASET is read, before anything is trained on it.
+
+    DATASET is what `kvae train --dataset` takes. Prints the splits, the sizes, the labels, what was
+    assumed, and what is remarkable; and writes a sheet of images from each split.
+    """
+    from kvae import data as datasets
+    from kvae.io import files
+
+    files.check_writable(target.parent)
+    loaded = datasets.load(dataset, data_dir, image_size=image_size, progress=output.progress)
+    from kvae import figures
+
+    splits = {f"{part} ({len(loaded.split(part)):,})": loaded.split(part) for part in PARTS}
+    figures.save_png(figures.sheet({text: split.images for text, split in splits.items()}), target)
+    found = datasets.look(loaded)
     if as_json:
         output.as_json(
-            {
-                "name": loaded.name,
-                "description": loaded.description,
-                "kind": loaded.kind,
-                "image_shape": loaded.image_shape,
-                "labels": loaded.label_names,
-                "images": counts,
+            _summary(loaded)
+            | {
+                "label_counts": _label_counts(loaded),
+                "lowest": found.lowest,
+                "highest": found.highest,
+                "repeated": found.repeated,
+                "leaked": found.leaked,
+                "notes": loaded.notes,
+                "remarks": loaded.remarks,
+                "sheet": str(target),
             }
         )
         return
+    _print(loaded, f", from {found.lowest} to {found.highest}")
+    labels = _label_counts(loaded)
+    rows = [[name, *(f"{counts[part]:,}" for part in PARTS)] for name, counts in labels.items()]
+    if rows:
+        output.table([["label", *PARTS], *rows[:MOST_LABELS]], "  ")
+    if len(rows) > MOST_LABELS:
+        output.line(f"  and {len(rows) - MOST_LABELS:,} more labels")
+    for line in output.notes(loaded):
+        output.line(line)
+    output.line(f"Sheet of images in {target}")
+
+
+def _summary(loaded: "Dataset") -> dict[str, Any]:
+    return {
+        "name": loaded.name,
+        "description": loaded.description,
+        "kind": loaded.kind,
+        "image_shape": loaded.image_shape,
+        "labels": loaded.label_names,
+        "images": {part: len(loaded.split(part)) for part in PARTS},
+    }
+
+
+def _print(loaded: "Dataset", values: str = "") -> None:
+    height, width, channels = loaded.image_shape
     output.line(f"{loaded.name}: {loaded.description}")
-    rows = [(part, f"{count:,}") for part, count in counts.items()]
-    output.table([*rows, ("pixels", f"{height} x {width} x {channels}, {loaded.kind}")], "  ")
+    rows = [(part, f"{len(loaded.split(part)):,}") for part in PARTS]
+    pixels = f"{height} x {width} x {channels}, {loaded.kind}{values}"
+    output.table([*rows, ("pixels", pixels)], "  ")
+
+
+def _label_counts(loaded: "Dataset") -> dict[str, dict[str, int]]:
+    """How many images of each split have a label, by the name of the label."""
+    import numpy as np
+
+    columns = {part: loaded.split(part).labels for part in PARTS}
+    if any(labels is None for labels in columns.values()):
+        return {}
+    numbers = np.unique(np.concatenate(list(columns.values())))
+    names = dict(enumerate(loaded.label_names))
+    return {
+        names.get(int(number), str(number)): {
+            part: int((labels == number).sum()) for part, labels in columns.items()
+        }
+        for number in numbers
+    }

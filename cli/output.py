@@ -1,7 +1,6 @@
 """What commands show: results on standard output, messages and progress on standard error."""
 
 import contextlib
-import json
 import logging
 import os
 import re
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from kvae.data import Dataset
     from kvae.evaluation import Quantity
 
 
@@ -74,6 +74,12 @@ def leave_terminals() -> None:
                 os.close(nowhere)
 
 
+def notes(images: "Dataset") -> list[str]:
+    """At most two lines: what was assumed when images were read, and what is remarkable."""
+    lines = ("Assumed", images.notes), ("Note", images.remarks)
+    return [f"{word}: {'; '.join(found)}." for word, found in lines if found]
+
+
 def line(text: str) -> None:
     """Print a line with names in it."""
     click.echo(printable(text))
@@ -109,7 +115,9 @@ def _cell(quantity: "Quantity", index: int) -> str:
 
 def as_json(value: Any) -> None:
     """Print a value as JSON."""
-    click.echo(json.dumps(value, indent=2))
+    from kvae.io.files import to_json
+
+    click.echo(to_json(value))
 
 
 def bar(items: Iterable[Any] | None, total: int, description: str, unit: str) -> Any:

@@ -11,13 +11,15 @@ from types import ModuleType
 
 from kvae_cli import compiled, output
 
+# A user may have chosen another backend for other programs. It is looked at when kvae's models are
+# imported, which comes before `install`.
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
 
 def install() -> None:
     """Show kvae's messages, and make TensorFlow quiet and quick. Imports nothing heavy itself."""
     output.show_messages()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # A user may have chosen another backend for other programs.
-    os.environ["KERAS_BACKEND"] = "tensorflow"
     # TensorFlow makes a million objects that stay to the end. Searching them for garbage takes a
     # second while a command works, and another second when it ends.
     gc.set_threshold(100_000, 50, 100)

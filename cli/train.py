@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     help="Save a checkpoint for --resume after every so many epochs.  [default: by time]",
 )
 @click.option(
-    "--image-size", type=options.ImageSize(), help="Resize the images of a folder or of tfds:NAME."
+    "--image-size", type=options.ImageSize(), help="Resize images of your own or of tfds:NAME."
 )
 @click.option("--name", help="Name of the run and of the saved model.  [default: such as frey-z5]")
 @options.overwrite
@@ -107,9 +107,9 @@ def train(
         images = data.load(dataset, data_dir, image_size=image_size, progress=output.progress)
         config = configuration.configure(images, recipe, family, jit=not no_jit, **chosen)
 
-    def introduce(name: str | None) -> None:
+    def introduce(name: str | None, memory: int | None = None) -> None:
         given = [option for option, value in chosen.items() if value is not None]
-        _introduce(images, config, name, given)
+        _introduce(images, config, name, given, memory)
 
     with (
         output.bar(None, config.training.epochs, "compiling", "epoch") as bar,
@@ -186,18 +186,23 @@ def _share(strategy: str | None) -> tuple[Any, int]:
     return shared, workers.worker_index(shared)
 
 
-def _introduce(images: Any, config: Any, name: str | None, given: list[str]) -> None:
+def _introduce(
+    images: Any, config: Any, name: str | None, given: list[str], memory: int | None
+) -> None:
     """Print the images, the model and the training, and which options the images decided."""
     from kvae.config import facts, family
+    from kvae.io.machine import in_bytes
 
     training = config.training
     lines = [
         f"{images.description}: {len(images.train):,} to train on, {len(images.validation):,} to "
         f"validate, {len(images.test):,} to test.",
+        *output.notes(images),
         *family(config.family).reasons(config, facts(images), given),
         (f"{name}: " if name else "")
         + f"{config.model.summary}, {training.epochs} epochs of {training.optimizer} at "
         f"{training.learning_rate:g}, batches of {training.batch_size}, recipe {config.recipe}"
+        + (f", about {in_bytes(memory)} of memory" if memory else "")
         + (f", from the weights of {training.start_from}." if training.start_from else "."),
     ]
     for line in lines:

@@ -2,10 +2,11 @@
 
 from kvae.config.configuration import CONFIG, Config, configure, facts, read_config
 from kvae.config.families import RECIPES, Facts, Family, family
-from kvae.config.parts import DataConfig, TrainingConfig
+from kvae.config.parts import READING, DataConfig, TrainingConfig
 
 __all__ = [
     "CONFIG",
+    "READING",
     "RECIPES",
     "Config",
     "DataConfig",

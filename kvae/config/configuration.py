@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kvae import registry
 from kvae.config.families import RECIPES, Facts, Family, family
 from kvae.config.fields import check_keys, one_of, options, require
-from kvae.config.parts import DataConfig, TrainingConfig
+from kvae.config.parts import READING, DataConfig, TrainingConfig
 from kvae.errors import KvaeError, UsageError
 from kvae.io.reading import read_json
 
@@ -148,6 +148,7 @@ def configure(
         "dataset": dataset.name,
         "image_size": dataset.image_size,
         "split_seed": dataset.split_seed,
+        "reading": READING,
         "image_shape": dataset.image_shape,
     }
     kinds = _dataclasses(of)

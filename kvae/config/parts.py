@@ -6,6 +6,9 @@ from kvae import registry
 from kvae.config.fields import check, option, require
 
 BINARIZE = ("none", "threshold", "dynamic")
+READING = 2
+"""The version of the rules of `kvae.data`. It grows whenever images that came without splits would
+be split in another way, or read as other pixels. Configurations without it are of version 1."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class DataConfig:
             others black; `dynamic` samples each pixel anew from Bernoulli(grey level) every time
             its image is seen (Salakhutdinov & Murray, 2008).
         split_seed: Decides which images are held out, if a dataset has no splits of its own.
+        reading: The version of the rules by which images were read and split, today `READING`.
     """
 
     dataset: str
@@ -30,6 +34,7 @@ class DataConfig:
         "time an image is seen.",
     )
     split_seed: int = option(0, least=0, offered=False)
+    reading: int = option(1, least=1, offered=False)
 
     def __post_init__(self) -> None:
         check(self)

@@ -1,96 +1,127 @@
 """Images in `.npy` and `.npz` files."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from kvae.data.dataset import Dataset, Split, check_images, partitioned
-from kvae.data.request import Request, absolute, refuse_resizing
+from kvae.data import image_files
+from kvae.data.dataset import Dataset, Split, completed, partitioned
+from kvae.data.levels import together
+from kvae.data.request import Request, absolute
 from kvae.errors import KvaeError
 from kvae.io.reading import read_arrays
 
-SPLITS = ("train", "validation", "test")
-MIN_TRAIN_IMAGES = 10
-"""The smallest number of training images, some of which may be held out."""
+IMAGES = ("x", "image", "images", "img", "imgs", "data")
+LABELS = ("y", "label", "labels", "target", "targets")
+SPLITS = {"train": "train", "test": "test", "val": "validation", "valid": "validation",
+          "validation": "validation"}  # fmt: skip
 MAX_LABEL = 999_999
 """The largest label; counting labels takes memory for every number up to the largest."""
 MAX_NAMES = 10
-"""The largest number of array names in an error message."""
+"""The largest number of array names in a message."""
 
 
 def load(request: Request) -> Dataset:
-    """Load one array of images, or `x_train`, `y_train`, `x_test`, `y_test` as Keras names them.
+    """Load one array of images, or images and labels, in splits or not, by their names.
 
-    The file may also have `x_validation` and `y_validation`; otherwise the last tenth of the
-    training images, 10,000 at most, is held out for validation. One array, or training images
-    without `x_test`, are split 80 : 10 : 10 at random.
+    Names are those of Keras (`x_train`, `y_train`, `x_test`, ...), of MedMNIST (`train_images`,
+    `train_labels`, `val_images`, ...), or `x` and `y`, `images` and `labels` without splits. Where
+    there are no validation or no test images, some of the training images are held out at random;
+    images without splits are split 80 : 10 : 10.
 
     Args:
-        request: Its `name` is the path of a `.npy` or `.npz` file.
+        request: Its `name` is the path of a `.npy` or `.npz` file, its `seed` decides the splits,
+            and its `image_size` is what the images are resized to.
 
     Raises:
         KvaeError: the file is missing, damaged, not of this kind, or holds no images.
     """
-    refuse_resizing(request)
     path = absolute(request.name)
-    arrays = read_arrays(path, lambda names: _choose(names, path))
-    description = f"images in {path.name}"
-    if "x_train" not in arrays:
-        (key,) = arrays
-        images = check_images(arrays[key], f"{key} in {path}")
-        return partitioned(str(path), Split(images), request.seed, description)
+    roles: dict[tuple[str, str], str] = {}
+    unused: list[str] = []
+    arrays = read_arrays(path, lambda names: _choose(names, path, roles, unused))
+    notes = [f"{_listed(unused)} in {path.name} {'is' if len(unused) == 1 else 'are'} not used"]
+    names = {split: name for (kind, split), name in roles.items() if kind == "images"}
+    pixels, assumed = together({f"{name} in {path}": arrays[name] for name in names.values()})
+    notes = [*(notes if unused else []), *assumed]
+    splits = {}
+    for split, images in zip(names, pixels, strict=True):
+        label = roles.get(("labels", split))
+        labels = None if label is None else _labels(arrays[label], len(images), label, path)
+        splits[split] = Split(image_files.resize_all(images, request.image_size), labels)
+    description, rest = f"images in {path.name}", (request.image_size, notes)
+    if "train" in splits and len(splits) > 1:
+        return completed(str(path), splits, request.seed, description, (), *rest)
+    (everything,) = splits.values()
+    return partitioned(str(path), everything, request.seed, description, (), *rest)
 
-    train = _split(arrays, "train", path)
-    if len(train) < MIN_TRAIN_IMAGES:
-        raise KvaeError(
-            f"x_train in {path} has {len(train)} images; at least {MIN_TRAIN_IMAGES} are needed"
-        )
-    if "x_test" not in arrays:
-        return partitioned(str(path), train, request.seed, description)
-    test = _split(arrays, "test", path)
-    if "x_validation" in arrays:
-        validation = _split(arrays, "validation", path)
-    else:
-        held_out = min(10_000, max(1, len(train) // 10))
-        train, validation = train.take(slice(-held_out)), train.take(slice(-held_out, None))
-    for name, split in ("test", test), ("validation", validation):
-        if split.images.shape[1:] != train.images.shape[1:]:
+
+def _choose(
+    names: list[str], path: Path, roles: dict[tuple[str, str], str], unused: list[str]
+) -> Iterable[str]:
+    """The names of the arrays in a file that are images or labels, noted in `roles`."""
+    if len(names) == 1:
+        roles["images", ""] = names[0]
+        return names
+    for name in names:
+        role = _role(name)
+        if role and role in roles:
             raise KvaeError(
-                f"x_{name} in {path} has images of {split.images.shape[1:]}, but x_train of "
-                f"{train.images.shape[1:]}"
+                f"{path} has {roles[role]} and {name}, which are the same by their names: leave "
+                "one of them out"
             )
-    return Dataset(str(path), train, validation, test, description, split_seed=request.seed)
-
-
-def _choose(names: list[str], path: Path) -> Iterable[str]:
-    """The names of the arrays in a file that are images or labels."""
-    if "x_train" in names:
-        known = [f"{kind}_{split}" for kind in "xy" for split in SPLITS]
-        return [name for name in names if name in known]
-    if len(names) != 1:
-        found = ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")
+        if role:
+            roles[role] = name
+        else:
+            unused.append(name)
+    splits = {split for kind, split in roles if kind == "images"}
+    if "train" not in splits and splits != {""}:
         raise KvaeError(
-            f"{path} must have one array, or x_train and x_test, but has {found or 'nothing'}"
+            f"{path} must have one array, or x_train and x_test, or x and y, but has "
+            f"{_listed(names) or 'nothing'}"
         )
-    return names
+    if "" in splits and len(splits) > 1:
+        raise KvaeError(
+            f"{path} has images in splits ({roles['images', 'train']}) and without "
+            f"({roles['images', '']}): leave one of them out"
+        )
+    for (kind, split), name in list(roles.items()):
+        if kind == "labels" and split not in splits:
+            del roles[kind, split]
+            unused.append(name)
+    return roles.values()
 
 
-def _split(arrays: dict[str, np.ndarray], name: str, path: Path) -> Split:
-    images = check_images(arrays[f"x_{name}"], f"x_{name} in {path}")
-    labels = arrays.get(f"y_{name}")
-    if labels is None:
-        return Split(images)
+def _role(name: str) -> tuple[str, str] | None:
+    """Whether an array is `images` or `labels`, and the split; None if its name says neither."""
+    words = re.split(r"[-_. ]+", name.lower())
+    split = [SPLITS[word] for word in words if word in SPLITS]
+    others = [word for word in words if word not in SPLITS]
+    if len(split) > 1 or len(others) != 1:
+        return None
+    for kind, known in (("images", IMAGES), ("labels", LABELS)):
+        if others[0] in known:
+            return kind, split[0] if split else ""
+    return None
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")
+
+
+def _labels(labels: np.ndarray, count: int, name: str, path: Path) -> np.ndarray:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise KvaeError(
-            f"y_{name} in {path} must be {len(images)} whole numbers, one for each image, but is "
+            f"{name} in {path} must be {count} whole numbers, one for each image, but is "
             f"{labels.dtype} {labels.shape}"
         )
-    if len(labels) and not 0 <= labels.min() <= labels.max() <= MAX_LABEL:
+    if not 0 <= labels.min() <= labels.max() <= MAX_LABEL:
         raise KvaeError(
-            f"y_{name} in {path} must be from 0 to {MAX_LABEL:,}, but is from {labels.min()} to "
+            f"{name} in {path} must be from 0 to {MAX_LABEL:,}, but is from {labels.min()} to "
             f"{labels.max()}"
         )
-    return Split(images, labels.astype(np.int64))
+    return labels.astype(np.int64)

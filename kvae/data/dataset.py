@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from kvae.errors import KvaeError
+from kvae.errors import KvaeError, UsageError
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,11 +19,28 @@ class Split:
         labels: Integers `[count]`; None if the images have no labels.
         features: Further arrays with one entry for each image, by name, such as `frame` (the
             number of the frame in the film) of the Frey Faces.
+        files: The file of each image, `[count]`, with the number of its page if it has several;
+            None if the images are not from files of their own.
+
+    Raises:
+        UsageError: The images are not uint8 of that shape, or labels or files are not as many.
     """
 
     images: np.ndarray
     labels: np.ndarray | None = None
     features: Mapping[str, np.ndarray] = field(default_factory=dict)
+    files: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        dtype, shape = getattr(self.images, "dtype", None), np.shape(self.images)
+        if dtype != np.uint8 or len(shape) != 4:
+            raise UsageError(
+                f"a split's images must be uint8 [count, height, width, channels], but are {dtype} "
+                f"{list(shape)}: convert them with kvae.data.as_pixels"
+            )
+        for name, values in (("labels", self.labels), ("files", self.files)):
+            if values is not None and len(values) != shape[0]:
+                raise UsageError(f"there are {len(values)} {name} for {shape[0]} images")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -38,6 +55,7 @@ class Split:
             self.images[index],
             None if self.labels is None else self.labels[index],
             {name: values[index] for name, values in self.features.items()},
+            None if self.files is None else self.files[index],
         )
 
     def spread(self, count: int) -> "Split":
@@ -63,6 +81,12 @@ class Dataset:
         label_names: The name of each label, in the order of the labels; empty if there are none.
         image_size: Height and width that the images were resized to; None if they were not.
         split_seed: The seed of the random splits, if the dataset came without splits.
+        notes: What was assumed when the images were read, in words.
+        remarks: What is remarkable about the images, in words; `kvae.data.load` finds it.
+
+    Raises:
+        UsageError: No training image has a pixel above 1: these are black and white, but would be
+            taken for grey levels next to black.
     """
 
     name: str
@@ -73,6 +97,18 @@ class Dataset:
     label_names: tuple[str, ...] = ()
     image_size: tuple[int, int] | None = None
     split_seed: int = 0
+    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        images = self.train.images
+        # Nearly always, the first images show it.
+        blocks = (images[start : start + 1000] for start in range(0, len(images), 1000))
+        if not any(block.max() > 1 for block in blocks) and images.max(initial=0) == 1:
+            raise UsageError(
+                f"the highest training pixel of {self.name} is 1 of 255: if 1 is white, convert "
+                "the images with kvae.data.as_pixels"
+            )
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -111,55 +147,24 @@ def checksum(images: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(some).data, zlib.crc32(shape))
 
 
-def check_images(images: np.ndarray, where: str) -> np.ndarray:
-    """Convert an array to uint8 images `[count, height, width, channels]`.
-
-    Args:
-        images: uint8, booleans, integers from 0 to 255 or floats from 0 to 1, of shape `[count,
-            height, width]` or `[count, height, width, channels]` with 1 or 3 channels.
-        where: What the array is, for error messages.
-
-    Raises:
-        KvaeError: the array has another shape, type or range, or pixels that are not finite.
-    """
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape[1:]:
-        shape = " x ".join(map(str, images.shape)) or "a single number"
-        raise KvaeError(
-            f"{where} must be [count, height, width] or [count, height, width, channels] with 1 or "
-            f"3 channels, but is {shape}"
-        )
-    if len(images) == 0:
-        raise KvaeError(f"{where} has no images")
-    if images.dtype == np.uint8:
-        return images
-    if images.dtype == np.bool_:
-        return images.astype(np.uint8) * np.uint8(255)
-    if images.dtype.kind not in "iuf":
-        raise KvaeError(f"{where} must hold numbers, but its type is {images.dtype}")
-    low, high = images.min(), images.max()
-    if images.dtype.kind == "f":
-        if not np.isfinite([low, high]).all():
-            raise KvaeError(f"{where} has pixels that are not finite (NaN or infinity)")
-        limit = 1
-    else:
-        limit = 255
-    if low < 0 or high > limit:
-        raise KvaeError(
-            f"{where} has pixels from {low:g} to {high:g}; {images.dtype} pixels must be within "
-            f"0 and {limit}"
-        )
-    return np.round(images * (255 // limit)).astype(np.uint8)
-
-
-def partition(count: int, seed: int, where: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def partition(
+    count: int,
+    seed: int,
+    where: str,
+    labels: np.ndarray | None = None,
+    same: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Split the numbers of images at random, 80 % : 10 % : 10 %.
 
     Args:
         count: The number of images.
         seed: Decides the split.
         where: What the images are, for error messages.
+        labels: The label of each image, `[count]`. Each label is then split by itself, and one of
+            three images or more is in every split as long as that leaves enough for training. None
+            splits all images as one.
+        same: A number for each image, `[count]`, that is the same for images that must be in the
+            same split. None leaves every image free.
 
     Returns:
         The numbers of the images for training, validation and testing, each sorted. Together they
@@ -170,12 +175,54 @@ def partition(count: int, seed: int, where: str) -> tuple[np.ndarray, np.ndarray
     """
     if count < 10:
         raise KvaeError(f"{where} has {count} images; at least 10 are needed, to hold some out")
+    first, unit = np.arange(count), np.arange(count)
+    if same is not None:
+        _, first, unit = np.unique(same, return_index=True, return_inverse=True)
+        # In the order of the images, whatever the numbers are.
+        by_image = np.argsort(first)
+        first, unit = first[by_image], np.argsort(by_image)[unit]
+        if len(first) < 3:
+            # There is no split in which equal images are together.
+            first, unit = np.arange(count), np.arange(count)
+    sizes = np.bincount(unit)
     # RandomState gives the same numbers in every version of NumPy, so splits never change.
-    order = np.random.RandomState(seed).permutation(count)
-    held_out = count // 10
-    cuts = [count - 2 * held_out, count - held_out]
-    train, validation, test = np.split(order, cuts)
-    return np.sort(train), np.sort(validation), np.sort(test)
+    order = np.random.RandomState(seed).permutation(len(first))
+    strata = [order]
+    if labels is not None:
+        of_unit = labels[first][order]
+        strata = [order[of_unit == label] for label in np.unique(of_unit)]
+    total = max(1, len(first) // 10)
+    shares = _shares([len(units) for units in strata], total)
+    sides = np.zeros(len(first), int)
+
+    def hold_out(units: np.ndarray, share: int, side: int) -> None:
+        # Of images that are equal, more than that would leave too few for training.
+        free = [u for u in units[::-1] if not sides[u] and sizes[u] <= max(1, count // 10)]
+        sides[free[: max(0, share)]] = side
+
+    for side in (2, 1):
+        for units, share in zip(strata, shares, strict=True):
+            hold_out(units, share, side)
+        # Labels with too few images may leave some to be held out.
+        hold_out(order, total - int((sides == side).sum()), side)
+    train, validation, test = (np.flatnonzero(sides[unit] == side) for side in range(3))
+    return train, validation, test
+
+
+def _shares(sizes: Sequence[int], total: int) -> list[int]:
+    """How many of each stratum are held out for validation, and as many again for testing.
+
+    Together they are `total`, and of each stratum a tenth as nearly as whole numbers allow.
+    """
+    shares = [size // 10 for size in sizes]
+    by_remainder = sorted(range(len(sizes)), key=lambda index: -(sizes[index] % 10))
+    for index in by_remainder[: total - sum(shares)]:
+        shares[index] += 1
+    # A label of a few images is in every split, unless there are so many such labels that little
+    # would be left for training.
+    if len(sizes) * 20 <= sum(sizes):
+        shares = [max(share, int(size >= 3)) for share, size in zip(shares, sizes, strict=True)]
+    return shares
 
 
 def partitioned(
@@ -185,8 +232,11 @@ def partitioned(
     description: str,
     label_names: Sequence[str] = (),
     image_size: tuple[int, int] | None = None,
+    notes: Sequence[str] = (),
 ) -> Dataset:
     """Make a dataset of images that came without splits, which are split 80 : 10 : 10 at random.
+
+    Labels are split alike, and equal images are in the same split.
 
     Args:
         name: The name or path by which `kvae.data.load` finds the dataset.
@@ -195,18 +245,73 @@ def partitioned(
         description: One line on what the images are and where they come from.
         label_names: The name of each label, in the order of the labels.
         image_size: Height and width that the images were resized to; None if they were not.
+        notes: What was assumed when the images were read.
 
     Raises:
         KvaeError: there are fewer than 10 images.
     """
-    train, validation, test = partition(len(everything), seed, name)
+    same = np.unique(fingerprints(everything.images), return_inverse=True)[1]
+    parts = partition(len(everything), seed, name, everything.labels, same)
+    train, validation, test = (everything.take(part) for part in parts)
     return Dataset(
-        name=name,
-        train=everything.take(train),
-        validation=everything.take(validation),
-        test=everything.take(test),
-        description=description,
-        label_names=tuple(label_names),
-        image_size=image_size,
-        split_seed=seed,
-    )
+        name, train, validation, test, description, tuple(label_names), image_size, seed,
+        tuple(notes),
+    )  # fmt: skip
+
+
+def completed(
+    name: str,
+    splits: Mapping[str, Split],
+    seed: int,
+    description: str,
+    label_names: Sequence[str] = (),
+    image_size: tuple[int, int] | None = None,
+    notes: Sequence[str] = (),
+) -> Dataset:
+    """Make a dataset of images that came with splits.
+
+    Where validation or test images are missing, a tenth of the training images is held out for
+    them at random.
+
+    Args:
+        name: The name or path by which `kvae.data.load` finds the dataset.
+        splits: `train`, and `validation`, `test` or both.
+        seed: Decides which images are held out.
+        description: One line on what the images are and where they come from.
+        label_names: The name of each label, in the order of the labels.
+        image_size: Height and width that the images were resized to; None if they were not.
+        notes: What was assumed when the images were read.
+
+    Raises:
+        KvaeError: there are fewer than 10 training images, or the splits have images of different
+            shapes.
+    """
+    train = splits["train"]
+    for part, split in splits.items():
+        if split.images.shape[1:] != train.images.shape[1:]:
+            raise KvaeError(
+                f"the {part} images of {name} are of {split.images.shape[1:]}, but the training "
+                f"images of {train.images.shape[1:]}"
+            )
+    if len(train) < 10:
+        raise KvaeError(f"{name} has {len(train)} training images; at least 10 are needed")
+    parts = dict(splits)
+    for number, part in (1, "validation"), (2, "test"):
+        if part not in splits:
+            same = np.unique(fingerprints(train.images), return_inverse=True)[1]
+            numbers = partition(len(train), seed, name, train.labels, same)
+            parts[part] = train.take(numbers[number])
+            parts["train"] = train.take(np.sort(np.concatenate([numbers[0], numbers[3 - number]])))
+    return Dataset(
+        name, parts["train"], parts["validation"], parts["test"], description, tuple(label_names),
+        image_size, seed, tuple(notes),
+    )  # fmt: skip
+
+
+def fingerprints(images: np.ndarray) -> np.ndarray:
+    """A number for each image, `[count]`, that is the same for equal images alone.
+
+    Args:
+        images: uint8 `[count, height, width, channels]`.
+    """
+    return np.array([hash(image.tobytes()) for image in images], np.int64)

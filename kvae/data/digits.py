@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kvae.data.dataset import Dataset, Split, partitioned
+from kvae.data.dataset import Dataset, Split, partition
 from kvae.data.request import Request, refuse_resizing
 
 DESCRIPTION = "1,797 handwritten digits of 8 x 8, included in scikit-learn"
@@ -22,10 +22,16 @@ def load(request: Request) -> Dataset:
     refuse_resizing(request)
     bunch = load_digits()
     images = np.round(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
-    return partitioned(
+    everything = Split(images, bunch.target)
+    # Without regard to the labels, as always: the figures in the documentation are of these splits.
+    parts = partition(len(images), request.seed, request.name)
+    train, validation, test = (everything.take(part) for part in parts)
+    return Dataset(
         request.name,
-        Split(images, bunch.target),
-        request.seed,
+        train,
+        validation,
+        test,
         DESCRIPTION,
-        label_names=[str(name) for name in bunch.target_names],
+        label_names=tuple(str(name) for name in bunch.target_names),
+        split_seed=request.seed,
     )

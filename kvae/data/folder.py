@@ -1,30 +1,49 @@
 """Folders of image files."""
 
-import warnings
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from kvae.data.dataset import Dataset, Split, partitioned
+from kvae.data import image_files
+from kvae.data.dataset import Dataset, Split, completed, partitioned
+from kvae.data.image_files import Picture
 from kvae.data.request import Request, absolute
-from kvae.errors import KvaeError, first_line
+from kvae.errors import KvaeError
 from kvae.io import machine
 
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""Formats by content. Pillow knows more, such as EPS, a program that it lets Ghostscript run."""
-MAX_PIXELS = 2**26
-"""The largest number of pixels of an image."""
-_GREY_MODES = {"1", "L", "LA", "I", "I;16", "I;16B"}
+SPLIT_NAMES = {
+    "train": "train", "training": "train", "val": "validation", "valid": "validation",
+    "validation": "validation", "test": "test", "testing": "test",
+}  # fmt: skip
+"""Names of sub-folders that are splits."""
+
+
+class _Found(NamedTuple):
+    """The image files of a folder.
+
+    Attributes:
+        paths: The files of each split; those of a folder without splits are under "".
+        labels: The label of each file, likewise; None if there are no labels.
+        names: The names of the labels.
+        notes: What was not read, in words.
+    """
+
+    paths: Mapping[str, list[Path]]
+    labels: Mapping[str, list[int]] | None
+    names: Sequence[str]
+    notes: list[str]
 
 
 def load(request: Request) -> Dataset:
-    """Load all images in a folder, or in its sub-folders, whose names are then the labels.
+    """Load all images in a folder, or in its sub-folders.
 
-    If all images are grey, so is the dataset; otherwise all become RGB. Hidden files, and files
-    without the suffix of an image, are skipped.
+    Sub-folders called `train`, `test` and `validation` (`val`, `valid`) are the splits; the names
+    of others, and of those inside splits, are the labels. Each page and frame of a file is an
+    image. If all images are grey, so is the dataset; otherwise all become RGB. Hidden files, and
+    files without the suffix of an image, are skipped.
 
     Args:
         request: Its `name` is the path of the folder, its `seed` decides the splits.
@@ -34,119 +53,172 @@ def load(request: Request) -> Dataset:
             request has no `image_size`.
     """
     folder = absolute(request.name)
-    paths, labels, label_names = _find(folder)
-    size = request.image_size
-    images: list[np.ndarray] = []
-    grey = True
+    found = _find(folder)
+    paths = [path for group in found.paths.values() for path in group]
+    pictures: list[Picture] = []
+    counts: list[int] = []
     for path in request.progress(paths, len(paths), f"reading {folder.name}"):
-        image = read(path, size)
-        if images and image.shape[:2] != images[0].shape[:2]:
-            raise KvaeError(
-                f"{path} is {_size(image)}, but {paths[0].name} is {_size(images[0])}: give "
-                "`image_size=HEIGHTxWIDTH` to resize all of them"
-            )
-        if not images:
-            machine.require_memory(
-                2 * len(paths) * image.size,
-                f"{len(paths):,} images of {_size(image)}",
-                "give a smaller `image_size`",
-            )
-        grey = grey and image.shape[2] == 1
-        images.append(image)
-    if not grey:
-        images = [np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image for image in images]
-    return partitioned(
-        str(folder),
-        Split(np.stack(images), labels),
-        request.seed,
-        f"{len(images):,} images in the folder {folder.name}",
-        label_names=label_names,
-        image_size=size,
+        before = len(pictures)
+        for picture in image_files.read(path, str(path.relative_to(folder)), request.image_size):
+            _check_size(picture, pictures, len(paths), folder)
+            pictures.append(picture)
+        counts.append(len(pictures) - before)
+    pages = sum(count - 1 for count in counts)
+    notes = found.notes + image_files.levels_together(pictures, str(folder))
+    if pages:
+        notes.append(f"{len(pictures):,} images are pages or frames of {len(paths):,} files")
+    if any(picture.pixels.shape[2] == 3 for picture in pictures):
+        for picture in pictures:
+            if picture.pixels.shape[2] == 1:
+                picture.pixels = np.repeat(picture.pixels, 3, axis=2)
+    labels = None
+    if found.labels is not None:
+        flat = [label for group in found.labels.values() for label in group]
+        labels = np.repeat(np.array(flat, np.int64), counts)
+    everything = Split(
+        np.stack([picture.pixels for picture in pictures]),
+        labels,
+        files=np.array([picture.file for picture in pictures]),
     )
+    description = f"{len(pictures):,} images in the folder {folder.name}"
+    size, seed = request.image_size, request.seed
+    if "" in found.paths:
+        return partitioned(str(folder), everything, seed, description, found.names, size, notes)
+    ends = np.cumsum([0, *counts])
+    splits, start = {}, 0
+    for name, group in found.paths.items():
+        splits[name] = everything.take(slice(ends[start], ends[start + len(group)]))
+        start += len(group)
+    return completed(str(folder), splits, seed, description, found.names, size, notes)
 
 
-def read(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    """Read an image file.
-
-    Args:
-        path: The file.
-        size: Height and width to resize to; None keeps the image as it is.
-
-    Returns:
-        uint8 `[height, width, channels]` with 1 or 3 channels.
-
-    Raises:
-        KvaeError: the file is not a whole image.
-    """
-    try:
-        # Pillow warns about flaws of files that it can read.
-        with (
-            warnings.catch_warnings(action="ignore"),
-            Image.open(path, formats=FORMATS) as opened,
-        ):
-            if opened.width * opened.height > MAX_PIXELS:
-                raise ValueError(
-                    f"its {opened.width:,} x {opened.height:,} pixels are more than {MAX_PIXELS:,}"
-                )
-            image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith("I"):
-                # A pixel has 16 bits; Pillow's own conversion would clip most of them to white.
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            image = image.convert("L" if image.mode in _GREY_MODES else "RGB")
-    # Damaged files lead Pillow's decoders to errors of nearly every kind.
-    except Exception as error:
-        raise KvaeError(f"{path} is not a whole image: {first_line(error)}") from error
-    return resize(np.asarray(image).reshape(image.height, image.width, -1), size)
-
-
-def resize(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
-    """Resize an image.
-
-    Args:
-        image: uint8 `[height, width, channels]`.
-        size: Height and width to resize to; None keeps the image as it is.
-    """
-    if size is None or image.shape[:2] == size:
-        return image
-    height, width = size
-    squeezed = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-    resized = squeezed.resize((width, height), Image.Resampling.LANCZOS)
-    return np.asarray(resized).reshape(height, width, -1)
-
-
-def _find(folder: Path) -> tuple[list[Path], np.ndarray | None, Sequence[str]]:
-    """The image files of a folder, their labels if they are in sub-folders, and the label names."""
-    here = _images_in(folder)
-    inside = {
-        child.name: _images_in(child)
-        for child in sorted(folder.iterdir())
-        if child.is_dir() and not child.name.startswith(".")
-    }
-    inside = {name: paths for name, paths in inside.items() if paths}
-    if here and inside:
+def _check_size(picture: Picture, pictures: Sequence[Picture], files: int, folder: Path) -> None:
+    """Refuse a picture of another size than the first, and more pictures than memory holds."""
+    first = pictures[0] if pictures else picture
+    if picture.pixels.shape[:2] != first.pixels.shape[:2]:
         raise KvaeError(
-            f"{folder} has images both beside and inside its sub-folders ({', '.join(inside)}): "
-            "put either all of them into sub-folders, whose names are labels, or none"
+            f"{folder / picture.file} is {_size(picture)}, but {first.file} is {_size(first)}: "
+            "give `image_size=HEIGHTxWIDTH` to resize all of them"
         )
+    count = max(files, len(pictures) + 1)
+    if not pictures or (count > files and count % 1000 == 0):
+        machine.require_memory(
+            2 * count * picture.pixels.nbytes,
+            f"{count:,} images of {_size(picture)}",
+            "give a smaller `image_size`",
+        )
+
+
+def _find(folder: Path) -> _Found:
+    """The image files of a folder, by split and label."""
+    notes: list[str] = []
+    here = _images_in(folder, notes)
+    inside = _folders_in(folder)
+    splits = {child: SPLIT_NAMES.get(child.name.lower(), "") for child in inside}
+    if "train" in splits.values() and len(set(splits.values()) - {""}) > 1:
+        return _find_splits(folder, here, splits, notes)
+    groups = {child.name: _images_in(child, notes) for child in inside}
+    groups = {name: paths for name, paths in groups.items() if paths}
+    _refuse_both(folder, here, groups)
+    _note_deeper(inside, groups, notes)
     if here:
-        return here, None, ()
-    if not inside:
+        return _Found({"": here}, None, (), notes)
+    if not groups:
         raise KvaeError(
             f"there are no images in {folder} or in its sub-folders "
-            f"(looked for {', '.join(sorted(SUFFIXES))})"
+            f"(looked for {', '.join(sorted(image_files.SUFFIXES))})"
         )
-    paths = [path for group in inside.values() for path in group]
-    labels = np.repeat(np.arange(len(inside)), [len(group) for group in inside.values()])
-    return paths, labels, tuple(inside)
+    labels = [number for number, paths in enumerate(groups.values()) for _ in paths]
+    paths = [path for group in groups.values() for path in group]
+    return _Found({"": paths}, {"": labels}, tuple(groups), notes)
 
 
-def _images_in(folder: Path) -> list[Path]:
+def _find_splits(
+    folder: Path, here: list[Path], splits: Mapping[Path, str], notes: list[str]
+) -> _Found:
+    """The image files of a folder whose sub-folders are splits."""
+    others = [child.name for child, split in splits.items() if not split and _any_image(child)]
+    if here or others:
+        beside = others[0] + "/" if others else here[0].name
+        raise KvaeError(
+            f"{folder} has sub-folders for splits ({', '.join(p.name for p in splits if splits[p])}"
+            f") and {beside} beside them: move it into one of them, or elsewhere"
+        )
+    found: dict[str, dict[str, list[Path]]] = {}
+    for child, split in splits.items():
+        if not split:
+            continue
+        if split in found:
+            raise KvaeError(f"{folder} has two sub-folders for the {split} images: join them")
+        own, inside = _images_in(child, notes), _folders_in(child)
+        groups = {one.name: _images_in(one, notes) for one in inside}
+        groups = {name: paths for name, paths in groups.items() if paths}
+        _refuse_both(child, own, groups)
+        _note_deeper(inside, groups, notes)
+        if not own and not groups:
+            raise KvaeError(f"there are no images in {child}")
+        found[split] = {"": own} if own else groups
+    labelled = {split: "" not in groups for split, groups in found.items()}
+    if len(set(labelled.values())) > 1:
+        without = next(split for split, has in labelled.items() if not has)
+        raise KvaeError(
+            f"the {without} images of {folder} are not in sub-folders, whose names are labels, but "
+            "others are"
+        )
+    paths = {split: [p for g in groups.values() for p in g] for split, groups in found.items()}
+    if not any(labelled.values()):
+        return _Found(paths, None, (), notes)
+    names = sorted({name for groups in found.values() for name in groups})
+    labels = {
+        split: [names.index(name) for name, group in groups.items() for _ in group]
+        for split, groups in found.items()
+    }
+    return _Found(paths, labels, names, notes)
+
+
+def _refuse_both(folder: Path, here: list[Path], groups: Mapping[str, list[Path]]) -> None:
+    if here and groups:
+        raise KvaeError(
+            f"{folder} has images both beside and inside its sub-folders ({', '.join(groups)}): "
+            "put either all of them into sub-folders, whose names are labels, or none"
+        )
+
+
+def _note_deeper(
+    inside: Sequence[Path], groups: Mapping[str, list[Path]], notes: list[str]
+) -> None:
+    """Note images that are in sub-folders of sub-folders beside images that are read."""
+    if groups:
+        deeper = [child for parent in inside for child in _folders_in(parent) if _any_image(child)]
+        if deeper:
+            notes.append(f"images in folders inside {deeper[0].parent.name}/ are not read")
+
+
+def _folders_in(folder: Path) -> list[Path]:
     return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+        child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")
     )
 
 
-def _size(image: np.ndarray) -> str:
-    return f"{image.shape[0]} x {image.shape[1]} pixels (height x width)"
+def _images_in(folder: Path, notes: list[str]) -> list[Path]:
+    """The image files in a folder. Of images in formats that are not read, it is noted."""
+    files = sorted(
+        path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()
+    )
+    others = Counter(path.suffix.lower() for path in files)
+    notes += [
+        f"{others[suffix]:,} files in {folder.name}/ are not read: {suffix}"
+        for suffix in sorted(others.keys() & image_files.OTHER_SUFFIXES)
+    ]
+    return [path for path in files if path.suffix.lower() in image_files.SUFFIXES]
+
+
+def _any_image(folder: Path) -> bool:
+    return any(
+        path.suffix.lower() in image_files.SUFFIXES and path.is_file() for path in folder.rglob("*")
+    )
+
+
+def _size(picture: Picture) -> str:
+    height, width = picture.pixels.shape[:2]
+    return f"{height} x {width} pixels (height x width)"

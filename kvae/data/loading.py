@@ -4,6 +4,7 @@ import os
 
 from kvae import registry
 from kvae.data.dataset import Dataset
+from kvae.data.look import looked_at
 from kvae.data.request import Request, default_data_dir, expanded
 from kvae.errors import KvaeError, UsageError
 from kvae.progress import Progress, silent
@@ -20,9 +21,10 @@ def load(
 
     Args:
         name_or_path: `digits`, `mnist`, `frey` or `frey/blocks`; `tfds:NAME` for any image dataset
-            of TensorFlow Datasets; or the path of a folder of images (sub-folders are labels), of a
-            `.npy` file (one array) or of a `.npz` file (one array, or `x_train`, `y_train`,
-            `x_test`, ...). Built-in names come first: write `./mnist` for a folder called mnist.
+            of TensorFlow Datasets; or the path of a folder of images (sub-folders are splits or
+            labels), of a `.npy` file (one array) or of a `.npz` file (one array, or `x_train`,
+            `y_train`, `x_test`, ...). docs/data.md says how each is read. Built-in names come
+            first: write `./mnist` for a folder called mnist.
         data_dir: Where TFDS keeps its datasets; by default the environment variable
             `TFDS_DATA_DIR`, or `~/tensorflow_datasets`.
         seed: Decides the splits of data that come without splits: 80 % for training, 10 % for
@@ -35,13 +37,17 @@ def load(
 
     Raises:
         UsageError: the name is unknown; the message has the nearest name.
-        KvaeError: the data are missing or damaged, or are not images.
+        KvaeError: the data are missing or damaged, are not images, or are all the same.
     """
     name = os.fspath(name_or_path)
     if not name:
         raise UsageError("the name of a dataset is empty: give one such as digits, or a path")
     root = expanded(data_dir) if data_dir else default_data_dir()
-    request = Request(name, root, seed, image_size, progress)
+    return looked_at(_load(Request(name, root, seed, image_size, progress)))
+
+
+def _load(request: Request) -> Dataset:
+    name = request.name
     if name in registry.DATASETS:
         return registry.resolve(registry.DATASETS, name)(request)
     if name.startswith("tfds:"):

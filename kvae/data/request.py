@@ -83,6 +83,6 @@ def refuse_resizing(request: Request) -> None:
     """
     if request.image_size is not None:
         raise KvaeError(
-            f"{request.name} is used at its own size: `image_size` is for folders of images and "
+            f"{request.name} is used at its own size: `image_size` is for images of your own and "
             "for tfds:NAME"
         )

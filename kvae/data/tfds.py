@@ -1,17 +1,19 @@
 """TensorFlow Datasets (TFDS), decoded once and kept beside the TFDS data as `.npy` files."""
 
 import contextlib
+import dataclasses
 import io
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kvae.data import folder
-from kvae.data.dataset import Dataset, Split, check_images
+from kvae.data import image_files
+from kvae.data.dataset import Dataset, Split
+from kvae.data.levels import shape_of_images, together
 from kvae.data.request import Request, refuse_resizing
 from kvae.errors import KvaeError, UsageError, first_line
 from kvae.io.files import atomic_folder, write_json
@@ -93,9 +95,10 @@ def prepared_folder(data_dir: Path, name: str) -> Path | None:
 def _load(request: Request, name: str, description: str) -> Dataset:
     prepared = prepared_folder(request.data_dir, name)
     if prepared and (prepared / DECODED).is_dir() and request.image_size is None:
-        splits, label_names = _read_decoded(prepared / DECODED)
+        splits, label_names, assumed = _read_decoded(prepared / DECODED)
     else:
-        splits, label_names = _decode(request, name)
+        splits, label_names, assumed = _decode(request, name)
+    splits, notes = _by_one_rule(splits, request.name)
     largest = max(splits, key=lambda split: len(splits[split]))
     train = splits["train" if "train" in splits else largest]
     validation, test = splits.get("validation"), splits.get("test")
@@ -114,11 +117,21 @@ def _load(request: Request, name: str, description: str) -> Dataset:
         label_names=label_names,
         image_size=request.image_size,
         split_seed=request.seed,
+        notes=(*assumed, *notes),
     )
 
 
-_Decoded = tuple[dict[str, Split], tuple[str, ...]]
-"""The splits by their names in TFDS, and the names of the labels."""
+def _by_one_rule(splits: dict[str, Split], name: str) -> tuple[dict[str, Split], Sequence[str]]:
+    """Read masks, whose pixels are 0 and 1, as black and white, in all splits alike."""
+    pixels, notes = together({f"{name} {key}": split.images for key, split in splits.items()})
+    return {
+        key: dataclasses.replace(split, images=images)
+        for (key, split), images in zip(splits.items(), pixels, strict=True)
+    }, notes
+
+
+_Decoded = tuple[dict[str, Split], tuple[str, ...], tuple[str, ...]]
+"""The splits by their names in TFDS, the names of the labels, and what was assumed, in words."""
 
 
 def _decode(request: Request, name: str) -> _Decoded:
@@ -131,14 +144,26 @@ def _decode(request: Request, name: str) -> _Decoded:
     if not builder.info.splits:
         raise KvaeError(f"what TFDS prepared of {name} in {builder.data_dir} is empty: delete it")
     image_key, label_key = _find_features(builder.info.features, name)
-    splits = {
+    decoded = {
         split: _decode_split(request, builder, split, image_key, label_key)
         for split in builder.info.splits
     }
+    assumed: Sequence[str] = ()
+    raw = {f"{request.name} {split}": rows[image_key] for split, rows in decoded.items()}
+    if all(images.dtype == np.uint8 for images in raw.values()):
+        # Kept as they are: what they mean is found whenever they are loaded.
+        pixels = [shape_of_images(images, where) for where, images in raw.items()]
+    else:
+        pixels, assumed = together(raw)
+    splits = {}
+    for (split, columns), images in zip(decoded.items(), pixels, strict=True):
+        del columns[image_key]
+        labels = columns.pop(label_key) if label_key else None
+        splits[split] = Split(images, labels, columns)
     label_names = tuple(builder.info.features[label_key].names) if label_key else ()
     if request.image_size is None:
-        _write_decoded(cache, splits, label_names)
-    return splits, label_names
+        _write_decoded(cache, splits, label_names, tuple(assumed))
+    return splits, label_names, tuple(assumed)
 
 
 def _prepared_builder(request: Request, name: str) -> Any:
@@ -239,7 +264,8 @@ def _find_features(features: Any, name: str) -> tuple[str, str | None]:
 
 def _decode_split(
     request: Request, builder: Any, split: str, image_key: str, label_key: str | None
-) -> Split:
+) -> dict[str, np.ndarray]:
+    """The columns of a split: images, labels and numbers, by the names of their features."""
     count = builder.info.splits[split].num_examples
     scalars = [
         key
@@ -247,10 +273,10 @@ def _decode_split(
         if key != label_key and kind.shape == () and np.dtype(kind.np_dtype).kind in "iuf"
     ]
     wanted = {key: True for key in [image_key, label_key, *scalars] if key}
-    values: dict[str, list[Any]] = {key: [] for key in wanted}
+    values: dict[str, Any] = {key: [] for key in wanted}
     rows = _rows(builder, split, wanted, image_key)
     for row in request.progress(rows, count, f"decoding {request.name} {split}"):
-        row[image_key] = folder.resize(row[image_key], request.image_size)
+        row[image_key] = image_files.resize(row[image_key], request.image_size)
         images = values[image_key]
         if images and row[image_key].shape != images[0].shape:
             raise KvaeError(
@@ -259,12 +285,8 @@ def _decode_split(
             )
         for key, column in values.items():
             column.append(row[key])
-    labels = np.asarray(values.pop(label_key)) if label_key else None
-    return Split(
-        check_images(np.stack(values.pop(image_key)), f"{request.name} {split}"),
-        labels,
-        {key: np.asarray(column) for key, column in values.items()},
-    )
+    values[image_key] = np.stack(values[image_key])
+    return {key: np.asarray(column) for key, column in values.items()}
 
 
 def _rows(
@@ -282,7 +304,9 @@ def _rows(
             yield {key: values[index] for key, values in batch.items()}
 
 
-def _write_decoded(cache: Path, splits: dict[str, Split], label_names: tuple[str, ...]) -> None:
+def _write_decoded(
+    cache: Path, splits: dict[str, Split], label_names: tuple[str, ...], assumed: tuple[str, ...]
+) -> None:
     try:
         with atomic_folder(cache) as scratch:
             for name, split in splits.items():
@@ -292,7 +316,8 @@ def _write_decoded(cache: Path, splits: dict[str, Split], label_names: tuple[str
                     np.save(scratch / name / "labels.npy", split.labels)
                 for key, values in split.features.items():
                     np.save(scratch / name / f"feature-{key}.npy", values)
-            write_json(scratch / "info.json", {"splits": list(splits), "labels": label_names})
+            info = {"splits": list(splits), "labels": label_names, "assumed": assumed}
+            write_json(scratch / "info.json", info)
     except OSError as error:
         # Another process made the folder first, or the user may not write there. The images are in
         # memory all the same, and only the next start takes longer.
@@ -303,10 +328,11 @@ def _read_decoded(cache: Path) -> _Decoded:
     """Read the decoded arrays, which an earlier process kept."""
     try:
         info = read_json(cache / "info.json")
-        splits, labels = info["splits"], info["labels"]
+        # Folders of earlier versions of kvae lack what was assumed.
+        splits, labels, assumed = info["splits"], info["labels"], info.get("assumed", [])
         if not splits or not all(
             isinstance(listed, list) and all(isinstance(name, str) for name in listed)
-            for listed in (splits, labels)
+            for listed in (splits, labels, assumed)
         ):
             raise KvaeError(f"{cache / 'info.json'} does not list splits and labels")
         if not all(re.fullmatch(r"\w[\w.-]*", name) for name in splits):
@@ -316,7 +342,7 @@ def _read_decoded(cache: Path) -> _Decoded:
             numbers = split.labels
             if numbers is not None and not 0 <= numbers.min() <= numbers.max() < len(labels):
                 raise KvaeError(f"{cache / name} has labels without a name")
-        return found, tuple(labels)
+        return found, tuple(labels), tuple(assumed)
     # Damaged files lead NumPy, and the checks above, to errors of many kinds.
     except Exception as error:
         raise KvaeError(

@@ -19,7 +19,17 @@ def probabilistic_pca(train: np.ndarray, test: np.ndarray, latent: int) -> np.nd
     from sklearn.decomposition import PCA
 
     train, test = _flat(train), _flat(test)
-    return PCA(latent).fit(train).score_samples(test)
+    pca = PCA(latent).fit(train)
+    # Without a smallest variance, the density of images that never change grows without end.
+    noise = max(pca.noise_variance_, MIN_STDDEV**2)
+    variances = np.maximum(pca.explained_variance_, noise)
+    centred = test - pca.mean_
+    along = centred @ pca.components_.T
+    rest = np.maximum(0, (centred**2).sum(axis=1) - (along**2).sum(axis=1))
+    pixels = train.shape[1]
+    log_determinant = np.log(variances).sum() + (pixels - latent) * np.log(noise)
+    squares = (along**2 / variances).sum(axis=1) + rest / noise
+    return -(squares + log_determinant + pixels * np.log(2 * np.pi)) / 2
 
 
 def factor_analysis(train: np.ndarray, test: np.ndarray, latent: int) -> np.ndarray:

@@ -1,26 +1,33 @@
 """Grids of images, as arrays in which no pixel is blurred."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from kvae.io.files import atomic_file
 
 TILE = 56
 GAP = 2
+LARGEST = 112
+CAPTION = 16
+BETWEEN = 190
 BACKGROUND = 255
 
 
-def tile(images: np.ndarray, columns: int | None = None) -> np.ndarray:
-    """Arrange images in a grid on a white background, row by row.
+def tile(
+    images: np.ndarray, columns: int | None = None, background: int = BACKGROUND
+) -> np.ndarray:
+    """Arrange images in a grid, row by row.
 
     Each image is enlarged so that its longer side has about 56 pixels.
 
     Args:
         images: Floats in [0, 1], `[count, height, width, channels]` with 1 or 3 channels.
         columns: How many images a row has; by default as many as make the grid square.
+        background: The grey level between the images, by default white.
 
     Returns:
         The grid as uint8, `[height, width, channels]`.
@@ -32,7 +39,7 @@ def tile(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     # The scale is a whole number, so that no pixel is blurred.
     enlarged = to_uint8(images).repeat(scale, axis=1).repeat(scale, axis=2)
     high, wide = height * scale + GAP, width * scale + GAP
-    grid = np.full((rows * high + GAP, columns * wide + GAP, channels), BACKGROUND, np.uint8)
+    grid = np.full((rows * high + GAP, columns * wide + GAP, channels), background, np.uint8)
     for index, image in enumerate(enlarged):
         top, left = index // columns * high + GAP, index % columns * wide + GAP
         grid[top : top + height * scale, left : left + width * scale] = image
@@ -59,6 +66,42 @@ def pairs(above: np.ndarray, below: np.ndarray, columns: int = 10) -> np.ndarray
         for images in (above, below)
     ]
     return tile(np.concatenate(rows, axis=1).reshape(-1, *above.shape[1:]), columns)
+
+
+def sheet(groups: Mapping[str, np.ndarray], columns: int = 12, rows: int = 3) -> np.ndarray:
+    """Arrange some images of each of several groups below a line with the group's name.
+
+    Args:
+        groups: uint8 `[count, height, width, channels]` by name. The images of all groups have one
+            shape. Of a group of more images than fit, those at even distances are shown.
+        columns: How many images a row has.
+        rows: How many rows a group has at most.
+
+    Returns:
+        The sheet as uint8, `[height, width, channels]`.
+    """
+    parts = []
+    for name, images in groups.items():
+        count = min(columns * rows, len(images))
+        some = images[np.linspace(0, len(images) - 1, count).round().astype(int)]
+        longer = max(some.shape[1:3])
+        if longer > LARGEST:
+            # Large photographs are shrunk, for the whole sheet to fit on a screen.
+            height, width = (max(1, round(side * LARGEST / longer)) for side in some.shape[1:3])
+            some = np.stack([_shrunk(image, height, width) for image in some])
+        # Neither black nor white, on which the edges of some pictures could not be seen.
+        grid = tile(some / np.float32(255), columns, background=BETWEEN)
+        line = Image.new("L", (grid.shape[1], CAPTION), BETWEEN)
+        ImageDraw.Draw(line).text((GAP, GAP), name, fill=0)
+        caption = np.repeat(np.asarray(line)[..., None], grid.shape[2], axis=2)
+        parts += [caption, grid]
+    return np.concatenate(parts)
+
+
+def _shrunk(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    small = picture.resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(small).reshape(height, width, -1)
 
 
 def sprite(images: np.ndarray) -> np.ndarray:

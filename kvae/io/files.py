@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import fcntl
 import json
+import math
 import os
 import re
 import shutil
@@ -194,7 +195,24 @@ def write_json(path: Path, value: Any) -> None:
         value: What `json.dumps` can encode.
     """
     with atomic_file(path) as scratch:
-        scratch.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        scratch.write_text(to_json(value) + "\n", encoding="utf-8")
+
+
+def to_json(value: Any) -> str:
+    """Indented JSON. Numbers that are not finite, which JSON does not have, become null.
+
+    Args:
+        value: Dictionaries, lists, tuples, strings, numbers, booleans and None.
+    """
+    return json.dumps(_finite(value), indent=2, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def check_writable(folder: Path) -> None:

@@ -62,13 +62,18 @@ def require_memory(size: float, what: str, advice: str) -> None:
     room = available_memory()
     if size > room:
         raise KvaeError(
-            f"{what} would take {_gibibytes(size)} of memory, and {_gibibytes(max(0, room))} are "
+            f"{what} would take {in_bytes(size)} of memory, and {in_bytes(max(0, room))} are "
             f"free: {advice}"
         )
 
 
-def _gibibytes(size: float) -> str:
-    gibibytes = size / 2**30
-    if gibibytes >= 1e6:
+def in_bytes(size: float) -> str:
+    """A number of bytes in words, such as 1.5 GiB.
+
+    Args:
+        size: The number.
+    """
+    if size >= 2**50:
         return "more than a petabyte"
-    return f"{gibibytes:,.0f} GiB" if gibibytes >= 10 else f"{gibibytes:.1f} GiB"
+    power, unit = next(((p, u) for p, u in ((30, "GiB"), (20, "MiB")) if size >= 2**p), (10, "KiB"))
+    return f"{size / 2**power:,.{0 if size >= 10 * 2**power else 1}f} {unit}"

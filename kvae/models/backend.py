@@ -1,17 +1,8 @@
-"""Checks that Keras runs on TensorFlow, and shares the memory of GPUs with other processes."""
+"""Shares the memory of GPUs with other processes."""
 
 import contextlib
 
-import keras
 import tensorflow as tf
-
-from kvae.errors import KvaeError
-
-if keras.backend.backend() != "tensorflow":
-    raise KvaeError(
-        f"Keras runs on {keras.backend.backend()!r} here, and kvae needs TensorFlow: "
-        "set KERAS_BACKEND=tensorflow"
-    )
 
 # By default TensorFlow reserves all memory of a GPU, but other processes may need some of it. The
 # setting cannot be changed once something has run on the GPU.

@@ -5,8 +5,9 @@ the capability that it needs, by `isinstance(model, Generates)`, and leaves out 
 do. A family's model implements the protocols that make sense for it.
 """
 
+import importlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import keras
 import numpy as np
@@ -14,13 +15,17 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 import kvae.models.backend  # noqa: F401  must come before anything runs
-from kvae.config import Config
+from kvae.config import Config, family
 from kvae.data.pixels import to_float
+from kvae.errors import UsageError
 
 if TYPE_CHECKING:
     from kvae.data import Dataset
     from kvae.models.plan import NewOptimizer, Plan
     from kvae.models.priors import Prior
+
+ROUNDING = 1e-6
+"""How far beyond 0 and 1 a pixel may be because floats are rounded."""
 
 
 def seed_pair(seed: int | tf.Tensor) -> tf.Tensor:
@@ -49,13 +54,105 @@ class Model(keras.Model):
         on binarized images.
 
         Args:
-            images: uint8 `[batch, height, width, channels]`.
+            images: uint8 `[batch, height, width, channels]`, from 0 (black) to 255 (white), of the
+                shape that the model is for.
             seed: An integer or int32 `[2]`; decides the random numbers of `binarize="dynamic"`.
 
         Returns:
             float32, the shape of `images`.
+
+        Raises:
+            UsageError: The images are not of that type or shape.
         """
-        return to_float(tf.constant(images), self.config.data.binarize, seed_pair(seed))
+        stored = tf.convert_to_tensor(images)
+        if stored.dtype != tf.uint8:
+            floats = ", or give floats from 0 to 1 to the model directly"
+            raise UsageError(
+                f"`inputs` takes uint8 images from 0 to 255, but these are {stored.dtype.name}: "
+                f"convert them with kvae.data.as_pixels{floats if stored.dtype.is_floating else ''}"
+            )
+        self._check_shape(stored)
+        return to_float(stored, self.config.data.binarize, seed_pair(seed))
+
+    def checked(self, images: Any) -> tf.Tensor:
+        """Refuse what is not images as the model sees them.
+
+        Every method of a model that takes images calls this.
+
+        Args:
+            images: Floats `[batch, height, width, channels]` in [0, 1]. Inside a `tf.function` only
+                the type and the shape are checked.
+
+        Returns:
+            The images, float32.
+
+        Raises:
+            UsageError: The images have another type, shape or range.
+        """
+        seen = tf.convert_to_tensor(images)
+        if not seen.dtype.is_floating:
+            raise UsageError(
+                f"the model takes images as floats from 0 to 1, but these are {seen.dtype.name}: "
+                "convert uint8 images with model.inputs(images)"
+            )
+        self._check_shape(seen)
+        if tf.executing_eagerly() and tf.size(seen) > 0:
+            low, high = float(tf.reduce_min(seen)), float(tf.reduce_max(seen))
+            # Comparisons with NaN are false.
+            if not (low >= -ROUNDING and high <= 1 + ROUNDING):
+                raise UsageError(
+                    f"the model takes images as floats from 0 to 1, but these are from {low:g} to "
+                    f"{high:g}: convert uint8 images with model.inputs(images), or rescale these"
+                )
+        return tf.cast(seen, tf.float32)
+
+    def _check_shape(self, images: tf.Tensor) -> None:
+        shape = self.config.model.image_shape
+        if not images.shape.is_compatible_with((None, *shape)):
+            raise UsageError(
+                f"the model takes images [batch, {', '.join(map(str, shape))}], but these are "
+                f"{images.shape.as_list()}"
+            )
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Not the way to save a model, since Keras's formats hold no configuration of kvae.
+
+        Args:
+            args: Not used.
+            kwargs: Not used.
+
+        Raises:
+            UsageError: Always; it says how models are saved.
+        """
+        raise UsageError(
+            "save a model with kvae.save(model, path), and load it with kvae.load(path)"
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """What Keras asks for when it saves or clones a model; raises what `save` raises."""
+        self.save()
+        return {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For `pickle` and `copy.deepcopy`: the configuration and the weights make the model."""
+        return _restored, (self.config, self.get_weights())
+
+
+def _restored(config: Config, weights: list[np.ndarray]) -> Model:
+    model: Model = new_model(config)
+    model.set_weights(weights)
+    return model
+
+
+def new_model(config: Config, images: np.ndarray | None = None) -> Any:
+    """A new model, made by the function that its family names.
+
+    Args:
+        config: The configuration.
+        images: As in `kvae.build`.
+    """
+    module, function = family(config.family).build.split(":")
+    return getattr(importlib.import_module(module), function)(config, images)
 
 
 @runtime_checkable

@@ -1,17 +1,19 @@
 """Builds a new model from a configuration, and counts the numbers that it keeps in memory."""
 
-import importlib
 import math
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from kvae.config import Config, family
+from kvae.config import Config
 from kvae.errors import KvaeError
 from kvae.io import machine
-from kvae.models.base import Reconstructs
+from kvae.models.base import Reconstructs, new_model
 
+SMALLER = "give a smaller `image_size`, or fewer or smaller layers"
+"""What to do about a model that takes too much memory."""
 _ROWS = 7
 """The batch size with which activations are counted. They are recognised by it, so it must be a
 number that is unlikely to be the first axis of anything else."""
@@ -39,10 +41,11 @@ def build(config: Config, images: np.ndarray | None = None) -> Any:
 
     Raises:
         UsageError: The model cannot start from these images.
-        KvaeError: There is not enough memory for its weights.
+        KvaeError: There is not enough memory for its weights, or Keras is set to compute in other
+            numbers than float32.
     """
-    machine.require_memory(4 * cost(config).weights, "such a model", "choose a smaller one")
-    return _build(config, images)
+    machine.require_memory(4 * cost(config).weights, "such a model", SMALLER)
+    return new_model(config, images)
 
 
 def cost(config: Config) -> Cost:
@@ -52,8 +55,16 @@ def cost(config: Config) -> Cost:
         config: The model's configuration.
 
     Raises:
-        KvaeError: The sizes of the model are larger than TensorFlow's integers.
+        KvaeError: The sizes of the model are larger than TensorFlow's integers, or Keras is set to
+            compute in other numbers than float32.
     """
+    policy, floats = keras.config.dtype_policy().name, keras.config.floatx()
+    if (policy, floats) != ("float32", "float32"):
+        raise KvaeError(
+            f"Keras is set to compute in {policy if policy != 'float32' else floats}, and kvae "
+            "needs float32: call keras.config.set_dtype_policy('float32') and "
+            "keras.config.set_floatx('float32')"
+        )
     try:
         return _cost(config)
     except OverflowError as error:
@@ -65,7 +76,7 @@ def cost(config: Config) -> Cost:
 def _cost(config: Config) -> Cost:
     # In a TensorFlow graph, networks are built and called without any numbers.
     with tf.Graph().as_default() as graph:
-        model = _build(config, None)
+        model = new_model(config, None)
         weights = sum(math.prod(weight.shape) for weight in model.weights)
         before = len(graph.get_operations())
         if isinstance(model, Reconstructs):
@@ -78,8 +89,3 @@ def _cost(config: Config) -> Cost:
             if output.shape.is_fully_defined()
         )
     return Cost(weights, activations // _ROWS)
-
-
-def _build(config: Config, images: np.ndarray | None) -> Any:
-    module, function = family(config.family).build.split(":")
-    return getattr(importlib.import_module(module), function)(config, images)

@@ -7,13 +7,14 @@ A run is a folder that explains itself: `runs/NAME/config.json` (all that is nee
 
 import contextlib
 import difflib
+import logging
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kvae.config import CONFIG, Config, family, read_config
+from kvae.config import CONFIG, READING, Config, family, read_config
 from kvae.errors import KvaeError, UsageError
 from kvae.io.files import atomic_folder, check_writable, locked, write_json
 from kvae.io.reading import read_json
@@ -21,6 +22,8 @@ from kvae.progress import Progress, silent
 
 if TYPE_CHECKING:
     from kvae.data import Dataset
+
+logger = logging.getLogger(__name__)
 
 RUNS = Path("runs")
 MODELS = Path("saved_models")
@@ -213,6 +216,13 @@ def dataset_of(
 
     config = read_config(model)
     of_data = config.data
+    if name is None and of_data.reading != READING and os.path.isabs(of_data.dataset):
+        logger.warning(
+            "%s was trained by another version of kvae, which may have read or split %s in another "
+            "way: some of today's test images may have been trained on",
+            model.name,
+            of_data.dataset,
+        )
     images = data.load(
         name or of_data.dataset, data_dir, of_data.split_seed, of_data.image_size, progress
     )

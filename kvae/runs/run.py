@@ -51,7 +51,7 @@ def start(
     overwrite: bool = False,
     on_epoch: Callable[[Row], None] | None = None,
     strategy: "tf.distribute.Strategy | None" = None,
-    on_name: Callable[[str], None] = lambda name: None,
+    on_start: Callable[[str, int], None] = lambda name, memory: None,
     checkpoint_every: int | None = None,
     asked_to_stop: Callable[[], int | None] = lambda: None,
 ) -> Run:
@@ -68,7 +68,8 @@ def start(
         on_epoch: Called with the row of every epoch.
         strategy: What `kvae.training.new_strategy` returned, on the first of its workers; None
             trains on one device.
-        on_name: Called with the run's name as soon as its folder has been made.
+        on_start: Called with the run's name, and the bytes of memory that training takes, as soon
+            as the run's folder has been made.
         checkpoint_every: Epochs from one checkpoint to the next; None saves by time.
         asked_to_stop: Called about every second. When it returns the number of a signal, the run
             is saved and ended.
@@ -82,7 +83,7 @@ def start(
     check_writable(models)
     state = new_state(dataset, config, models)
     with new_run_folder(config, name, runs, models, overwrite) as folder:
-        on_name(folder.name)
+        on_start(folder.name, state.memory)
         options = checkpoint_every, on_epoch, asked_to_stop
         return _complete(folder, state, dataset, models, overwrite, strategy, *options)
 

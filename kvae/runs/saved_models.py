@@ -18,6 +18,10 @@ from kvae.models.weights import restore, variables
 from kvae.runs.checkpoints import load_weights
 from kvae.runs.folders import CHECKPOINTS, MODELS, RESULTS, RUNS, find, read_results
 
+FOR_KERAS = {"class_name": "saved by kvae: use kvae.load(path)", "module": "kvae", "config": {}}
+"""What Keras reads if it is asked to load the folder, which it takes for one of its own because of
+`config.json`. It then says that it cannot locate this class."""
+
 
 def save(
     model: Any,
@@ -53,7 +57,7 @@ def save(
             module, signatures = tf.Module(), _signatures(model)
             module.weights, module.signatures_to_save = variables(model), signatures
             tf.saved_model.save(module, str(scratch), signatures=signatures)
-            write_json(scratch / CONFIG, model.config.to_json())
+            write_json(scratch / CONFIG, FOR_KERAS | model.config.to_json())
             if results is not None:
                 write_json(scratch / RESULTS, results)
     except FileExistsError as error:

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from kvae.data import Dataset
+from kvae.data.look import require_differences
 from kvae.errors import NotFiniteError, UsageError
 from kvae.metrics import Row
 from kvae.models.plan import Evaluation, Plan
@@ -49,13 +50,15 @@ def train(
 
     Raises:
         UsageError: The model is for images of another shape, or a batch cannot be shared equally.
-        KvaeError: A metric is not finite, there is too little memory, or another worker is gone.
+        KvaeError: All training images are the same, a metric is not finite, there is too little
+            memory, or another worker is gone.
     """
     if model.config.model.image_shape != dataset.image_shape:
         raise UsageError(
             f"the model is for images of {model.config.model.image_shape}, but {dataset.name} has "
             f"{dataset.image_shape}"
         )
+    require_differences(dataset)
     state = state or State(model, dataset, plan)
     plan = state.plan
     epochs: CompiledEpoch | None = None

@@ -46,6 +46,18 @@ def new_optimizer(
     return optimizer
 
 
+def numbers_per_weight(config: TrainingConfig) -> int:
+    """How many numbers an optimizer keeps for each weight, such as 2 of Adam.
+
+    Args:
+        config: Names the optimizer.
+    """
+    weight = tf.Variable([0.0])
+    optimizer = registry.resolve(registry.OPTIMIZERS, config.optimizer)()
+    optimizer.build([weight])
+    return sum(kept.shape == (1,) for kept in optimizer.variables)
+
+
 def constant(first: float, steps: int) -> Rate:
     """The same learning rate in every step.
 

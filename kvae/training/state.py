@@ -1,18 +1,25 @@
 """The state of a training: all that is needed to resume it."""
 
+import logging
 from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from kvae.config import Config
 from kvae.data import Dataset
-from kvae.io.machine import require_memory
+from kvae.io.machine import in_bytes, require_memory
 from kvae.metrics import Row, best_row
-from kvae.models.build import cost
+from kvae.models.build import SMALLER, cost
 from kvae.models.plan import Plan
 from kvae.models.weights import variables
-from kvae.training.optimizers import new_optimizer
+from kvae.training.optimizers import new_optimizer, numbers_per_weight
+
+logger = logging.getLogger(__name__)
+
+LARGE = 2**30
+"""The bytes of memory from which on it is said how a training takes less."""
 
 
 class State:
@@ -31,6 +38,8 @@ class State:
         step: The number of steps that are done in the current epoch.
         totals: The sums of the plan's metrics over these steps, float32 `[metrics]`.
         seconds: The wall time of these steps.
+        memory: About how many bytes of memory the training takes: weights, gradients, what the
+            optimizer keeps, and the activations of a batch.
         best: The weights of the best epoch; empty if training keeps the last epoch's weights.
 
     Raises:
@@ -40,15 +49,7 @@ class State:
     def __init__(self, model: Any, dataset: Dataset, plan: Plan | None = None) -> None:
         config = model.config.training
         images = len(dataset.train)
-        takes = cost(model.config)
-        # The weights, their gradients, and about as many numbers of the optimizer; and the
-        # activations of a batch.
-        rows = min(config.batch_size, images) * model.config.objective.copies
-        require_memory(
-            4 * (3 * takes.weights + rows * takes.activations),
-            "such a training",
-            "choose a smaller model, or a smaller `batch_size`",
-        )
+        self.memory = self._require_memory(model.config, images)
         self.model = model
         self.plan = plan or model.plan(dataset, partial(new_optimizer, config, images))
         self.history: list[Row] = []
@@ -95,6 +96,22 @@ class State:
         if self.best:
             for value, best in zip(variables(self.model), self.best, strict=True):
                 value.assign(best)
+
+    @staticmethod
+    def _require_memory(config: Config, images: int) -> int:
+        """The bytes that the training takes. It is refused where they are not free."""
+        training, takes = config.training, cost(config)
+        # The weights, their gradients, what the optimizer keeps, and a copy of the best. One more
+        # copy is made while weights are updated and saved: measured with SGD, Adagrad and Adam.
+        copies = 3 + numbers_per_weight(training) + (training.patience is not None)
+        rows = min(training.batch_size, images) * config.objective.copies
+        memory = 4 * (copies * takes.weights + rows * takes.activations)
+        advice = f"{SMALLER}, or a smaller `batch_size`"
+        require_memory(memory, "training such a model", advice)
+        if memory > LARGE:
+            size = in_bytes(memory)
+            logger.warning("training will take about %s of memory: to take less, %s", size, advice)
+        return memory
 
     def _begin_epoch(self) -> None:
         self.step, self.seconds = 0, 0.0

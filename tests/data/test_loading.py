@@ -11,7 +11,8 @@ from sklearn.datasets import load_digits
 
 import kvae
 from kvae.data import tfds
-from kvae.data.dataset import check_images, partition
+from kvae.data.dataset import partition
+from kvae.data.levels import as_pixels
 from kvae.errors import KvaeError, UsageError
 
 
@@ -51,7 +52,7 @@ def test_partition_holds_every_image_once_and_a_seed_decides():
     ],
 )
 def test_pixels_of_every_type_become_uint8(pixels, expected):
-    images = check_images(pixels.reshape(1, 1, 3), "it")
+    images = as_pixels(pixels.reshape(1, 1, 3))
     assert images.dtype == np.uint8
     assert images.shape == (1, 1, 3, 1)
     assert images.ravel().tolist() == expected
@@ -60,7 +61,7 @@ def test_pixels_of_every_type_become_uint8(pixels, expected):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((0, 4, 4)), "it has no images"),
+        (np.zeros((0, 4, 4)), "the array has no images"),
         (np.zeros((5, 4)), "is 5 x 4"),
         (np.zeros((5, 4, 4, 2)), "1 or 3 channels, but is 5 x 4 x 4 x 2"),
         (np.zeros((5, 4, 0, 1)), "is 5 x 4 x 0"),
@@ -69,14 +70,14 @@ def test_pixels_of_every_type_become_uint8(pixels, expected):
         (np.full((5, 4, 4), np.inf), "not finite"),
         (np.full((5, 4, 4), 200.0), "from 200 to 200; float64 pixels must be within 0 and 1"),
         (np.full((5, 4, 4), -0.1), "from -0.1"),
-        (np.full((5, 4, 4), 256), "from 256 to 256; int64 pixels must be within 0 and 255"),
+        (np.full((5, 4, 4), 2**16), "from 65536 to 65536; int64 pixels must be within 0 and 255"),
         (np.full((5, 4, 4), "a"), "must hold numbers, but its type is <U1"),
         (np.zeros((5, 4, 4), complex), "must hold numbers"),
     ],
 )
 def test_arrays_that_are_no_images(array, message):
     with pytest.raises(KvaeError, match=message):
-        check_images(np.asarray(array), "it")
+        as_pixels(np.asarray(array))
 
 
 def test_kinds(digits, grey_dataset):
@@ -102,8 +103,10 @@ def test_npz_in_keras_style(tmp_path):
     x, y = images_of(50), np.arange(50)
     np.savez(tmp_path / "a.npz", x_train=x[:40], y_train=y[:40, None], x_test=x[40:], y_test=y[40:])
     dataset = kvae.data.load(tmp_path / "a.npz")
-    np.testing.assert_array_equal(dataset.train.images, x[:36])
-    np.testing.assert_array_equal(dataset.validation.labels, y[36:40])
+    held_out = dataset.validation.labels
+    assert [len(dataset.train), len(held_out), len(dataset.test)] == [36, 4, 10]
+    np.testing.assert_array_equal(dataset.validation.images, x[held_out])
+    np.testing.assert_array_equal(dataset.train.images, np.delete(x[:40], held_out, axis=0))
     np.testing.assert_array_equal(dataset.test.images, x[40:])
     np.testing.assert_array_equal(dataset.test.labels, y[40:])
     np.savez(tmp_path / "b.npz", x_train=x[:20], x_validation=x[20:25], x_test=x[25:])
@@ -131,8 +134,11 @@ def test_array_files_that_cannot_be_read(tmp_path):
 def test_npz_with_the_wrong_arrays(tmp_path):
     x = images_of(20)
     for arrays, message in [
-        ({"a": x, "b": x}, "must have one array, or x_train and x_test, but has a, b"),
-        ({"x_train": x, "x_test": images_of(5, 7, 7)}, r"x_test .* \(7, 7, 1\), but x_train"),
+        ({"a": x, "b": x}, "must have one array, or x_train and x_test, or x and y, but has a, b"),
+        (
+            {"x_train": x, "x_test": images_of(5, 7, 7)},
+            r"the test images .* \(7, 7, 1\), but the training images of \(6, 5, 1\)",
+        ),
         ({"x_train": x, "y_train": np.arange(3), "x_test": x}, "y_train .* must be 20 whole"),
         ({"x_train": x, "y_train": np.ones(20), "x_test": x}, "y_train .* must be 20 whole"),
         ({"x_train": x / 255, "x_test": x / 2}, "x_test .* within 0 and 1"),
@@ -162,8 +168,10 @@ def test_folder_of_grey_images(tmp_path):
 
 
 def test_sub_folders_are_labels(tmp_path):
-    save_pngs(tmp_path / "cats", np.full((20, 6, 5, 3), 10, np.uint8))
-    save_pngs(tmp_path / "dogs", np.full((20, 6, 5, 3), 20, np.uint8), "jpg")
+    red = np.zeros((20, 6, 5, 3), np.uint8)
+    red[..., 0] = 30
+    save_pngs(tmp_path / "cats", red)
+    save_pngs(tmp_path / "dogs", 2 * red, "jpg")
     dataset = kvae.data.load(tmp_path)
     assert dataset.label_names == ("cats", "dogs")
     assert dataset.image_shape == (6, 5, 3)
@@ -179,10 +187,12 @@ def test_grey_among_colour_becomes_colour(tmp_path):
 
 def test_sixteen_bits_keep_their_shades(tmp_path):
     for index in range(10):
-        shades = np.linspace(0, 65535, 30).astype(np.uint16).reshape(6, 5)
+        shades = np.linspace(0, 65535 - 400 * index, 30).astype(np.uint16).reshape(6, 5)
         Image.fromarray(shades).save(tmp_path / f"{index}.png")
-    images = kvae.data.load(tmp_path).train.images
-    np.testing.assert_allclose(images[0].ravel(), np.linspace(0, 255, 30), atol=1)
+    train = kvae.data.load(tmp_path).train
+    for image, file in zip(train.images, train.files, strict=True):
+        white = (65535 - 400 * int(file[0])) / 257
+        np.testing.assert_allclose(image.ravel(), np.linspace(0, white, 30), atol=0.51)
 
 
 def test_mixed_sizes_are_an_error_that_names_the_first_odd_file(tmp_path):

@@ -7,6 +7,18 @@ import tensorflow_datasets as tfds
 import kvae
 from kvae.errors import KvaeError
 
+KINDS = {"masks": np.uint8, "deep": np.uint16, "floats": np.float32}
+
+
+def stored(kind, row):
+    """An image whose pixels are not grey levels of 0 to 255."""
+    levels = np.random.default_rng(row).integers(0, 256, (6, 5, 1))
+    return {
+        "masks": (levels > 100).astype(np.uint8),
+        "deep": (levels * 16).astype(np.uint16),
+        "floats": (levels / 255).astype(np.float32),
+    }[kind]
+
 
 class KvaeTestStripes(tfds.core.GeneratorBasedBuilder):
     """Images of two sizes or of one, with labels."""
@@ -16,6 +28,9 @@ class KvaeTestStripes(tfds.core.GeneratorBasedBuilder):
         tfds.core.BuilderConfig(name="even"),
         tfds.core.BuilderConfig(name="uneven"),
         tfds.core.BuilderConfig(name="imageless"),
+        tfds.core.BuilderConfig(name="masks"),
+        tfds.core.BuilderConfig(name="deep"),
+        tfds.core.BuilderConfig(name="floats"),
     ]
 
     def _info(self):
@@ -23,6 +38,9 @@ class KvaeTestStripes(tfds.core.GeneratorBasedBuilder):
         image = {"picture": tfds.features.Image(shape=shape)}
         if self.builder_config.name == "imageless":
             image = {}
+        if self.builder_config.name in KINDS:
+            kind = KINDS[self.builder_config.name]
+            image = {"picture": tfds.features.Image(shape=(6, 5, 1), dtype=kind)}
         return tfds.core.DatasetInfo(
             builder=self,
             features=tfds.features.FeaturesDict(
@@ -40,6 +58,8 @@ class KvaeTestStripes(tfds.core.GeneratorBasedBuilder):
             image = {"picture": np.full((*size, 3), row, np.uint8)}
             if self.builder_config.name == "imageless":
                 image = {}
+            if self.builder_config.name in KINDS:
+                image = {"picture": stored(self.builder_config.name, row)}
             yield row, {**image, "kind": row % 2, "row": row}
 
 
@@ -52,6 +72,22 @@ def test_any_tfds_dataset(tmp_path):
         np.testing.assert_array_equal(dataset.train.labels, np.arange(50) % 2)
         np.testing.assert_array_equal(dataset.test.features["row"], np.arange(20))
     assert (tmp_path / "kvae_test_stripes/even/1.0.0/decoded/info.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "white", "notes"),
+    [
+        ("masks", 1, ("pixels are 0 and 1, read as black and white",)),
+        ("deep", 4095, ("pixels are up to 4,080, read as 12-bit",)),
+        ("floats", 1, ()),
+    ],
+)
+def test_pixels_that_are_not_grey_levels(kind, white, notes, tmp_path):
+    for _ in range(2):  # decoded, then from the kept arrays
+        dataset = kvae.data.load(f"tfds:kvae_test_stripes/{kind}", tmp_path)
+        expected = [np.round(stored(kind, row) / white * 255) for row in range(20)]
+        np.testing.assert_array_equal(dataset.test.images, expected)
+        assert dataset.notes == notes
 
 
 def test_mixed_sizes(tmp_path):

@@ -39,3 +39,29 @@ def test_factor_analysis_counts_no_pixel_for_more_than_a_grey_level(pixels):
     exact = multivariate_normal(model.mean_, covariance).logpdf(flat_test)
     np.testing.assert_allclose(found, exact, rtol=1e-6)
     assert found.mean() > probabilistic_pca(train, test, 5).mean()
+
+
+def test_constant_pixels_count_no_more_than_a_grey_level():
+    constant = np.full((50, 8, 8, 1), 0.25)
+    # The density of N(0, 1/256) at its mean, for 64 pixels: 296.08 nats.
+    exact = 64 * np.log(256 / np.sqrt(2 * np.pi))
+    for model in probabilistic_pca, factor_analysis:
+        np.testing.assert_allclose(model(constant, constant[:3], 2), exact)
+
+
+def test_few_different_images_have_a_density():
+    images = np.random.default_rng(0).random((4, 8, 8, 1))
+    train = np.concatenate([np.repeat(images[:1], 197, axis=0), images[1:]])
+    for model in probabilistic_pca, factor_analysis:
+        found = model(train, images, 10)
+        assert np.isfinite(found).all()
+        assert found[0] == max(found)
+    # With as many dimensions as the images span, what is left is the smallest noise.
+    flat = train.reshape(200, -1)
+    covariance = np.cov(flat.T)
+    vectors = np.linalg.eigh(covariance)[1]
+    rest = vectors[:, :-3] @ vectors[:, :-3].T
+    exact = multivariate_normal(flat.mean(axis=0), covariance + rest / 256**2).logpdf(
+        images.reshape(4, -1)
+    )
+    np.testing.assert_allclose(probabilistic_pca(train, images, 3), exact, rtol=1e-3)

@@ -60,7 +60,7 @@ def datasets(draw: st.DrawFn) -> Dataset:
     images = {
         "noise": lambda: rng.integers(0, 256, shape),
         "binary": lambda: 255 * rng.integers(0, 2, shape),
-        "same": lambda: np.full(shape, draw(st.integers(0, 255))),
+        "same": lambda: np.full(shape, draw(st.sampled_from([0, 2, 100, 255]))),
     }[draw(st.sampled_from(["noise", "binary", "same"]))]()
     return partitioned("made", Split(images.astype(np.uint8)), 0, "made up")
 
@@ -130,7 +130,7 @@ def test_what_is_not_refused_trains_is_saved_and_comes_back(tmp_path):
     tried = []
 
     @settings(
-        max_examples=10, deadline=None, derandomize=True,
+        max_examples=7, deadline=None, derandomize=True,
         suppress_health_check=[HealthCheck.too_slow],
     )  # fmt: skip
     @given(datasets(), coherent())
@@ -153,4 +153,4 @@ def test_what_is_not_refused_trains_is_saved_and_comes_back(tmp_path):
         assert ((images >= 0) & (images <= 1)).all()
 
     trains()
-    assert len(tried) >= 8
+    assert len(tried) >= 5

@@ -1,6 +1,7 @@
 """Atomic files and folders, locks, and what killed processes leave."""
 
 import contextlib
+import json
 import os
 import stat
 
@@ -171,3 +172,12 @@ def test_check_writable(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(KvaeError, match="cannot write to the folder .*file"):
         check_writable(tmp_path / "file")
+
+
+def test_json_has_no_numbers_that_are_not_finite(tmp_path):
+    value = {"a": [1.5, float("nan"), (float("inf"), "NaN")], "b": {"c": -float("inf")}, "d": True}
+    write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail) == {
+        "a": [1.5, None, [None, "NaN"]], "b": {"c": None}, "d": True
+    }  # fmt: skip

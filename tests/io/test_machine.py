@@ -42,5 +42,5 @@ def test_what_does_not_fit_is_refused(monkeypatch):
         with pytest.raises(KvaeError, match=message):
             machine.require_memory(size, "it", "take less")
     monkeypatch.setattr(machine, "available_memory", lambda: -5)
-    with pytest.raises(KvaeError, match="and 0.0 GiB are free"):
+    with pytest.raises(KvaeError, match="and 0.0 KiB are free"):
         machine.require_memory(1, "it", "take less")

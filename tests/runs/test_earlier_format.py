@@ -4,6 +4,7 @@
 saved model is kept, and the same run interrupted after two epochs.
 """
 
+import json
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 import kvae
 from kvae import runs
 from kvae.evaluation import Evaluator
-from kvae.runs.folders import read_results
+from kvae.runs.folders import dataset_of, read_results
 from kvae.runs.history import read_history
 
 EARLIER = Path(__file__).parents[1] / "fixtures/earlier"
@@ -51,3 +52,23 @@ def test_an_earlier_run_resumes(digits, tmp_path):
     results = read_results(COMPLETE)
     assert run.results["elbo"] == pytest.approx(results["elbo"], abs=1e-3)
     assert run.results.keys() == results.keys()
+
+
+def test_random_splits_of_an_earlier_version_are_warned_about(tmp_path, caplog):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 256, (40, 4, 4), np.uint8))
+    config = kvae.configure(kvae.data.load(tmp_path / "a.npy"), hidden=(4,), latent=1)
+    saved = kvae.save(kvae.build(config), tmp_path / "saved")
+    dataset_of(saved)
+    assert caplog.messages == []
+    written = json.loads((saved / "config.json").read_text())
+    assert written["data"].pop("reading") == 2
+    (saved / "config.json").write_text(json.dumps(written))
+    dataset_of(saved)
+    (message,) = caplog.messages
+    assert message.startswith(
+        "saved was trained by another version of kvae, which may have read or"
+    )
+    # Built-in datasets have splits that never changed.
+    caplog.clear()
+    dataset_of(COMPLETE)
+    assert caplog.messages == []

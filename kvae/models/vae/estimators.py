@@ -40,13 +40,14 @@ def wake_sleep(model: VAE, images: tf.Tensor, seed: tf.Tensor, weighting: Weight
         weighting: It is not used: this objective has no variants.
     """
     wake_seed, dream_seed, pixel_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
-    prior, posterior = model.prior.distribution(), model.encode(images)
+    prior, posterior = model.prior.distribution(), model.encoder(images)
     latents, log_q = sample_and_log_prob(posterior, wake_seed)
     latents = tf.stop_gradient(latents)
     reconstruction = model.decode(latents).log_prob(images)
     dreams = tf.stop_gradient(random_numbers.sample_rows(prior, images.shape[0], dream_seed))
     dreamt = random_numbers.sample(model.decode(dreams), pixel_seed)
     dreamt = tf.stop_gradient(tf.cast(dreamt, tf.float32))
-    objective = reconstruction + prior.log_prob(latents) + model.encode(dreamt).log_prob(dreams)
+    # Not `model.encode`, since pixels that are dreamt may be outside [0, 1].
+    objective = reconstruction + prior.log_prob(latents) + model.encoder(dreamt).log_prob(dreams)
     kl = divergence(posterior, prior, latents, log_q)
     return Terms(objective, reconstruction - kl, reconstruction, kl)

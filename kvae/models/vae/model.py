@@ -58,7 +58,7 @@ class VAE(Model):
                 model is in training: input noise and dropout are applied. Without it the objective
                 is the ELBO.
         """
-        prior = self.prior.distribution()
+        images, prior = self.checked(images), self.prior.distribution()
         if weighting is None:
             return bounds.elbo(self.encode(images), self.decode, prior, images, seed)
         objective = self.config.objective
@@ -84,7 +84,7 @@ class VAE(Model):
         Args:
             images: float32 `[batch, height, width, channels]` in [0, 1].
         """
-        return self.encoder(images)
+        return self.encoder(self.checked(images))
 
     def decode(self, latents: tf.Tensor) -> tfd.Distribution:
         """p(x|z): batch shape `[batch]`, event shape `[height, width, channels]`.
@@ -183,6 +183,7 @@ class VAE(Model):
             A function from a number of samples and a seed, int32 `[2]`, to log weights
             `[samples, batch]`, in nats.
         """
+        images = self.checked(images)
         posterior, prior = self.encode(images), self.prior.distribution()
 
         def sample(samples: int, seed: tf.Tensor) -> tf.Tensor:
