@@ -119,6 +119,7 @@ def test_reconstruct(invoke, workplace, digits):
     np.testing.assert_array_equal(picture[2:58:7, 2:58:7], digits.test.images[0].squeeze())
 
 
+@pytest.mark.slow
 def test_fit_prior(invoke, workplace):
     result = invoke("fit-prior", "digits-z2", "--importance-samples", 20, "--json")
     assert result.returncode == 0, result.stderr

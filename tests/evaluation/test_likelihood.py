@@ -33,12 +33,12 @@ def test_the_bound_rises_with_its_samples_to_the_exact_log_likelihood(linear_gau
     model, images, exact = linear_gaussian(count=500, stretch=1.3, shift=0.5)
     gaps = {
         samples: importance_weighted_bound(model, images, samples) - exact
-        for samples in (1, 5, 50, 2000)
+        for samples in (1, 5, 50, 1000)
     }
     means = [gap.mean() for gap in gaps.values()]
     assert means == sorted(means)
     assert means[0] < -0.3
-    assert means[-1] == pytest.approx(0, abs=4 * standard_error(gaps[2000]) + 1e-3)
+    assert means[-1] == pytest.approx(0, abs=4 * standard_error(gaps[1000]) + 1e-3)
     # The mean weight is unbiased, whatever the number of samples.
     for gap in gaps.values():
         weights = np.exp(gap)

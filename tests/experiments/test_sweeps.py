@@ -131,6 +131,7 @@ def test_the_command_prints_a_row_for_each_setting(invoke, tmp_path):
     assert "sweeps/digits-sweep" in done.stdout
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_trained_again_and_more_is_added(places):
     grid = {k: v for k, v in GRID.items() if k != "latent"}
     first = swept(places, grid)

@@ -60,6 +60,7 @@ def test_a_collapsed_model_says_so(few_digits, places, caplog):
     assert not caplog.records
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_the_weights_of_another(few_digits, places):
     mixture = {"prior": "mixture", "components": 3}
     first = kvae.build(kvae.configure(few_digits, hidden=(16,), seed=4, **mixture))

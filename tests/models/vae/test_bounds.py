@@ -30,6 +30,7 @@ def test_elbo_is_the_exact_log_likelihood_at_the_exact_posterior(linear_gaussian
     assert draws.mean() == pytest.approx(exact.mean(), abs=4 * error + 1e-3)
 
 
+@pytest.mark.slow
 def test_training_a_linear_model_finds_the_maximum_likelihood(linear_gaussian, grey_dataset):
     exact, images, _ = linear_gaussian(count=500)
     pixels = images.reshape(len(images), -1) / 255
@@ -378,7 +379,7 @@ def training_terms(model: kvae.VAE, pixels: tf.Tensor, seed: tf.Tensor) -> bound
     ("model_options", "training", "bound", "jit"),
     [
         ({"dropout": 0.5}, {}, "elbo", False),
-        ({"dropout": 0.5}, {}, "iwae", True),
+        pytest.param({"dropout": 0.5}, {}, "iwae", True, marks=pytest.mark.slow),
         ({}, {"input_noise": 0.2}, "iwae", False),
     ],
 )
