@@ -73,9 +73,8 @@ def fit_prior(
             }
         )
         return
-    if prior == "mixture":
-        for count, log_density in held_out.items():
-            click.echo(f"{count:5} components: held-out latents {log_density:.3f} nats", err=True)
+    for count, log_density in held_out.items():
+        click.echo(f"{count:5} components: held-out latents {log_density:.3f} nats", err=True)
     output.quantities(quantities, ["before", "after"], "on the test images")
     click.echo()
     output.line(f"Model    {saved}")
