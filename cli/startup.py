@@ -11,9 +11,7 @@ from types import ModuleType
 
 from kvae_cli import compiled, output
 
-# A user may have chosen another backend for other programs. It is looked at when kvae's models are
-# imported, which comes before `install`.
-os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["KERAS_BACKEND"] = "tensorflow"  # A user may have chosen another for other programs.
 
 
 def install() -> None:
