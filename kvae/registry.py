@@ -24,14 +24,21 @@ MODELS = {
 }
 """Families of models; each is a `kvae.config.Family`."""
 
+NETWORKS = {
+    "mlp": "kvae.models.networks.mlp:NETWORK",
+    "conv": "kvae.models.networks.conv:NETWORK",
+}
+"""Networks of encoders and decoders; each is a `kvae.models.networks.Network`."""
+
 LIKELIHOODS = {
     "bernoulli": "kvae.models.likelihoods:Bernoulli",
     "normal": "kvae.models.likelihoods:Normal",
     "normal-shared": "kvae.models.likelihoods:NormalShared",
+    "normal-pixelwise": "kvae.models.likelihoods:NormalPixelwise",
     "discretized-logistic": "kvae.models.likelihoods:Logistic",
     "continuous-bernoulli": "kvae.models.likelihoods:ContinuousBernoulli",
 }
-"""p(x|z): Keras layers that map the decoder's last hidden layer to a distribution over images."""
+"""p(x|z): Keras layers that map the decoder's features to a distribution over images."""
 
 POSTERIORS = {
     "diagonal": "kvae.models.vae.posteriors:DiagonalNormal",

@@ -35,6 +35,45 @@ class Initialization:
             **options,
         )
 
+    def convolution(
+        self, channels: int, side: int, strides: int = 1, zero: bool = False
+    ) -> keras.layers.Conv2D:
+        """A `keras.layers.Conv2D` with these initial weights, which keeps the size of maps.
+
+        Args:
+            channels: The number of output channels.
+            side: Height and width of the kernel.
+            strides: By how much height and width are divided, rounded up.
+            zero: Whether the weights start at zero.
+        """
+        kernel = self._next(keras.initializers.GlorotUniform)
+        return keras.layers.Conv2D(
+            channels,
+            side,
+            strides,
+            padding="same",
+            kernel_initializer="zeros" if zero else kernel,
+            bias_initializer=self._next(None) if self._stddev and not zero else "zeros",
+        )
+
+    def transposed_convolution(self, channels: int, side: int, **options: Any) -> Any:
+        """A `keras.layers.Conv2DTranspose` with these initial weights, which doubles maps.
+
+        Args:
+            channels: The number of output channels.
+            side: Height and width of the kernel.
+            options: Further arguments of the layer.
+        """
+        return keras.layers.Conv2DTranspose(
+            channels,
+            side,
+            2,
+            padding="same",
+            kernel_initializer=self._next(keras.initializers.GlorotUniform),
+            bias_initializer=self._next(None) if self._stddev else "zeros",
+            **options,
+        )
+
     def glorot(self) -> keras.Initializer:
         """An initialiser of uniform weights (Glorot & Bengio, 2010), whatever this object's
         `stddev` is."""

@@ -13,6 +13,9 @@ from tensorflow_probability import distributions as tfd
 from kvae.models.elementary import softplus
 from kvae.models.initialization import Initialization
 
+KERNEL = 4
+"""The side of the kernel of a convolution that makes an image."""
+
 LEVELS = 255
 """The number of steps between the 256 grey levels of 8-bit pixels."""
 
@@ -77,7 +80,7 @@ class Likelihood(keras.layers.Layer):
     """A map from the decoder's features to p(x|z).
 
     A likelihood must implement `call`, whose distribution must have `log_prob` and samples. Its
-    mean is estimated from samples where it has no closed form. A likelihood makes its dense layers
+    mean is estimated from samples where it has no closed form. A likelihood makes its last layers
     in `build`, with `_pixels`.
 
     Args:
@@ -105,16 +108,31 @@ class Likelihood(keras.layers.Layer):
         """p(x|z), batch shape `[batch]`, event shape `[height, width, channels]`.
 
         Args:
-            hidden: The decoder's features, `[batch, units]`.
+            hidden: The decoder's features, `[batch, units]`, or maps of features,
+                `[batch, rows, columns, units]`, of half of the image's height and width.
         """
         raise NotImplementedError
 
-    def _pixels(self, name: str) -> keras.layers.Dense:
-        """A dense layer with one output for each number of an image."""
-        return self.initialization.dense(math.prod(self.image_shape), name=name)
+    @property
+    def shared(self) -> tf.Variable | None:
+        """The weight that is a log-variance for all images, if there is one."""
+        return None
 
-    def _image(self, flat: tf.Tensor) -> tf.Tensor:
-        return tf.reshape(flat, (-1, *self.image_shape))
+    def _pixels(self, name: str, input_shape: tuple[int | None, ...]) -> keras.layers.Layer:
+        """A layer with one output for each number of an image.
+
+        It is dense for features, and a convolution that doubles height and width for maps.
+        """
+        if len(input_shape) == 2:
+            return self.initialization.dense(math.prod(self.image_shape), name=name)
+        return self.initialization.transposed_convolution(self.image_shape[2], KERNEL, name=name)
+
+    def _image(self, numbers: tf.Tensor) -> tf.Tensor:
+        """What a layer of `_pixels` gave, in the shape of images."""
+        if numbers.shape.rank == 2:
+            return tf.reshape(numbers, (-1, *self.image_shape))
+        # Of an odd height or width, half is rounded up.
+        return numbers[:, : self.image_shape[0], : self.image_shape[1]]
 
 
 class Bernoulli(Likelihood):
@@ -127,7 +145,7 @@ class Bernoulli(Likelihood):
     measure = "binary"
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self.logits = self._pixels("logits")
+        self.logits = self._pixels("logits", input_shape)
 
     def call(self, hidden: tf.Tensor) -> tfd.Distribution:
         return tfd.Independent(QuickBernoulli(logits=self._image(self.logits(hidden))), 3)
@@ -140,8 +158,8 @@ class Normal(Likelihood):
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self.mean = self._pixels("mean")
-        self.log_variance = self._pixels("log_variance")
+        self.mean = self._pixels("mean", input_shape)
+        self.log_variance = self._pixels("log_variance", input_shape)
 
     def call(self, hidden: tf.Tensor) -> tfd.Distribution:
         mean = self.mean_activation(self._image(self.mean(hidden)))
@@ -153,8 +171,36 @@ class NormalShared(Likelihood):
     """Independent Gaussian pixels with one learned standard deviation for all of them."""
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self.mean = self._pixels("mean")
+        self.mean = self._pixels("mean", input_shape)
         self.log_variance = self.add_weight(shape=(), initializer="zeros", name="log_variance")
+
+    @property
+    def shared(self) -> tf.Variable | None:
+        """The free log-variance."""
+        return self.log_variance
+
+    def call(self, hidden: tf.Tensor) -> tfd.Distribution:
+        mean = self.mean_activation(self._image(self.mean(hidden)))
+        stddev = tf.exp(0.5 * bounded_log_variance(tf.convert_to_tensor(self.log_variance)))
+        return tfd.Independent(tfd.Normal(mean, stddev), 3)
+
+
+class NormalPixelwise(Likelihood):
+    """Independent Gaussian pixels, each with one learned standard deviation for all images.
+
+    With a linear decoder this is factor analysis, so a good model of this kind is better than that.
+    """
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.mean = self._pixels("mean", input_shape)
+        self.log_variance = self.add_weight(
+            shape=self.image_shape, initializer="zeros", name="log_variance"
+        )
+
+    @property
+    def shared(self) -> tf.Variable | None:
+        """The free log-variances."""
+        return self.log_variance
 
     def call(self, hidden: tf.Tensor) -> tfd.Distribution:
         mean = self.mean_activation(self._image(self.mean(hidden)))
@@ -170,7 +216,7 @@ class ContinuousBernoulli(Likelihood):
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self.logits = self._pixels("logits")
+        self.logits = self._pixels("logits", input_shape)
 
     def call(self, hidden: tf.Tensor) -> tfd.Distribution:
         logits = self._image(self.logits(hidden))
@@ -183,8 +229,8 @@ class Logistic(Likelihood):
     measure = "levels"
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self.mean = self._pixels("mean")
-        self.log_scale = self._pixels("log_scale")
+        self.mean = self._pixels("mean", input_shape)
+        self.log_scale = self._pixels("log_scale", input_shape)
 
     def call(self, hidden: tf.Tensor) -> tfd.Distribution:
         mean = self.mean_activation(self._image(self.mean(hidden)))

@@ -194,13 +194,14 @@ class Plan:
 
 
 class GradientUpdate:
-    """A step of one optimizer along the gradient of a loss.
+    """A step along the gradient of a loss.
 
     Args:
         weights: The weights that are changed.
         optimizer: The optimizer, which already has variables for `weights`.
         loss: From a batch to a scalar loss and the sums of metrics. If several devices share a
             batch, the loss of the whole batch is the sum of theirs.
+        apart: Further weights, each with an optimizer of its own.
     """
 
     def __init__(
@@ -208,8 +209,10 @@ class GradientUpdate:
         weights: Sequence[tf.Variable],
         optimizer: keras.Optimizer,
         loss: Callable[[Batch], tuple[tf.Tensor, Sums]],
+        apart: Sequence[tuple[tf.Variable, keras.Optimizer]] = (),
     ) -> None:
         self._weights, self._optimizer, self._loss = list(weights), optimizer, loss
+        self._apart = list(apart)
 
     def compute(self, batch: Batch) -> tuple[Computed, Sums]:
         """Compute the gradients of the loss, and the sums of metrics.
@@ -219,15 +222,18 @@ class GradientUpdate:
         """
         with tf.GradientTape() as tape:
             loss, sums = self._loss(batch)
-        return tape.gradient(loss, self._weights), sums
+        return tape.gradient(loss, [*self._weights, *(weight for weight, _ in self._apart)]), sums
 
     def apply(self, computed: Computed) -> None:
-        """Take a step of the optimizer. Keras sums the gradients of several devices.
+        """Take a step of each optimizer. Keras sums the gradients of several devices.
 
         Args:
             computed: The gradients, one for each weight.
         """
-        self._optimizer.apply(computed, self._weights)
+        count = len(self._weights)
+        self._optimizer.apply(computed[:count], self._weights)
+        for gradient, (weight, optimizer) in zip(computed[count:], self._apart, strict=True):
+            optimizer.apply([gradient], [weight])
 
 
 def after_all(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:

@@ -270,7 +270,8 @@ WITH_IMAGES = (
 WITH_MODEL = (
     "sample complete", "evaluate complete", "reconstruct complete", "figures complete",
     "fit-prior complete", "compare other complete",
-    "train --hidden 8 --posterior full --prior mixture --components 3 --start-from complete",
+    "train --hidden 8 --posterior full --prior mixture --components 3 --likelihood normal-shared "
+    "--start-from complete",
 )  # fmt: skip
 EXPORT, RESUME = "export interrupted --models others", "train --resume interrupted"
 CURVES = "figures complete --only curves"

@@ -81,7 +81,7 @@ def test_train_json(invoke):
     assert printed["config"]["objective"] == {
         "estimator": "aevb", "bound": "elbo", "importance_samples": 1,
         "doubly_reparameterized": False, "beta": 2.0, "kl_warmup": 1, "free_bits": 0.25,
-        "input_noise": 0.125, "weight_prior": 0.0,
+        "input_noise": 0.125, "shared_step": 0.05, "weight_prior": 0.0,
     }  # fmt: skip
     assert training == {
         "epochs": 2, "batch_size": 100, "optimizer": "rmsprop", "learning_rate": 0.002,

@@ -77,7 +77,7 @@ def test_options_take_the_place_of_the_recipes(digits):
 
 @pytest.mark.parametrize("binarize", ["threshold", "dynamic"])
 def test_black_and_white_pixels_get_a_bernoulli(digits, binarize):
-    assert kvae.configure(digits).model.likelihood == "normal-shared"
+    assert kvae.configure(digits).model.likelihood == "normal-pixelwise"
     assert kvae.configure(digits, binarize=binarize).model.likelihood == "bernoulli"
 
 

@@ -48,6 +48,7 @@ def test_no_checkpoint_that_can_be_read(few_digits, places):
 
 def test_the_best_weights_are_kept_with_patience(few_digits, places):
     options = {"optimizer": "adam", "learning_rate": 0.05, "latent": 8, "epochs": 60}
+    options["likelihood"] = "normal-shared"
     run = start(few_digits, places, "mine", patience=3, **options)
     elbos = [row["validation_elbo"] for row in run.history]
     best = int(np.argmax(elbos)) + 1

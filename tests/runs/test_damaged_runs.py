@@ -97,6 +97,8 @@ for when, whole in WHOLE.items():
         for path, value in values(whole)
         for wrong in WRONG[type(value)]
         if not (path[-1] in ANY_TEXT and isinstance(wrong, str) and "\0" not in wrong)
+        # Without patience, training keeps the last epoch.
+        if not (path[-1] == "patience" and wrong is None)
     }
 
 

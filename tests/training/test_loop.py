@@ -1,5 +1,6 @@
 """The training loop: each image once, a seed decides, and what it reports is true."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import keras
@@ -13,6 +14,7 @@ from kvae.config import Config, DataConfig, TrainingConfig
 from kvae.data import Dataset
 from kvae.errors import KvaeError, UsageError
 from kvae.evaluation import Evaluator
+from kvae.models.estimates import mean
 from kvae.models.plan import Batch, GradientUpdate, Plan, Sums
 from kvae.models.vae.config import ModelConfig, ObjectiveConfig
 from kvae.models.vae.plan import batch_loss
@@ -256,6 +258,8 @@ def test_any_prior_trains_with_any_posterior(few_digits, number):
     if bound and posterior != "iaf":
         bound["doubly_reparameterized"] = True
     options = {"components": 5} if prior in ("mixture", "vamp") else {}
+    if prior == "flow" or posterior == "iaf":
+        options |= {"flow_layers": 1, "flow_units": 8}
     config = config_of(
         few_digits, prior=prior, posterior=posterior, likelihood=LIKELIHOODS[number % 5],
         latent=3, hidden=(8,), batch_size=75, epochs=1, jit=number in (0, 5), **bound, **options,
@@ -288,3 +292,22 @@ def test_images_of_another_shape_are_refused(few_digits):
     other = Config("reference", "vae", *parts)
     with pytest.raises(UsageError, match=r"\(9, 8, 1\), but digits has \(8, 8, 1\)"):
         kvae.train(kvae.build(other), few_digits)
+
+
+def test_the_shared_deviation_is_soon_at_its_maximum_likelihood(few_digits):
+    # Rybkin et al. (2021): it is the mean squared error, here of networks that hardly change.
+    config = config_of(
+        few_digits, likelihood="normal-shared", shared_step=0.3, learning_rate=1e-9, epochs=20,
+        batch_size=30, jit=False, optimizer="adam",
+    )  # fmt: skip
+    model = kvae.build(config)
+    kvae.train(model, few_digits)
+    images = model.inputs(few_digits.train.images)
+    drawn = model.encode(images).sample(20, seed=[0, 1])
+    errors = [tf.reduce_mean((mean(model.decode(z)) - images) ** 2) for z in tf.unstack(drawn)]
+    deviation = model.decode(drawn[0]).distribution.scale
+    assert float(deviation) ** 2 == pytest.approx(np.mean(errors), rel=0.05)
+    # Without it, Adam has taken a step of a billionth at a time.
+    plain = kvae.build(dataclasses.replace(config, objective=type(config.objective)()))
+    kvae.train(plain, few_digits)
+    assert abs(float(plain.decoder.likelihood.log_variance)) < 1e-6

@@ -3,9 +3,9 @@
 import keras
 import tensorflow as tf
 
-from kvae.data import random_numbers
-from kvae.data.pixels import algorithm
 from kvae.models.initialization import Initialization
+from kvae.models.networks import Network
+from kvae.models.networks.dropout import Dropout
 
 
 class MLP(keras.layers.Layer):
@@ -16,7 +16,7 @@ class MLP(keras.layers.Layer):
     Args:
         units: The number of units of each layer, in order.
         activation: Activation of each layer; a name of `keras.activations`.
-        dropout: Share of units that are dropped in training (Srivastava et al., 2014).
+        dropout: Share of units that are dropped in training.
         initialization: Makes the initial weights.
         jit: Whether training is compiled with XLA.
     """
@@ -30,8 +30,7 @@ class MLP(keras.layers.Layer):
         jit: bool,
     ) -> None:
         super().__init__()
-        self.dropout = dropout
-        self.generator = algorithm(jit)
+        self.dropout = Dropout(dropout, jit)
         self.flatten = keras.layers.Flatten()
         self.hidden = [initialization.dense(count, activation=activation) for count in units]
 
@@ -44,11 +43,15 @@ class MLP(keras.layers.Layer):
         """
         features = self.flatten(inputs)
         for index, layer in enumerate(self.hidden):
-            features = layer(features)
-            if dropout_seed is not None and self.dropout:
-                # Keras's own layer keeps a state, which a resumed run would have to restore.
-                seed = tf.random.experimental.stateless_fold_in(dropout_seed, index)
-                uniform = random_numbers.uniform(tf.shape(features), seed, self.generator)
-                kept = features * (1 / (1 - self.dropout))
-                features = tf.where(uniform >= self.dropout, kept, 0.0)
+            features = self.dropout(layer(features), dropout_seed, index)
         return features
+
+
+NETWORK = Network(
+    from_images=lambda config, initialization, jit: MLP(
+        config.hidden, config.activation, config.dropout, initialization, jit
+    ),
+    from_latents=lambda config, initialization, jit: MLP(
+        config.hidden[::-1], config.activation, config.dropout, initialization, jit
+    ),
+)

@@ -10,7 +10,7 @@ from kvae.config.fields import check, option, require
 from kvae.models.vae import recipes
 
 MEAN_ACTIVATIONS = ("sigmoid", "linear")
-FREE_MEANS = ("normal", "normal-shared", "discretized-logistic")
+FREE_MEANS = ("normal", "normal-shared", "normal-pixelwise", "discretized-logistic")
 """Likelihoods whose mean may be any number; the mean of the others is always within [0, 1]."""
 ACTIVATIONS = ("tanh", "relu", "gelu", "silu")
 MOST_LAYERS = 100
@@ -24,7 +24,8 @@ class ModelConfig:
     Attributes:
         image_shape: Height, width, channels.
         latent: Number of latent dimensions.
-        hidden: Units of the encoder's hidden layers in order; the decoder has them in reverse.
+        hidden: Units of the encoder's hidden layers in order; the decoder has them in reverse. A
+            convolutional network has these dense layers beside the latents.
         likelihood: A name in `kvae.registry.LIKELIHOODS`.
         mean_activation: The function that a Gaussian's mean passes through: `sigmoid` keeps it in
             [0, 1], `linear` leaves it unconstrained.
@@ -37,6 +38,11 @@ class ModelConfig:
         components: Number of components of a `mixture` or `vamp` prior.
         flow_layers: Number of flows of a `flow` prior, and of an `iaf` posterior.
         flow_units: Units of each of the two hidden layers of each flow.
+        network: A name in `kvae.registry.NETWORKS`.
+        channels: Channels of each stage of a convolutional network, which halves height and width;
+            empty makes as many stages as leave both of them at least 4, of 32, 64 and then 128
+            channels.
+        blocks: Residual blocks of each stage.
         prior_fitted: Whether the prior was fitted to the aggregated posterior after training.
     """
 
@@ -74,6 +80,15 @@ class ModelConfig:
         needs=("prior=flow", "posterior=iaf"),
         help="Units of each of the two hidden layers of a flow.",
     )
+    network: str = option("mlp", choices=registry.NETWORKS, help="Encoder and decoder.")
+    channels: tuple[int, ...] = option(
+        (),
+        needs=("network=conv",),
+        help="Channels of the stages, each of which halves height and width.",
+    )
+    blocks: int = option(
+        0, least=0, most=MOST_LAYERS, needs=("network=conv",), help="Residual blocks of each stage."
+    )
     prior_fitted: bool = False
 
     def __post_init__(self) -> None:
@@ -82,6 +97,7 @@ class ModelConfig:
             len(self.image_shape) == 3 and min(self.image_shape) >= 1,
             f"image_shape is a height, a width and channels, got {self.image_shape}",
         )
+        self._check_stages()
         require(
             all(units >= 1 for units in self.hidden),
             f"hidden layers have 1 unit or more, got {','.join(map(str, self.hidden))}",
@@ -96,6 +112,26 @@ class ModelConfig:
             f"{self.likelihood!r} is always within [0, 1]; add `likelihood=normal`",
         )
 
+    def _check_stages(self) -> None:
+        """Check the stages of a convolutional network, or choose them."""
+        side = min(self.image_shape[:2])
+        if self.network == "conv" and not self.channels:
+            # Sides of 8, 16, 32 pixels have 1, 2, 3 stages; smaller ones have a single one.
+            stages = max(1, side.bit_length() - 3)
+            chosen = tuple(min(128, 32 * 2**stage) for stage in range(stages))
+            object.__setattr__(self, "channels", chosen)
+        require(
+            all(channels >= 1 for channels in self.channels),
+            f"stages have 1 channel or more, got {','.join(map(str, self.channels))}",
+        )
+        # The number of halvings, each rounded up, that leave a side of one.
+        most = max(1, (side - 1).bit_length())
+        require(
+            len(self.channels) <= most,
+            f"images of {self.image_shape[0]} x {self.image_shape[1]} can be halved {most} times, "
+            f"but channels has {len(self.channels):,} stages",
+        )
+
     @property
     def label(self) -> str:
         """The end of the names of runs, such as `z5`."""
@@ -107,6 +143,10 @@ class ModelConfig:
         height, width, channels = self.image_shape
         pixels = f"{height}x{width}" + (f"x{channels}" if channels > 1 else "")
         hidden = "".join(f" - {units}" for units in self.hidden)
+        if self.network == "conv":
+            blocks = f" with {self.blocks} blocks each" if self.blocks else ""
+            stages = ",".join(map(str, self.channels))
+            hidden = f" - conv {stages}{blocks}{hidden}"
         parts = f"{self.likelihood} likelihood, {self.posterior} posterior, {self.prior} prior"
         fitted = ", fitted after training" if self.prior_fitted else ""
         return f"{pixels}{hidden} - {self.latent} latents, {parts}{fitted}"
@@ -128,6 +168,9 @@ class ObjectiveConfig:
         free_bits: Nats of each latent dimension's KL that are not penalised (Kingma et al., 2016).
         input_noise: Standard deviation of the Gaussian noise that is added to the encoder's inputs
             in training.
+        shared_step: A standard deviation that images share is learned by Newton's method, with this
+            share of each of its steps; it is then at its maximum-likelihood value soon. With 0
+            it is learned as the other weights are.
         weight_prior: Precision of the prior N(0, I / precision) on the decoder's weights, whose log
             density is added to the objective. Kingma & Welling (2014) have 1; 0 is no prior.
     """
@@ -164,6 +207,7 @@ class ObjectiveConfig:
         help="Standard deviation of the Gaussian noise that is added to the encoder's inputs in "
         "training.",
     )
+    shared_step: float = option(0.0, least=0, below=1, offered=False)
     weight_prior: float = option(0.0, least=0, offered=False)
 
     def __post_init__(self) -> None:

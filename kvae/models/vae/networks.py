@@ -6,7 +6,6 @@ from tensorflow_probability import distributions as tfd
 
 from kvae import registry
 from kvae.models.initialization import Initialization
-from kvae.models.networks.mlp import MLP
 from kvae.models.vae.config import ModelConfig
 
 
@@ -25,7 +24,8 @@ class Encoder(keras.Model):
     def __init__(self, config: ModelConfig, seed: int = 0, jit: bool = True) -> None:
         super().__init__()
         initialization = Initialization(config.initial_stddev, seed, stream=0)
-        self.network = MLP(config.hidden, config.activation, config.dropout, initialization, jit)
+        network = registry.resolve(registry.NETWORKS, config.network)
+        self.network = network.from_images(config, initialization, jit)
         posterior = registry.resolve(registry.POSTERIORS, config.posterior)
         self.posterior = posterior(config, initialization)
 
@@ -54,8 +54,8 @@ class Decoder(keras.Model):
     def __init__(self, config: ModelConfig, seed: int = 0, jit: bool = True) -> None:
         super().__init__()
         initialization = Initialization(config.initial_stddev, seed, stream=1)
-        mirrored = config.hidden[::-1]
-        self.network = MLP(mirrored, config.activation, config.dropout, initialization, jit)
+        network = registry.resolve(registry.NETWORKS, config.network)
+        self.network = network.from_latents(config, initialization, jit)
         likelihood = registry.resolve(registry.LIKELIHOODS, config.likelihood)
         self.likelihood = likelihood(config.image_shape, config.mean_activation, initialization)
 

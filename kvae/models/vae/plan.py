@@ -1,5 +1,6 @@
 """How a VAE is trained: one optimizer follows the gradient of one objective."""
 
+import math
 from typing import TYPE_CHECKING
 
 import keras
@@ -32,12 +33,28 @@ class VariationalPlan(Plan):
     def __init__(self, model: "VAE", dataset: Dataset, new_optimizer: NewOptimizer) -> None:
         self._model, self._count = model, len(dataset.train)
         self._objective = model.config.objective
-        weights = model.trainable_variables
+        apart = self._apart()
+        alone = {id(weight) for weight, _ in apart}
+        weights = [weight for weight in model.trainable_variables if id(weight) not in alone]
         optimizer = new_optimizer(weights, decayed=kernels(model.encoder) + kernels(model.decoder))
-        self.updates = [GradientUpdate(weights, optimizer, self._loss)]
-        self.state = [variable.value for variable in optimizer.variables]
+        self.updates = [GradientUpdate(weights, optimizer, self._loss, apart)]
+        optimizers = [optimizer, *(of_one for _, of_one in apart)]
+        self.state = [variable.value for each in optimizers for variable in each.variables]
         chunk = min(CHUNK, max(len(dataset.validation), len(dataset.test)))
         self._evaluator = Evaluator(model, model.config.training.seed, chunk)
+
+    def _apart(self) -> list[tuple[tf.Variable, keras.Optimizer]]:
+        """The weight that is learned by Newton's method, if there is one, and its optimizer."""
+        likelihood, damping = self._model.decoder.likelihood, self._objective.shared_step
+        if not damping or likelihood.shared is None:
+            return []
+        # At the optimum, a variance is the mean squared error of the numbers that share it (Rybkin
+        # et al., 2021). The second derivative of the loss by its logarithm is half of their count.
+        numbers = math.prod(self._model.config.model.image_shape)
+        rate = damping * 2 * math.prod(likelihood.shared.shape) / numbers
+        optimizer = keras.optimizers.SGD(rate)
+        optimizer.build([likelihood.shared])
+        return [(likelihood.shared, optimizer)]
 
     def settings(self, epoch: int) -> dict[str, float]:
         """The weight of the KL in an epoch, by name.
@@ -100,9 +117,9 @@ def batch_loss(model: "VAE", objective: tf.Tensor, batch: Batch, count: int) -> 
 
 
 def kernels(network: keras.Model) -> list[tf.Variable]:
-    """The weight matrices of a network.
+    """The weight matrices and the kernels of a network.
 
     Args:
         network: An encoder or a decoder.
     """
-    return [weight for weight in network.trainable_variables if len(weight.shape) == 2]
+    return [weight for weight in network.trainable_variables if len(weight.shape) >= 2]
