@@ -167,6 +167,7 @@ def test_evaluate(invoke, workplace):
     assert f"{found['groups']['Likelihood']['KL']['value']:.2f}" in shown.stdout
 
 
+@pytest.mark.slow
 def test_evaluate_on_other_images(invoke, workplace, tmp_path):
     np.save(tmp_path / "noise.npy", np.random.default_rng(0).integers(0, 256, (80, 8, 8), np.uint8))
     result = invoke(

@@ -109,6 +109,7 @@ def test_the_report_is_json(found):
     assert len(printed["kl_per_dimension"]) == 3
 
 
+@pytest.mark.slow
 def test_a_model_forced_to_collapse_is_called_collapsed(few_digits):
     options = {"beta": 1000.0, "epochs": 60, "learning_rate": 0.01, "jit": False}
     config = kvae.configure(few_digits, hidden=(16,), **options)

@@ -94,6 +94,7 @@ def test_every_image_has_five_updates_and_one_transition_an_epoch(
     assert np.all(run.plan.latents.numpy() != start)
 
 
+@pytest.mark.slow
 def test_the_chains_sample_the_exact_posterior(linear_gaussian, grey_dataset):
     # With weights that stay. 50 is not a multiple of 20.
     model, images, _ = linear_gaussian(count=50)

@@ -20,6 +20,7 @@ def damage(path):
     path.write_bytes(path.read_bytes()[:-200] + bytes(200))
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(few_digits, places, whole, caplog):
     folder = cut(few_digits, places, 4, checkpoint_every=1)
     checkpoints = folder / "checkpoints"
