@@ -301,7 +301,7 @@ def bomb(shape: tuple[int, ...]) -> bytes:
 def patched(archive: bytes, place: int, value: bytes) -> bytes:
     """A `.npz` of one array with other bytes at a place of its entry in the directory.
 
-    The header of the array has the same fields, two bytes before, and is changed likewise.
+    The header of the array has the same fields, two bytes before, and is changed in the same way.
     """
     data = bytearray(archive)
     entry = archive.rindex(b"PK\1\2") + place

@@ -26,7 +26,7 @@ class _Found(NamedTuple):
 
     Attributes:
         paths: The files of each split; those of a folder without splits are under "".
-        labels: The label of each file, likewise; None if there are no labels.
+        labels: The label of each of these files; None if there are no labels.
         names: The names of the labels.
         notes: What was not read, in words.
     """
