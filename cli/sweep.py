@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kvae.experiments.sweeps import Sweep
 
 _OF_ONE_RUN = {
-    "name", "overwrite", "runs", "models", "data_dir", "no_jit", "as_json", "strategy", "resume",
+    "name", "overwrite", "runs", "models", "data_dir", "jit", "as_json", "strategy", "resume",
     "checkpoint_every",
 }  # fmt: skip
 
@@ -82,7 +82,7 @@ def _varied(command: click.Command) -> click.Command:
     help="Folder of tables and figures.",
 )
 @options.data_dir
-@click.option("--no-jit", is_flag=True, help="Do not compile with XLA.")
+@options.jit
 @options.as_json
 def sweep(
     name: str | None,
@@ -92,7 +92,7 @@ def sweep(
     models: Path,
     sweeps: Path,
     data_dir: Path | None,
-    no_jit: bool,
+    jit: bool | None,
     as_json: bool,
     **chosen: Any,
 ) -> None:
@@ -107,7 +107,7 @@ def sweep(
     """
     from kvae.experiments import sweeps as all_sweeps
 
-    grid: dict[str, tuple[Any, ...]] = {"jit": (not no_jit,)}
+    grid: dict[str, tuple[Any, ...]] = {"jit": (jit,)}
     for option, given in chosen.items():
         values = tuple(v for part in given for v in part) if isinstance(given, tuple) else (given,)
         if values and values != (None,) and values != (False,):

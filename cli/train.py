@@ -52,13 +52,13 @@ if TYPE_CHECKING:
 @options.runs
 @options.models
 @options.data_dir
-@click.option("--no-jit", is_flag=True, help="Do not compile with XLA.")
+@options.jit
 @options.as_json
 @click.pass_context
 def train(
     context: click.Context,
     dataset: str,
-    recipe: str,
+    recipe: str | None,
     family: str,
     image_size: tuple[int, int] | None,
     name: str | None,
@@ -66,7 +66,7 @@ def train(
     runs: Path,
     models: Path,
     data_dir: Path | None,
-    no_jit: bool,
+    jit: bool | None,
     as_json: bool,
     strategy: str | None,
     resume: str | None,
@@ -105,7 +105,7 @@ def train(
         images = folders.dataset_of(resumed, None, data_dir, output.progress)
     else:
         images = data.load(dataset, data_dir, image_size=image_size, progress=output.progress)
-        config = configuration.configure(images, recipe, family, jit=not no_jit, **chosen)
+        config = configuration.configure(images, recipe, family, jit=jit, **chosen)
 
     def introduce(name: str | None, memory: int | None = None) -> None:
         given = [option for option, value in chosen.items() if value is not None]
@@ -161,7 +161,7 @@ def _refuse_contradictions(context: click.Context, folder: Path, config: Any) ->
     """Refuse options that a run was not started with."""
     from kvae.data.request import canonical
 
-    own = config.flat() | {"no_jit": not config.training.jit}
+    own = config.flat()
     wrong = []
     for option, value in context.params.items():
         given = context.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE

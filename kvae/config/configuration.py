@@ -121,17 +121,24 @@ def facts(dataset: "Dataset") -> Facts:
     Args:
         dataset: What `kvae.data.load` returned.
     """
-    return Facts(dataset.name, dataset.kind, len(dataset.train), dataset.image_shape)
+    return Facts(
+        dataset.name,
+        dataset.kind,
+        len(dataset.train),
+        dataset.image_shape,
+        lambda: dataset.two_levels,
+        lambda: dataset.shift_cost,
+    )
 
 
 def configure(
-    dataset: "Dataset", recipe: str = "reference", family: str = "vae", **options: Any
+    dataset: "Dataset", recipe: str | None = None, family: str = "vae", **options: Any
 ) -> Config:
     """Make the configuration of a run from a recipe, some of whose options can be replaced.
 
     Args:
         dataset: What `kvae.data.load` returned.
-        recipe: `reference`, `paper` or `best`.
+        recipe: A name in `RECIPES`; None is the family's choice for the dataset.
         family: A name in `kvae.registry.MODELS`.
         options: Values by the names of fields of `DataConfig`, of `TrainingConfig` and of the
             family's dataclasses. They replace those of the recipe, unless they are None.
@@ -139,11 +146,13 @@ def configure(
     Raises:
         UsageError: An option is unknown, a value is not allowed, or two options do not go together.
     """
-    one_of("recipe", recipe, RECIPES)
     one_of("family", family, registry.MODELS)
     of: Family = registry.resolve(registry.MODELS, family)
+    known = facts(dataset)
+    recipe = of.default_recipe(known) if recipe is None else recipe
+    one_of("recipe", recipe, RECIPES)
     given = {name: value for name, value in options.items() if value is not None}
-    chosen = of.adjust(of.recipe(recipe, facts(dataset)), given) | given
+    chosen = of.adjust(of.recipe(recipe, known), given) | given
     chosen |= {
         "dataset": dataset.name,
         "image_size": dataset.image_size,
@@ -163,6 +172,11 @@ def configure(
         for part, kind in kinds.items()
     }
     config = Config(recipe=recipe, family=family, **parts)
+    height, width, _ = config.model.image_shape
+    require(
+        config.training.shift < min(height, width),
+        f"images of {height} x {width} cannot be shifted by {config.training.shift} pixels",
+    )
     of.check(config)
     _check_used(config, of, given)
     return config

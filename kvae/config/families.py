@@ -12,9 +12,9 @@ from kvae.metrics import Metric
 if TYPE_CHECKING:
     from kvae.config.configuration import Config
 
-RECIPES = ("reference", "paper", "best")
+RECIPES = ("reference", "paper", "best", "own")
 """`reference` is the report that kvae re-implements, `paper` is Kingma & Welling (2014), Section 5,
-and `best` is what did best on validation images."""
+`best` is what did best on validation images, and `own` is for images that no recipe knows."""
 
 
 class Facts(NamedTuple):
@@ -25,12 +25,18 @@ class Facts(NamedTuple):
         kind: The kind of its pixels: `binary`, `grey` or `colour`.
         train_images: Number of training images.
         image_shape: Height, width, channels.
+        two_levels: Returns whether every pixel is black or white.
+        shift_cost: Returns how many times as large PCA's error is on shifted images:
+            `kvae.data.Dataset.shift_cost`. This and `two_levels` are functions because they take
+            up to a second, and few recipes ask.
     """
 
     name: str
     kind: str
     train_images: int
     image_shape: tuple[int, int, int]
+    two_levels: Callable[[], bool]
+    shift_cost: Callable[[], float]
 
 
 class ModelConfig(Protocol):
@@ -75,6 +81,8 @@ class Family:
         build: The name, `module:function`, of the function that builds a new model. Its arguments
             are a `Config`, and training images or None.
         recipe: The function from the name of a recipe and `Facts` to options by name.
+        default_recipe: The function from `Facts` to the name of the recipe that is used if a person
+            names none.
         adjust: The function that drops options of a recipe. Its arguments are the recipe's options
             and those that a person chose, by name. It returns the recipe's options that go together
             with the chosen ones.
@@ -92,6 +100,7 @@ class Family:
     metrics: tuple[Metric, ...]
     build: str
     recipe: Callable[[str, Facts], dict[str, Any]]
+    default_recipe: Callable[[Facts], str] = lambda _: "reference"
     adjust: Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]] = lambda own, _: own
     check: Callable[["Config"], None] = lambda config: None
     reasons: Callable[["Config", Facts, Collection[str]], list[str]] = lambda *_: []

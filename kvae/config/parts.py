@@ -61,6 +61,9 @@ class TrainingConfig:
             last.
         weight_decay: In every step, each weight matrix of the networks is reduced by this share of
             itself times the learning rate (Loshchilov & Hutter, 2019).
+        shift: Each time that an image is trained on, it is shifted at random by up to so many
+            pixels, up or down and left or right. Pixels that come in from outside mirror those at
+            the edge. Images that the model is evaluated on are never shifted.
         start_from: Name or path of the saved model whose weights a run starts from; None starts
             from new weights.
         seed: Decides the initial weights, the order of the images and every random number.
@@ -87,6 +90,12 @@ class TrainingConfig:
         0.0,
         least=0,
         help="Share by which weight matrices are reduced in a step, times the learning rate.",
+    )
+    shift: int = option(
+        0,
+        least=0,
+        metavar="PIXELS",
+        help="Shift training images at random by up to so many pixels; edges are mirrored.",
     )
     start_from: str | None = option(
         None,

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from kvae.data.alignment import largest_shift, shift_cost
 from kvae.errors import KvaeError, UsageError
 
 
@@ -124,6 +125,18 @@ class Dataset:
         some = self.train.images[:: max(1, len(self.train) // 1000)]
         extreme = np.mean((some < 32) | (some > 223))
         return "binary" if extreme > 0.8 else "grey"
+
+    @cached_property
+    def two_levels(self) -> bool:
+        """Whether every training pixel is black or white, and none is grey."""
+        images = self.train.images
+        blocks = (images[start : start + 1000] for start in range(0, len(images), 1000))
+        return all(((block == 0) | (block == 255)).all() for block in blocks)
+
+    @cached_property
+    def shift_cost(self) -> float:
+        """`kvae.data.alignment.shift_cost` of the training images, for the largest shift."""
+        return shift_cost(self.train.images, largest_shift(self.image_shape))
 
     def split(self, name: str) -> Split:
         """Select a split by name.

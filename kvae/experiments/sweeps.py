@@ -154,7 +154,7 @@ def plan(
         KvaeError: a dataset cannot be loaded, or a run of the same name was made with other
             options.
     """
-    grid = {"dataset": ("digits",), "recipe": ("reference",), "image_size": (None,), **grid}
+    grid = {"dataset": ("digits",), "recipe": (None,), "image_size": (None,), **grid}
     varied = [option for option, values in grid.items() if len(values) > 1]
     for option in varied:
         if len(set(grid[option])) < len(grid[option]):

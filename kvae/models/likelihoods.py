@@ -114,9 +114,12 @@ class Likelihood(keras.layers.Layer):
         raise NotImplementedError
 
     @property
-    def shared(self) -> tf.Variable | None:
-        """The weight that is a log-variance for all images, if there is one."""
-        return None
+    def shared(self) -> dict[str, tf.Variable]:
+        """The weights whose sum is the free log-variance for all images, if there is one.
+
+        `level` is a scalar, and `differences` are for each number of an image.
+        """
+        return {}
 
     def _pixels(self, name: str, input_shape: tuple[int | None, ...]) -> keras.layers.Layer:
         """A layer with one output for each number of an image.
@@ -175,9 +178,9 @@ class NormalShared(Likelihood):
         self.log_variance = self.add_weight(shape=(), initializer="zeros", name="log_variance")
 
     @property
-    def shared(self) -> tf.Variable | None:
+    def shared(self) -> dict[str, tf.Variable]:
         """The free log-variance."""
-        return self.log_variance
+        return {"level": self.log_variance}
 
     def call(self, hidden: tf.Tensor) -> tfd.Distribution:
         mean = self.mean_activation(self._image(self.mean(hidden)))
@@ -193,18 +196,20 @@ class NormalPixelwise(Likelihood):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.mean = self._pixels("mean", input_shape)
-        self.log_variance = self.add_weight(
-            shape=self.image_shape, initializer="zeros", name="log_variance"
+        self.level = self.add_weight(shape=(), initializer="zeros", name="level")
+        self.differences = self.add_weight(
+            shape=self.image_shape, initializer="zeros", name="differences"
         )
 
     @property
-    def shared(self) -> tf.Variable | None:
-        """The free log-variances."""
-        return self.log_variance
+    def shared(self) -> dict[str, tf.Variable]:
+        """The two parts of the free log-variances."""
+        return {"level": self.level, "differences": self.differences}
 
     def call(self, hidden: tf.Tensor) -> tfd.Distribution:
         mean = self.mean_activation(self._image(self.mean(hidden)))
-        stddev = tf.exp(0.5 * bounded_log_variance(tf.convert_to_tensor(self.log_variance)))
+        free = tf.convert_to_tensor(self.level) + tf.convert_to_tensor(self.differences)
+        stddev = tf.exp(0.5 * bounded_log_variance(free))
         return tfd.Independent(tfd.Normal(mean, stddev), 3)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kvae.config import TrainingConfig
-from kvae.data.pixels import to_float
+from kvae.data.pixels import shifted, to_float
 from kvae.errors import KvaeError, NotFiniteError
 from kvae.models.plan import Batch, Plan, Sums
 from kvae.training.feeding import Feed, epoch_order
@@ -33,7 +33,8 @@ class CompiledEpoch:
     Args:
         plan: The plan, which says what a step does. Its variables are changed in place.
         images: uint8 `[count, height, width, channels]`; they may be mapped from a file.
-        config: The batch size, the seed, the learning rate, and whether to compile with XLA.
+        config: The batch size, the shift of images, the seed, the learning rate, and whether to
+            compile with XLA.
         binarize: `none` keeps the grey levels, `threshold` makes pixels of 0.5 and more white, and
             `dynamic` samples black or white pixels anew in every step.
         sizes: `resident_bytes` and `chunk_bytes` of `kvae.training.feeding.Feed`.
@@ -233,5 +234,8 @@ class CompiledEpoch:
         pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
         floats = to_float(pixels, self._binarize, pixel_seed, self._config.jit)
         floats = tf.reshape(floats, (pixels.shape[0], *self._image_shape))
+        if self._config.shift:
+            shift_seed = tf.random.experimental.stateless_fold_in(pixel_seed, 0)
+            floats = shifted(floats, self._config.shift, shift_seed, self._config.jit)
         share = pixels.shape[0] / self._batch_size
         return Batch(floats, weight, total, share, index, latent_seed, settings)

@@ -11,10 +11,13 @@ from benchmarks.problems import Problem
 SMALL = {
     "bernoulli": Problem("digits", "bernoulli", 64, 16, 3, 32, epochs=1, learning_rate=0.05),
     "normal": Problem("digits", "normal", 64, 16, 3, 32, epochs=1, learning_rate=0.05),
+    "convolutional": Problem(
+        "digits", "bernoulli", 64, 16, 3, 32, epochs=1, learning_rate=0.05, stages=(8, 16)
+    ),
 }
 
 
-@pytest.mark.parametrize("likelihood", SMALL)
+@pytest.mark.parametrize("likelihood", ["bernoulli", "normal"])
 def test_the_floor_is_every_matrix_product_of_a_step(likelihood):
     problem = SMALL[likelihood]
     products, steps = contestants._products(problem)
@@ -30,7 +33,8 @@ def test_the_floor_is_every_matrix_product_of_a_step(likelihood):
 @pytest.mark.parametrize(
     ("likelihood", "others"),
     [("bernoulli", ["Keras fit"]),
-     ("normal", ["kvae, in chunks", "kvae, mirrored", "Keras fit", "Keras fit, XLA"])],
+     ("normal", ["kvae, in chunks", "kvae, mirrored", "Keras fit", "Keras fit, XLA"]),
+     ("convolutional", ["kvae, XLA", "Keras fit"])],
 )  # fmt: skip
 def test_contestants_train_the_same_model(likelihood, others):
     losses = {}
@@ -51,7 +55,7 @@ def test_workers_answer_with_what_they_measured():
     assert missing == {}
     for given in answers.values():
         assert len(given) == 2
-        assert all(each["seconds"] > 0 and each["memory"] > 30 for each in given)
+        assert all(each["seconds"] > 0 and each["memory"] > 10 for each in given)
     assert answers["floor (NumPy)"][0]["loss"] is None
     assert answers["kvae"][1]["loss"] < answers["kvae"][0]["loss"]
 

@@ -48,7 +48,7 @@ def test_options_that_contradict_the_run_are_named(invoke, unfinished):
         (("--hidden", 16, "--epochs", 4), "--epochs (it has 3)"),
         (("--latent", 3, "--prior", "flow"), "--latent (it has 2), --prior (it has standard)"),
         (("--dataset", "mnist"), "--dataset (it has digits)"),
-        (("--no-jit", "--seed", 0), "--no-jit (it has False): leave them out to resume it"),
+        (("--no-jit", "--seed", 0), "--jit (it has True): leave them out to resume it"),
     ):
         result = invoke("train", "--resume", "mine", *options)
         assert result.returncode == 2

@@ -19,7 +19,19 @@ EARLIER = Path(__file__).parents[1] / "fixtures" / "earlier"
 
 def options_of(name: str, dataset: str, kind: str, images: int) -> dict[str, Any]:
     """The options of a recipe for images of 2 x 2."""
-    return recipe(name, Facts(dataset, kind, images, (2, 2, 1)))
+    return recipe(name, facts_of(dataset, kind, images))
+
+
+def facts_of(
+    name: str = "own",
+    kind: str = "grey",
+    images: int = 100,
+    shape: tuple[int, int, int] = (2, 2, 1),
+    two_levels: bool = False,
+    shift_cost: float = 1.0,
+) -> Facts:
+    """Facts about a dataset; whatever is not given is of small grey images."""
+    return Facts(name, kind, images, shape, lambda: two_levels, lambda: shift_cost)
 
 
 def test_reference_recipe_is_the_reports():

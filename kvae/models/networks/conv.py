@@ -166,8 +166,8 @@ class FromLatents(keras.layers.Layer):
             latents: float32 `[batch, latent]`.
             dropout_seed: int32 `[2]`; decides which units are dropped. None drops no unit.
         """
-        features = self.first(self.dense(latents, dropout_seed))
-        maps = self.activation(tf.reshape(features, self.shape))
+        # No activation follows: without dense layers, the smallest maps are linear in the latents.
+        maps = tf.reshape(self.first(self.dense(latents, dropout_seed)), self.shape)
         for index, ((height, width), blocks) in enumerate(
             zip(self.sizes, self.blocks, strict=True)
         ):

@@ -22,6 +22,7 @@ FAMILY = Family(
     metrics=METRICS,
     build="kvae.models.vae.model:build",
     recipe=recipes.recipe,
+    default_recipe=recipes.default,
     adjust=config.adjust,
     check=config.check_together,
     reasons=config.reasons,

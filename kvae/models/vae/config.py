@@ -1,6 +1,6 @@
 """The options of a variational autoencoder, and the rules between them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ MEAN_ACTIVATIONS = ("sigmoid", "linear")
 FREE_MEANS = ("normal", "normal-shared", "normal-pixelwise", "discretized-logistic")
 """Likelihoods whose mean may be any number; the mean of the others is always within [0, 1]."""
 ACTIVATIONS = ("tanh", "relu", "gelu", "silu")
+FASTER_WITH_XLA = ("mlp",)
+"""Networks that XLA runs faster than a TensorFlow graph does on CPUs."""
 MOST_LAYERS = 100
 """The largest number of hidden layers, and of flows: more would take hours to compile."""
 
@@ -41,7 +43,7 @@ class ModelConfig:
         network: A name in `kvae.registry.NETWORKS`.
         channels: Channels of each stage of a convolutional network, which halves height and width;
             empty makes as many stages as leave both of them at least 4, of 32, 64 and then 128
-            channels.
+            channels, and of fewer before these if there are more than four stages.
         blocks: Residual blocks of each stage.
         prior_fitted: Whether the prior was fitted to the aggregated posterior after training.
     """
@@ -116,9 +118,13 @@ class ModelConfig:
         """Check the stages of a convolutional network, or choose them."""
         side = min(self.image_shape[:2])
         if self.network == "conv" and not self.channels:
-            # Sides of 8, 16, 32 pixels have 1, 2, 3 stages; smaller ones have a single one.
+            # Sides of 8, 16, 32 pixels have 1, 2, 3 stages; smaller ones have a single one. For 128
+            # pixels or more the first stages are narrower, or they would take most of the time.
             stages = max(1, side.bit_length() - 3)
-            chosen = tuple(min(128, 32 * 2**stage) for stage in range(stages))
+            first = min(0, 4 - stages)
+            chosen = tuple(
+                int(min(128, max(8, 32 * 2.0 ** (first + stage)))) for stage in range(stages)
+            )
             object.__setattr__(self, "channels", chosen)
         require(
             all(channels >= 1 for channels in self.channels),
@@ -286,16 +292,25 @@ def check_together(config: Config) -> None:
 
 
 def adjust(own: dict[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Adjust a recipe's options to those that a person chose.
+    """Adjust a recipe's options to those that a person chose, and add `jit`.
 
     Args:
         own: The recipe's options, by name.
         chosen: The options that a person chose, by name.
 
     Returns:
-        The recipe's options without those that the chosen options do not go together with.
+        The recipe's options, and `jit`, without those that the chosen options do not go together
+        with.
     """
     adjusted, dropped = dict(own), set[str]()
+    network = chosen.get("network", own.get("network", "mlp"))
+    if not own["hidden"] and network in recipes.NETWORKS:
+        # Without a hidden layer, a multilayer network would be linear.
+        adjusted |= recipes.NETWORKS[network]
+    if "patience" in own and "epochs" in chosen:
+        longer = own["patience"] * chosen["epochs"] // own["epochs"]
+        adjusted["patience"] = max(own["patience"], longer)
+    adjusted["jit"] = network in FASTER_WITH_XLA
     if chosen.get("binarize", "none") != "none":
         # Black and white pixels need a Bernoulli likelihood; the recipe's may be for grey ones.
         adjusted["likelihood"] = "bernoulli"
@@ -316,7 +331,35 @@ def reasons(config: Config, facts: Facts, given: Collection[str]) -> list[str]:
         facts: What the recipe knew about the images.
         given: Names of the options that a person gave.
     """
+    if config.recipe == "own":
+        return [reason for name, reason in _own_reasons(config, facts) if name not in given]
     if "likelihood" in given or recipes.is_known(facts.name):
         return []
     kind = facts.kind if config.data.binarize == "none" else "made binary"
     return [f"The pixels are {kind}, so the likelihood is {config.model.likelihood}."]
+
+
+def _own_reasons(config: Config, facts: Facts) -> Iterator[tuple[str, str]]:
+    """Names of options, and why the recipe `own` chose them."""
+    model, training = config.model, config.training
+    side, images = min(model.image_shape[:2]), facts.train_images
+    convolves = side >= recipes.SMALLEST_MAPS
+    large = "large enough" if convolves else "too small"
+    yield "network", f"A side of {side} pixels is {large} for convolutions: {model.network}."
+    if config.data.binarize == "none":
+        levels = "black and white only" if facts.two_levels() else "of many levels"
+        yield "likelihood", f"The pixels are {levels}: the likelihood is {model.likelihood}."
+    yield (
+        "epochs",
+        f"There are {images:,} images to train on: {training.epochs} epochs, or fewer if the "
+        f"validation ELBO does not get better for {training.patience}.",
+    )
+    if images >= recipes.ENOUGH_IMAGES:
+        why = "There are many images"
+    elif recipes.shifts(facts):
+        why = "What is in the images can be anywhere"
+    else:
+        why = "What is in the images is always at the same place"
+    if convolves:
+        how = f"shifted by up to {training.shift} pixels" if training.shift else "not shifted"
+        yield "shift", f"{why}: in training they are {how}."

@@ -17,6 +17,11 @@ from kvae.models.vae.bounds import Weighting
 if TYPE_CHECKING:
     from kvae.models.vae.model import VAE
 
+DIFFERENCES = 0.1
+"""The steps of the differences between pixels' log-variances, as a share of those of their level.
+If they were as large, pixels that are easily predicted, such as those of a plain background, would
+soon have so small a standard deviation that the others would hardly be learned."""
+
 
 class VariationalPlan(Plan):
     """Maximises the objective of a VAE's configuration.
@@ -44,17 +49,21 @@ class VariationalPlan(Plan):
         self._evaluator = Evaluator(model, model.config.training.seed, chunk)
 
     def _apart(self) -> list[tuple[tf.Variable, keras.Optimizer]]:
-        """The weight that is learned by Newton's method, if there is one, and its optimizer."""
-        likelihood, damping = self._model.decoder.likelihood, self._objective.shared_step
-        if not damping or likelihood.shared is None:
+        """The weights that are learned by Newton's method, if any, each with its optimizer."""
+        damping = self._objective.shared_step
+        if not damping:
             return []
-        # At the optimum, a variance is the mean squared error of the numbers that share it (Rybkin
-        # et al., 2021). The second derivative of the loss by its logarithm is half of their count.
+        apart = []
         numbers = math.prod(self._model.config.model.image_shape)
-        rate = damping * 2 * math.prod(likelihood.shared.shape) / numbers
-        optimizer = keras.optimizers.SGD(rate)
-        optimizer.build([likelihood.shared])
-        return [(likelihood.shared, optimizer)]
+        for name, weight in self._model.decoder.likelihood.shared.items():
+            # At the optimum, a variance is the mean squared error of the numbers that share it
+            # (Rybkin et al., 2021). The second derivative of the loss by its logarithm is half of
+            # their count.
+            rate = damping * 2 * math.prod(weight.shape) / numbers
+            optimizer = keras.optimizers.SGD(rate * (DIFFERENCES if name == "differences" else 1))
+            optimizer.build([weight])
+            apart.append((weight, optimizer))
+        return apart
 
     def settings(self, epoch: int) -> dict[str, float]:
         """The weight of the KL in an epoch, by name.

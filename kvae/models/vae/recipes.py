@@ -5,10 +5,25 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kvae.config import Facts
+from kvae.data.alignment import largest_shift
 
 SHARED_STEP = 0.05
 """With it, the standard deviations of `normal-shared` and `normal-pixelwise` follow those of the
 last batches: 20 of them, about."""
+
+NETWORKS: Mapping[str, dict[str, Any]] = {
+    "conv": {"network": "conv", "hidden": ()},
+    "mlp": {"network": "mlp", "hidden": (256, 256)},
+}
+"""The networks of the recipe `own`. A dense layer beside the latents would make the convolutional
+network learn the training images by heart."""
+SMALLEST_MAPS = 8
+"""The shortest side of images for which `own` chooses convolutions."""
+MOST_SHIFT_COST = 1.8
+"""Images are shifted in training if PCA's error on shifted images is at most so many times as
+large."""
+ENOUGH_IMAGES = 10_000
+"""With so many training images, shifting them is of no use."""
 
 
 def _mnist_like(train_images: int) -> dict[str, Any]:
@@ -107,6 +122,36 @@ def _best_digits(train_images: int) -> dict[str, Any]:
     }
 
 
+def shifts(facts: Facts) -> bool:
+    """Whether the recipe `own` shifts training images.
+
+    Args:
+        facts: What is known about the images.
+    """
+    if min(facts.image_shape[:2]) < SMALLEST_MAPS or facts.train_images >= ENOUGH_IMAGES:
+        return False
+    return facts.shift_cost() <= MOST_SHIFT_COST
+
+
+def _own(facts: Facts) -> dict[str, Any]:
+    height, width, channels = facts.image_shape
+    images = facts.train_images
+    # As many epochs as make the number of steps grow with the root of the number of images.
+    epochs = min(400, max(10, round(3200 / math.sqrt(images))))
+    return NETWORKS["conv" if min(height, width) >= SMALLEST_MAPS else "mlp"] | {
+        "activation": "silu",
+        "latent": min(32, max(2, height * width * channels // 16)),
+        "likelihood": "bernoulli" if facts.two_levels() else "normal-pixelwise",
+        "optimizer": "adam",
+        "learning_rate": 0.002,
+        "schedule": "cosine",
+        "batch_size": 32 if images < 1000 else 64 if images < ENOUGH_IMAGES else 128,
+        "epochs": epochs,
+        "patience": max(10, epochs // 20),
+        "shift": largest_shift(facts.image_shape) if shifts(facts) else 0,
+    }
+
+
 _BEST: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "mnist": _best_binary,
     "tfds:mnist": _best_binary,
@@ -132,11 +177,13 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
 
     Args:
         name: `reference` has the options of the report that kvae re-implements, `paper` has those
-            of Kingma & Welling (2014), Section 5, and `best` has those that did best on validation
-            images.
+            of Kingma & Welling (2014), Section 5, `best` has those that did best on validation
+            images, and `own` is for images that no recipe knows: it chooses by the facts.
         facts: What is known about the images.
     """
     images = facts.train_images
+    if name == "own":
+        return {"shared_step": SHARED_STEP} | _own(facts)
     if name == "best":
         by_kind = _best_binary if facts.kind == "binary" else _best_grey
         options = _BEST.get(facts.name, by_kind)(images)
@@ -147,6 +194,15 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
         options |= {"optimizer": "adagrad", "hidden": options["hidden"][:1]}
         options |= _paper(images)
     return {"shared_step": SHARED_STEP} | options
+
+
+def default(facts: Facts) -> str:
+    """The name of the recipe that a dataset is trained with if a person names none.
+
+    Args:
+        facts: What is known about the images.
+    """
+    return "reference" if is_known(facts.name) else "own"
 
 
 def is_known(dataset: str) -> bool:
