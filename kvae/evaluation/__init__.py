@@ -1,6 +1,10 @@
 """Measures of how good a model is, and the report and the comparison that are made of them."""
 
-from kvae.evaluation.classical import factor_analysis, probabilistic_pca
+from kvae.evaluation.classical import (
+    factor_analysis,
+    pca_reconstructions,
+    probabilistic_pca,
+)
 from kvae.evaluation.comparison import Quantity, check_comparable, compare_models
 from kvae.evaluation.labels import LabelScores, label_scores
 from kvae.evaluation.latents import mutual_information, verdict
@@ -40,6 +44,7 @@ __all__ = [
     "label_scores",
     "mutual_information",
     "nearest",
+    "pca_reconstructions",
     "probabilistic_pca",
     "sharpness",
     "verdict",

@@ -6,6 +6,22 @@ MIN_STDDEV = 1 / 256
 """The smallest standard deviation of a pixel: one grey level, as in `kvae.models.likelihoods`."""
 
 
+def pca_reconstructions(train: np.ndarray, test: np.ndarray, components: int) -> np.ndarray:
+    """Reconstructions of test images by principal component analysis, in the shape of `test`.
+
+    No linear model reconstructs the training images with a smaller squared error.
+
+    Args:
+        train: Images to find the components of, floats `[count, ...]`.
+        test: Images to reconstruct, floats `[count, ...]`.
+        components: Number of components, fewer than pixels and than images.
+    """
+    from sklearn.decomposition import PCA
+
+    pca = PCA(components, random_state=0).fit(_flat(train))
+    return pca.inverse_transform(pca.transform(_flat(test))).reshape(test.shape)
+
+
 def probabilistic_pca(train: np.ndarray, test: np.ndarray, latent: int) -> np.ndarray:
     """log p(x) of each test image under probabilistic PCA, `[count]`, in nats.
 

@@ -81,8 +81,11 @@ def evaluate(
     held_out = dataset.split(split)
     groups: dict[str, list[Row]] = {}
     verdict, per_dimension = "", {}
+    dimensions: int | None = None
     if isinstance(model, Bounds):
         found = Evaluator(model, seed, min(CHUNK, len(held_out)))(held_out.images)
+        if found.embeddings is not None:
+            dimensions = found.embeddings.shape[1]
         bound = importance_weighted_bound(
             model, held_out.images, importance_samples, seed, progress
         )
@@ -103,9 +106,8 @@ def evaluate(
         groups["Samples against data"] = sections.samples_against_data(compared)
         groups["Memorising"] = sections.memorising(compared)
     if isinstance(model, Reconstructs):
-        groups["Reconstruction"] = sections.reconstructions(compared)
-    if isinstance(model, Bounds) and found.embeddings is not None and model.measure == "density":
-        dimensions = found.embeddings.shape[1]
+        groups["Reconstruction"] = sections.reconstructions(model, dataset, compared, dimensions)
+    if isinstance(model, Bounds) and dimensions is not None and model.measure == "density":
         groups["Against linear models"] = sections.linear_models(
             model, dataset, held_out, bound, dimensions
         )

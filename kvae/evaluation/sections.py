@@ -308,18 +308,33 @@ def memorising(compared: Compared) -> list[Row]:
     ]
 
 
-def reconstructions(compared: Compared) -> list[Row]:
+def reconstructions(
+    model: Any, dataset: Dataset, compared: Compared, dimensions: int | None
+) -> list[Row]:
     """How close reconstructions of held-out images are to their originals, and how sharp.
 
     Args:
+        model: The model that reconstructed them.
+        dataset: The dataset; principal components are those of its training images.
         compared: The images that are compared.
+        dimensions: The number of principal components that reconstruct the same images; None for
+            no comparison.
     """
     assert compared.reconstructions is not None
     found = reconstruction.compare_images(compared.held_out, compared.reconstructions)
+    linear = []
+    if dimensions is not None:
+        train = _shown(model, dataset.train)
+        components = _fewer(dimensions, train)
+        pca = classical.pca_reconstructions(train, compared.held_out, components)
+        error = float(np.mean(np.square(compared.held_out - pca)))
+        note = f"the model's is {found.mean_squared_error / error:.2f} times as large"
+        linear = [Row(f"that of PCA, {components} components", "", {"value": error}, note)]
     share = found.sharpness / found.data_sharpness if found.data_sharpness else 1.0
     sharp = "as sharp as the data" if share > 0.8 else "softer" if share > 0.4 else "blurred"
     return [
         Row("mean squared error a pixel", "", {"value": found.mean_squared_error}),
+        *linear,
         Row("PSNR", "dB", {"value": found.psnr}),
         Row("SSIM", "", {"value": found.ssim}, "1 is the same image"),
         Row("sharpness", "", {"value": found.sharpness}, f"{share:.0%} of the data's: {sharp}"),
@@ -340,7 +355,7 @@ def linear_models(
         dimensions: The number of latent dimensions that the linear models have.
     """
     train, test = _shown(model, dataset.train), _shown(model, held_out)
-    latent = min(dimensions, len(train) - 1, math.prod(train.shape[1:]) - 1)
+    latent = _fewer(dimensions, train)
     rows = []
     for name, log_density in (
         ("probabilistic PCA", classical.probabilistic_pca),
@@ -356,6 +371,11 @@ def linear_models(
             verdict = f"the model is no different ({gain:+.1f} ± {error:.1f})"
         rows.append(mean_row(f"{name}, {latent} dimensions", exact, verdict=verdict))
     return rows
+
+
+def _fewer(dimensions: int, images: np.ndarray) -> int:
+    """The dimensions that a linear model of these images can have, at most `dimensions`."""
+    return min(dimensions, len(images) - 1, math.prod(images.shape[1:]) - 1)
 
 
 def labelled(*splits: Split) -> bool:

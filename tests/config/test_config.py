@@ -9,12 +9,21 @@ import numpy as np
 import pytest
 
 import kvae
-from kvae.config import Config, Facts, TrainingConfig, read_config
+from kvae.config import Config, Facts, TrainingConfig, facts, family, read_config
+from kvae.data import Dataset, Split
 from kvae.errors import KvaeError, UsageError
 from kvae.models.vae.config import ModelConfig, ObjectiveConfig
 from kvae.models.vae.recipes import recipe
 
 EARLIER = Path(__file__).parents[1] / "fixtures" / "earlier"
+
+
+@pytest.fixture(scope="module")
+def made() -> Dataset:
+    """40 images of noise, 16 x 16."""
+    images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 1), np.uint8)
+    split = Split(images)
+    return Dataset("made", split, split, split, "noise")
 
 
 def options_of(name: str, dataset: str, kind: str, images: int) -> dict[str, Any]:
@@ -68,6 +77,66 @@ def test_best_recipe_suits_any_data():
     frey = options_of("best", "frey", "grey", 1565)
     # The best epoch's weights are kept, and no epoch is left out.
     assert frey["patience"] == frey["epochs"]
+
+
+def test_the_own_recipe_is_for_images_that_no_recipe_knows(digits, made):
+    assert kvae.configure(digits).recipe == "reference"
+    assert kvae.configure(made).recipe == "own"
+    assert kvae.configure(made, "reference").recipe == "reference"
+
+
+@pytest.mark.parametrize(
+    ("known", "chosen"),
+    [
+        ({"shape": (64, 64, 3), "images": 1600},
+         {"network": "conv", "hidden": (), "latent": 32, "epochs": 80, "batch_size": 64,
+          "patience": 10, "shift": 4, "likelihood": "normal-pixelwise"}),
+        ({"shape": (64, 64, 3), "images": 1600, "shift_cost": 2.0}, {"shift": 0}),
+        ({"shape": (28, 28, 1), "images": 50_000}, {"shift": 0, "epochs": 14, "batch_size": 128}),
+        ({"shape": (28, 20, 1), "images": 100}, {"shift": 1, "epochs": 320, "batch_size": 32}),
+        ({"shape": (28, 28, 1), "two_levels": True}, {"likelihood": "bernoulli"}),
+        ({"shape": (7, 40, 1)}, {"network": "mlp", "hidden": (256, 256), "latent": 17, "shift": 0}),
+        ({"shape": (2, 2, 1), "images": 10_000_000}, {"latent": 2, "epochs": 10}),
+        ({"shape": (9, 9, 1), "images": 1}, {"epochs": 400, "patience": 20}),
+        ({"shape": (9, 9, 1), "images": 1, "shift_cost": 9.0}, {"epochs": 80, "patience": 10}),
+    ],
+)  # fmt: skip
+def test_the_own_recipe_chooses_by_the_facts(known, chosen):
+    options = recipe("own", facts_of(**known))
+    assert {name: options[name] for name in chosen} == chosen
+
+
+def test_the_own_recipe_makes_up_for_what_a_person_chose(made):
+    config = kvae.configure(made, network="mlp")
+    assert config.model.hidden == (256, 256)
+    assert config.training.jit
+    assert kvae.configure(made, network="conv").model.hidden == ()
+    assert not kvae.configure(made, network="conv").training.jit
+    own = kvae.configure(made).training
+    assert kvae.configure(made, epochs=10 * own.epochs).training.patience == 10 * own.patience
+    assert kvae.configure(made, epochs=1).training.patience == own.patience
+
+
+def test_the_own_recipe_gives_its_reasons(made):
+    def reasons(**options):
+        config = kvae.configure(made, **options)
+        return family("vae").reasons(config, facts(made), options)
+
+    every = reasons()
+    assert every[0] == "A side of 16 pixels is large enough for convolutions: conv."
+    assert every[1] == "The pixels are of many levels: the likelihood is normal-pixelwise."
+    assert every[2].startswith("There are 40 images to train on: 400 epochs, or fewer if the val")
+    assert every[3] == (
+        "What is in the images can be anywhere: in training they are shifted by up to 1 pixels."
+    )
+    # What a person chose needs no reason.
+    assert reasons(network="conv", epochs=3, shift=0, binarize="threshold") == []
+
+
+def test_images_are_shifted_by_less_than_their_height_and_width(made):
+    assert kvae.configure(made, shift=15).training.shift == 15
+    with pytest.raises(UsageError, match="16 x 16 cannot be shifted by 16 pixels"):
+        kvae.configure(made, shift=16)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kvae.data.pixels import to_float
+from kvae.data.pixels import shifted, to_float
 
 LEVELS = np.arange(256, dtype=np.uint8)
 
@@ -34,3 +34,22 @@ def test_dynamic_makes_a_pixel_white_with_the_probability_of_its_level(jit):
     assert np.all(np.abs(binary.mean(axis=1) - p) <= 5 * np.sqrt(p * (1 - p) / 4000))
     np.testing.assert_array_equal(binary, binarize(images, tf.constant([1, 2])))
     assert not np.array_equal(binary, binarize(images, tf.constant([1, 3])))
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_images_are_shifted_by_every_number_of_pixels_and_mirrored_at_the_edges(jit):
+    rng = np.random.default_rng(0)
+    images = np.repeat(rng.random((1, 5, 7, 2), np.float32), 3000, axis=0)
+    shift = tf.function(lambda x, seed: shifted(x, 2, seed, jit), jit_compile=jit)
+    found = shift(tf.constant(images), tf.constant([1, 2])).numpy()
+    padded = np.pad(images[0], [(2, 2), (2, 2), (0, 0)], mode="reflect")
+    counts = []
+    for row in range(5):
+        for column in range(5):
+            expected = padded[row : row + 5, column : column + 7]
+            counts.append(int(np.sum((found == expected).all(axis=(1, 2, 3)))))
+    # Each image is one of the 25 shifted ones, and all are as frequent, within five deviations.
+    assert sum(counts) == 3000
+    assert np.all(np.abs(np.array(counts) - 120) < 5 * np.sqrt(120))
+    np.testing.assert_array_equal(found, shift(tf.constant(images), tf.constant([1, 2])))
+    assert not np.array_equal(found, shift(tf.constant(images), tf.constant([1, 3])))

@@ -5,12 +5,23 @@ import pytest
 from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA, FactorAnalysis
 
-from kvae.evaluation import factor_analysis, probabilistic_pca
+from kvae.evaluation import factor_analysis, pca_reconstructions, probabilistic_pca
 
 
 @pytest.fixture(scope="module")
 def pixels(digits):
     return digits.train.images / 255, digits.test.images / 255
+
+
+def test_pca_reconstructs_what_its_components_span(pixels):
+    train, test = pixels
+    flat = train.reshape(len(train), -1)
+    mean = flat.mean(axis=0)
+    axes = np.linalg.svd(flat - mean, full_matrices=False)[2][:5]
+    exact = mean + (test.reshape(len(test), -1) - mean) @ axes.T @ axes
+    found = pca_reconstructions(train, test, 5)
+    assert found.shape == test.shape
+    np.testing.assert_allclose(found.reshape(len(test), -1), exact, atol=1e-9)
 
 
 def test_probabilistic_pca_is_scikit_learns_and_the_formula(pixels):

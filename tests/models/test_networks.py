@@ -30,7 +30,7 @@ def conv(dataset, **options):
     return kvae.configure(dataset, network="conv", **options)
 
 
-SIZES = [(28, 20, 1), (33, 47, 3), (64, 64, 3), (5, 9, 1), (2, 3, 1), (1, 4, 3)]
+SIZES = [(28, 20, 1), (33, 47, 3), (64, 64, 3), (5, 9, 1), (2, 3, 1), (1, 4, 5)]
 
 
 @pytest.mark.parametrize("shape", SIZES)
@@ -56,7 +56,8 @@ def test_sizes_are_halves_rounded_up():
     ("side", "channels"),
     [
         (4, (32,)), (8, (32,)), (16, (32, 64)), (28, (32, 64)), (32, (32, 64, 128)),
-        (64, (32, 64, 128, 128)), (128, (32, 64, 128, 128, 128)),
+        (64, (32, 64, 128, 128)), (128, (16, 32, 64, 128, 128)),
+        (512, (8, 8, 16, 32, 64, 128, 128)),
     ],
 )  # fmt: skip
 def test_the_size_of_images_decides_the_stages(side, channels):
@@ -70,9 +71,9 @@ def test_the_size_of_images_decides_the_stages(side, channels):
 def test_options_of_the_convolutional_network_alone():
     dataset = dataset_of(8, 8, 1)
     with pytest.raises(UsageError, match="channels. needs .network=conv"):
-        kvae.configure(dataset, channels=(4,))
+        kvae.configure(dataset, network="mlp", channels=(4,))
     with pytest.raises(UsageError, match="blocks. needs .network=conv"):
-        kvae.configure(dataset, blocks=1)
+        kvae.configure(dataset, network="mlp", blocks=1)
     with pytest.raises(UsageError, match=r"8 x 8 can be halved 3 times, but channels has 4 stages"):
         conv(dataset, channels=(4, 4, 4, 4))
     with pytest.raises(UsageError, match="stages have 1 channel or more, got 4,0"):
@@ -164,7 +165,7 @@ def test_a_seed_decides_every_byte():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [(28, 20, 1), (33, 47, 3)])
+@pytest.mark.parametrize("shape", [(28, 20, 1), (33, 47, 5)])
 def test_it_resumes_bit_for_bit_and_is_exported(shape, tmp_path):
     dataset = dataset_of(*shape)
     places = {"runs": tmp_path / "runs", "models": tmp_path / "models"}

@@ -311,3 +311,42 @@ def test_the_shared_deviation_is_soon_at_its_maximum_likelihood(few_digits):
     plain = kvae.build(dataclasses.replace(config, objective=type(config.objective)()))
     kvae.train(plain, few_digits)
     assert abs(float(plain.decoder.likelihood.log_variance)) < 1e-6
+
+
+def test_every_pixels_shared_deviation_is_at_its_maximum_likelihood_later(few_digits):
+    config = config_of(
+        few_digits, likelihood="normal-pixelwise", shared_step=0.3, learning_rate=1e-9, epochs=5,
+        batch_size=10, jit=False, optimizer="adam",
+    )  # fmt: skip
+    model = kvae.build(config)
+    likelihood = model.decoder.likelihood
+    kvae.train(model, few_digits)
+    # Their differences are learned in steps of a tenth of the length of those of their level: 75
+    # steps leave a tenth of the way to go.
+    spread = np.std(likelihood.differences)
+    for _ in range(10):
+        kvae.train(model, few_digits)
+    assert spread == pytest.approx(0.9 * np.std(likelihood.differences), rel=0.05)
+    images = model.inputs(few_digits.train.images)
+    drawn = model.encode(images).sample(20, seed=[0, 1])
+    errors = [(mean(model.decode(z)) - images) ** 2 for z in tf.unstack(drawn)]
+    deviations = model.decode(drawn[0]).distribution.scale.numpy()
+    # One grey level is the smallest.
+    exact = np.maximum(np.sqrt(np.mean(errors, axis=(0, 1))), 1 / 256)
+    large = exact > 0.05
+    assert large.sum() > 30
+    np.testing.assert_allclose(deviations[large], exact[large], rtol=0.05)
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_only_training_images_are_shifted(few_digits, jit):
+    config = config_of(few_digits, epochs=1, jit=jit)
+    still, moved = (
+        dataclasses.replace(config, training=dataclasses.replace(config.training, shift=shift))
+        for shift in (0, 2)
+    )
+    models = [kvae.build(each) for each in (still, moved)]
+    before = [Evaluator(model, 0, 40)(few_digits.validation.images).means for model in models]
+    assert before[0] == before[1]
+    rows = [kvae.train(model, few_digits)[0] for model in models]
+    assert rows[0]["train_elbo"] != rows[1]["train_elbo"]
