@@ -11,6 +11,7 @@ from benchmarks import (
     commands,
     fingerprints,
     growth,
+    own,
     parts,
     profile,
     sweeps,
@@ -67,6 +68,16 @@ def growth_command(rounds: int, output: Path, plot: Path) -> None:
     write_json(output, {"machine": machine(), "growth": results})
     growth.plot(results, plot)
     click.echo(growth.table(results))
+
+
+@main.command(name="own")
+@click.argument("datasets", nargs=-1, type=click.Choice(list(own.DATASETS)))
+@click.option("--output", type=click.Path(path_type=Path), default="benchmarks-own.json")
+def own_command(datasets: tuple[str, ...], output: Path) -> None:
+    """Train images that no recipe knows, and compare with linear models."""
+    results = own.measure(datasets or tuple(own.DATASETS))
+    write_json(output, {"machine": machine(), "own": results})
+    click.echo(own.table(results))
 
 
 @main.command(name="parts")

@@ -94,6 +94,28 @@ def importance_weighted_bound(
     return np.concatenate(results)[: len(images)]
 
 
+def multiplications(model: Any) -> int:
+    """How many multiplications of its matrix products and convolutions decode one latent vector.
+
+    Args:
+        model: A model that decodes latents.
+    """
+    latent = tf.TensorSpec([1, model.config.model.latent])
+    decode = tf.function(lambda latents: model.decode(latents).mean(), autograph=False)
+    total = 0
+    for operation in decode.get_concrete_function(latent).graph.get_operations():
+        shapes = [tensor.shape.as_list() for tensor in operation.inputs]
+        if operation.type == "MatMul":
+            total += math.prod(shapes[0]) * math.prod(operation.outputs[0].shape[1:])
+        elif operation.type == "Conv2D":
+            total += math.prod(operation.outputs[0].shape) * math.prod(shapes[1][:3])
+        elif operation.type == "Conv2DBackpropInput":
+            # A transposed convolution: each number of its input meets all of the kernel but the
+            # channels of that input.
+            total += math.prod(shapes[2]) * math.prod(shapes[1][:3])
+    return total
+
+
 @dataclass(frozen=True, eq=False)
 class Annealed:
     """The result of annealed importance sampling.

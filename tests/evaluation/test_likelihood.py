@@ -1,5 +1,7 @@
 """Bounds on log p(x) against the exact one of a linear Gaussian model."""
 
+import math
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,11 +9,13 @@ from scipy.special import logsumexp
 from tensorflow_probability import distributions as tfd
 
 import kvae
+from kvae.data import Dataset, Split
 from kvae.evaluation import (
     annealed_importance_sampling,
     importance_weighted_bound,
     likelihood,
 )
+from kvae.models.vae.plan import kernels
 
 
 def standard_error(values):
@@ -151,3 +155,21 @@ def test_progress_is_shown_step_by_step(linear_gaussian):
     annealed_importance_sampling(model, images, 2, 2, progress=progress)
     importance_weighted_bound(model, images, 2, progress=progress)
     assert seen == {"HMC step size": 7, "annealing": 3, "importance samples": 1}
+
+
+def test_multiplications_are_those_of_matrices_and_convolutions(digits):
+    model = kvae.build(kvae.configure(digits, latent=3, hidden=(4, 5)))
+    sizes = [math.prod(weight.shape) for weight in kernels(model.decoder)]
+    # Each number of a matrix is used once.
+    assert likelihood.multiplications(model) == sum(sizes)
+    images = np.random.default_rng(0).integers(0, 256, (20, 16, 12, 3), np.uint8)
+    split = Split(images)
+    dataset = Dataset("made", split, split, split, "made up")
+    options = {"channels": (5, 6), "latent": 2, "likelihood": "normal-shared", "blocks": 1}
+    model = kvae.build(kvae.configure(dataset, network="conv", **options))
+    first = 2 * 4 * 3 * 6
+    # A residual block has two convolutions of 3 x 3, and a stage one of 4 x 4 with stride 2, each
+    # of whose inputs meets the whole kernel.
+    blocks = 2 * (4 * 3 * 9 * 6 * 6 + 8 * 6 * 9 * 5 * 5)
+    stages = 4 * 3 * 16 * 6 * 5 + 8 * 6 * 16 * 5 * 3
+    assert likelihood.multiplications(model) == first + blocks + stages

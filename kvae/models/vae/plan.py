@@ -131,4 +131,5 @@ def kernels(network: keras.Model) -> list[tf.Variable]:
     Args:
         network: An encoder or a decoder.
     """
-    return [weight for weight in network.trainable_variables if len(weight.shape) >= 2]
+    # What is learned for each number of an image has three axes and is neither.
+    return [weight for weight in network.trainable_variables if len(weight.shape) in (2, 4)]

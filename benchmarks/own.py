@@ -1,0 +1,195 @@
+"""Train images that no recipe knows with `kvae train` alone, and compare with linear models."""
+
+import csv
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+COMMAND = "kvae"
+
+
+def crops(images: Sequence[np.ndarray], count: int, window: int, side: int) -> np.ndarray:
+    """Square windows of each image at random places, resized: uint8 `[count, side, side, ...]`.
+
+    Args:
+        images: uint8 `[height, width]` or `[height, width, 3]`, of any height and width.
+        count: How many windows of each image there are.
+        window: The side of a window.
+        side: The side that it is resized to.
+    """
+    rng = np.random.default_rng(0)
+    found = []
+    for image in images:
+        height, width = image.shape[:2]
+        for _ in range(count):
+            row, column = rng.integers(height - window + 1), rng.integers(width - window + 1)
+            square = Image.fromarray(image[row : row + window, column : column + window])
+            found.append(np.asarray(square.resize((side, side))))
+    return np.stack(found)
+
+
+def _of_scikit_image(*names: str, mode: str = "RGB") -> list[np.ndarray]:
+    """Pictures that scikit-image's wheel has. Raises an `ImportError` if it is not installed."""
+    import skimage
+
+    folder = Path(skimage.__file__).parent / "data"
+    return [np.asarray(Image.open(folder / name).convert(mode)) for name in names]
+
+
+def _photographs() -> np.ndarray:
+    from sklearn.datasets import load_sample_images
+
+    return crops(load_sample_images().images, 1000, 96, 64)
+
+
+def _faces() -> np.ndarray:
+    import skimage
+
+    path = Path(skimage.__file__).parent / "data" / "lfw_subset.npy"
+    return np.round(255 * np.load(path)).clip(0, 255).astype(np.uint8)
+
+
+def _digits() -> np.ndarray:
+    from sklearn.datasets import load_digits
+
+    levels = np.round(load_digits().images / 16 * 255).astype(np.uint8)
+    return np.stack([np.asarray(Image.fromarray(digit).resize((16, 16))) for digit in levels])
+
+
+def _all_images(name: str) -> np.ndarray:
+    from kvae import data
+
+    dataset = data.load(name)
+    splits = dataset.train, dataset.validation, dataset.test
+    return np.concatenate([split.images for split in splits])
+
+
+def _textures() -> np.ndarray:
+    pictures = _of_scikit_image("brick.png", "grass.png", "gravel.png", mode="L")
+    return crops(pictures, 400, 64, 32)
+
+
+def _rockets(count: int, window: int, side: int) -> np.ndarray:
+    return crops(_of_scikit_image("astronaut.png", "rocket.jpg"), count, window, side)
+
+
+DATASETS: dict[str, Callable[[], np.ndarray]] = {
+    "crops": _photographs,
+    "textures": _textures,
+    "rockets": lambda: _rockets(1500, 128, 48),
+    "large": lambda: _rockets(200, 192, 128),
+    "faces": _faces,
+    "digits": _digits,
+    "frey": lambda: _all_images("frey"),
+    "mnist-3000": lambda: _all_images("mnist")[:3000],
+    "mnist-60000": lambda: _all_images("mnist")[:60_000],
+}
+"""Functions that make the images of each dataset, uint8 `[count, height, width, ...]`."""
+
+
+def measure(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Train and evaluate each dataset as a folder of PNG files, with nothing but the defaults.
+
+    Args:
+        names: Names in `DATASETS`.
+
+    Returns:
+        For each dataset, its size, the results, or why it is missing.
+    """
+    results: dict[str, dict[str, Any]] = {}
+    for name in tqdm(names, desc="own", disable=None, leave=False):
+        try:
+            images = DATASETS[name]()
+        except ImportError as error:
+            results[name] = {"missing": str(error)}
+            continue
+        with tempfile.TemporaryDirectory() as scratch:
+            results[name] = _measure(images, Path(scratch))
+    return results
+
+
+def _measure(images: np.ndarray, scratch: Path) -> dict[str, Any]:
+    folder = scratch / "images"
+    folder.mkdir()
+    for number, image in enumerate(images):
+        squeezed = image[..., 0] if image.shape[-1] == 1 else image
+        Image.fromarray(squeezed).save(folder / f"{number:05}.png")
+    start = time.perf_counter()
+    trained = _run(scratch, "train", "--dataset", "images", "--name", "own", "--json")
+    seconds = time.perf_counter() - start
+    report = _run(scratch, "evaluate", "own", "--json")
+    with (scratch / "runs" / "own" / "history.csv").open() as file:
+        validation = [float(row["validation_elbo"]) for row in csv.DictReader(file)]
+    config = trained["config"]
+    found = report["groups"]
+    own = found["Reconstruction"]["mean squared error a pixel"]["value"]
+    (pca,) = (row["value"] for key, row in found["Reconstruction"].items() if "PCA" in key)
+    (factors,) = (
+        row for key, row in found["Against linear models"].items() if key.startswith("factor")
+    )
+    return {
+        "images": len(images),
+        "shape": config["model"]["image_shape"],
+        "latent": config["model"]["latent"],
+        "shift": config["training"]["shift"],
+        "epochs": len(validation),
+        "drop": worst_drop(validation),
+        "elbo": trained["results"]["elbo"],
+        "error": own,
+        "pca": pca,
+        "factor analysis": factors["verdict"],
+        "seconds": seconds,
+    }
+
+
+def worst_drop(elbo: Sequence[float]) -> float:
+    """By how much the ELBO is below the best before it, at most, as a share of that.
+
+    The first tenth of the epochs does not count.
+
+    Args:
+        elbo: The validation ELBO after each epoch.
+    """
+    best = np.maximum.accumulate(elbo)
+    drops = (best - np.asarray(elbo)) / np.abs(best)
+    return float(drops[len(elbo) // 10 :].max())
+
+
+def _run(folder: Path, *arguments: str) -> Any:
+    done = subprocess.run(
+        [COMMAND, *arguments], cwd=folder, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return json.loads(done.stdout)
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """The results as a Markdown table.
+
+    Args:
+        results: What `measure` returned.
+    """
+    lines = [
+        "| | images | shifted by | epochs | worst drop | test ELBO | error of a pixel | × PCA | "
+        "log p(x) against factor analysis | seconds |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, found in results.items():
+        if "missing" in found:
+            lines.append(f"| {name} | not run: {found['missing']} | | | | | | | | |")
+            continue
+        size = " x ".join(map(str, found["shape"]))
+        lines.append(
+            f"| {name} | {found['images']:,} of {size} | {found['shift']} | {found['epochs']} "
+            f"| {100 * found['drop']:.1f} % | {found['elbo']:.1f} | {found['error']:.5f} "
+            f"| {found['error'] / found['pca']:.2f} | {found['factor analysis']} "
+            f"| {found['seconds']:.0f} |"
+        )
+    return "\n".join(lines)

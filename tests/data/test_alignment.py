@@ -1,0 +1,43 @@
+"""Whether images are aligned, on images that are known to be or not to be."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_sample_image
+
+from kvae.data.alignment import largest_shift, shift_cost
+
+
+@pytest.mark.parametrize(
+    ("shape", "shift"), [((64, 64, 3), 4), ((28, 20, 1), 1), ((200, 33, 1), 2), ((8, 8, 1), 1)]
+)
+def test_the_largest_shift_is_a_sixteenth_of_the_shorter_side(shape, shift):
+    assert largest_shift(shape) == shift
+
+
+def test_crops_of_a_photograph_can_be_shifted_and_digits_cannot(digits):
+    photograph = load_sample_image("china.jpg")
+    rng = np.random.default_rng(0)
+    corners = zip(rng.integers(0, 380, 400), rng.integers(0, 590, 400), strict=True)
+    crops = np.stack([photograph[r : r + 32, c : c + 32] for r, c in corners])
+    assert shift_cost(crops, 2) < 1.1
+    assert shift_cost(digits.train.images, 1) > 3
+
+
+def test_the_cost_is_pcas_error_on_shifted_images_by_that_on_the_images():
+    # Images of one pattern, brighter or darker, with a little noise: PCA leaves the noise.
+    rng = np.random.default_rng(0)
+    pattern = rng.random((1, 12, 12, 1))
+    noise = 0.02 * rng.standard_normal((400, 12, 12, 1))
+    images = np.round(255 * (rng.uniform(0.3, 0.8, (400, 1, 1, 1)) * pattern + noise))
+    images = images.clip(0, 255).astype(np.uint8)
+    cost = shift_cost(images, 1)
+    # The shifted pattern has little in common with the pattern.
+    assert 20 < cost < 400
+    # If every image is the same everywhere, shifting changes nothing.
+    flat = np.broadcast_to(images[:, :1, :1], images.shape)
+    assert shift_cost(flat, 1) in (1, np.inf)
+
+
+def test_few_images_say_nothing():
+    images = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), np.uint8)
+    assert shift_cost(images, 1) == np.inf
