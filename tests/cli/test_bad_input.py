@@ -110,7 +110,7 @@ CANNOT_BE_TYPED = {
     "epochs (it has 4)": ["train --resume interrupted --epochs 5"],
     "requires an argument": ["train --batch-size"],
     "No such option": (
-        "train --latnet 2", "train --jit", "sweep --resume complete", "sweep --overwrite",
+        "train --latnet 2", "train --fit", "sweep --resume complete", "sweep --overwrite",
         "reproduce --seed 1", "sample complete --nothing", "list --all", "export complete --json",
         "data list --nothing", "--trian", "-x train", "train --\x1b[31m", "train --a\nb",
     ),

@@ -85,8 +85,8 @@ def test_train_json(invoke):
     }  # fmt: skip
     assert training == {
         "epochs": 2, "batch_size": 100, "optimizer": "rmsprop", "learning_rate": 0.002,
-        "schedule": "cosine", "patience": 5, "weight_decay": 0.5, "start_from": None, "seed": 7,
-        "jit": False,
+        "schedule": "cosine", "patience": 5, "weight_decay": 0.5, "shift": 0, "start_from": None,
+        "seed": 7, "jit": False,
     }  # fmt: skip
     assert np.isfinite(printed["results"]["elbo"])
 
@@ -360,9 +360,9 @@ def test_train_on_an_archive(invoke, digits, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     printed = json.loads(result.stdout)
-    assert printed["name"] == "some-z5"
+    assert printed["name"] == "some-z4"
     assert printed["results"]["images"] == 20
-    assert (tmp_path / "saved_models/some-z5/saved_model.pb").is_file()
+    assert (tmp_path / "saved_models/some-z4/saved_model.pb").is_file()
 
 
 def test_no_network_says_which_file_to_put_where(invoke):

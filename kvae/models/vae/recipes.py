@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kvae.config import Facts
-from kvae.data.alignment import largest_shift
 
 SHARED_STEP = 0.05
 """With it, the standard deviations of `normal-shared` and `normal-pixelwise` follow those of the
@@ -134,6 +133,9 @@ def shifts(facts: Facts) -> bool:
 
 
 def _own(facts: Facts) -> dict[str, Any]:
+    # Imported here because it imports NumPy, and the names of options are needed without it.
+    from kvae.data.alignment import largest_shift
+
     height, width, channels = facts.image_shape
     images = facts.train_images
     shift = largest_shift(facts.image_shape) if shifts(facts) else 0
