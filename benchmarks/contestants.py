@@ -156,6 +156,7 @@ def _kvae_model(problem: Problem, jit: bool | None = None) -> tuple:
     network = {"network": "conv", "channels": problem.stages, "activation": "silu"}
     config = package.configure(
         dataset,
+        "reference",
         **(network if problem.stages else {}),
         jit=jit,
         latent=problem.latent,

@@ -1,5 +1,6 @@
 """The problems that are timed: a dataset and a network, the same for every framework."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ class Problem:
         batch_size: How many images a step has; the last step of an epoch may have fewer.
         epochs: How many epochs are timed together, since one may be too short to be timed alone.
         learning_rate: The learning rate of Adagrad.
-        count: How many images of noise there are.
+        count: How many images of noise there are, or how many of a dataset are used; 0 is all.
         colours: How many channels an image has.
         stages: The channels of each convolution of the encoder; the decoder has them in reverse.
     """
@@ -59,7 +60,9 @@ class Problem:
         from kvae import data
 
         if self.dataset != "noise":
-            return data.load(self.dataset)
+            dataset = data.load(self.dataset)
+            some = dataset.train.take(slice(self.count or None))
+            return dataclasses.replace(dataset, train=some)
         shape = (self.count, self.side, self.side, self.colours)
         images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         few = data.Split(images[:100])
@@ -77,10 +80,10 @@ PROBLEMS = {
     "mnist": Problem("mnist", "bernoulli", 784, 500, 20, 128, epochs=1),
     "frey": Problem("frey", "normal", 560, 200, 10, 64, epochs=20),
     "mnist-conv": Problem(
-        "mnist", "bernoulli", 784, 256, 20, 128, epochs=1, stages=(32, 64)
+        "mnist", "bernoulli", 784, 256, 20, 128, epochs=1, count=6400, stages=(32, 64)
     ),
     "rgb-conv": Problem(
-        "noise", "normal", 64 * 64 * 3, 256, 32, 64, epochs=1, count=1280, colours=3,
+        "noise", "normal", 64 * 64 * 3, 256, 32, 64, epochs=1, learning_rate=1e-4, count=1280, colours=3,
         stages=(32, 64, 128, 128),
     ),
 }  # fmt: skip
