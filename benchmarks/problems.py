@@ -83,8 +83,8 @@ PROBLEMS = {
         "mnist", "bernoulli", 784, 256, 20, 128, epochs=1, count=6400, stages=(32, 64)
     ),
     "rgb-conv": Problem(
-        "noise", "normal", 64 * 64 * 3, 256, 32, 64, epochs=1, learning_rate=1e-4, count=1280, colours=3,
-        stages=(32, 64, 128, 128),
+        "noise", "normal", 64 * 64 * 3, 256, 32, 64, epochs=1, learning_rate=1e-4, count=1280,
+        colours=3, stages=(32, 64, 128, 128),
     ),
 }  # fmt: skip
 
