@@ -15,6 +15,8 @@ def test_every_combination_is_measured(monkeypatch):
     mixture = {"prior": "mixture", "components": 3}
     monkeypatch.setattr(parts, "PRIORS", {"mixture": mixture})
     monkeypatch.setattr(parts, "POSTERIORS", ("diagonal",))
+    # However busy the machine is, nothing is left out.
+    monkeypatch.setattr(parts, "TOO_SLOW", float("inf"))
     rows = parts.measure("digits", None)
     made = [(row["bound"], row["posterior"], row["prior"]) for row in rows]
     assert made == list(itertools.product(parts.BOUNDS, ("diagonal",), ("mixture",)))
@@ -22,7 +24,7 @@ def test_every_combination_is_measured(monkeypatch):
         assert row["elbo"] < row["log_likelihood"] < 100
         assert 0 <= row["coverage"] <= 1
         assert row["active_units"] in (0, 1, 2)
-        assert row["seconds"] > 0
+        assert row["seconds"] >= 0
     assert len({row["log_likelihood"] for row in rows}) == 2
     lines = parts.table(rows).splitlines()
     assert len(lines) == 2 + 2

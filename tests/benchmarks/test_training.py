@@ -55,7 +55,7 @@ def test_workers_answer_with_what_they_measured():
     assert missing == {}
     for given in answers.values():
         assert len(given) == 2
-        assert all(each["seconds"] > 0 and each["memory"] > 10 for each in given)
+        assert all(each["seconds"] >= 0 and each["memory"] > 10 for each in given)
     assert answers["floor (NumPy)"][0]["loss"] is None
     assert answers["kvae"][1]["loss"] < answers["kvae"][0]["loss"]
 

@@ -181,7 +181,9 @@ def test_a_worker_that_is_killed(digits, tmp_path, cache_home):
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == [str(number) for number in range(1, 61)]
     for row, epoch in zip(rows, history, strict=True):
-        assert float(row["validation_elbo"]) == pytest.approx(epoch["validation_elbo"], rel=1e-6)
+        assert float(row["validation_elbo"]) == pytest.approx(
+            epoch["validation_elbo"], rel=1e-6, abs=1e-4
+        )
     # A saved model as any other.
     assert kvae.load(tmp_path / "saved_models/digits-z2").sample(2).shape == (2, 8, 8, 1)
     assert sorted(path.name for path in (tmp_path / "saved_models").iterdir()) == ["digits-z2"]
