@@ -149,7 +149,8 @@ def new_model(config: Config, images: np.ndarray | None = None) -> Any:
 
     Args:
         config: The configuration.
-        images: As in `kvae.build`.
+        images: Training images, uint8 `[count, height, width, channels]`, for priors whose initial
+            weights come from some of them; None where the weights are about to be restored.
     """
     module, function = family(config.family).build.split(":")
     return getattr(importlib.import_module(module), function)(config, images)

@@ -127,7 +127,7 @@ def test_the_own_recipe_gives_its_reasons(made):
     assert every[1] == "The pixels are of many levels: the likelihood is normal-pixelwise."
     assert every[2].startswith("There are 40 images to train on: 400 epochs, or fewer if the val")
     assert every[3] == (
-        "What is in the images can be anywhere: in training they are shifted by up to 1 pixels."
+        "What is in the images can be anywhere: in training they are shifted by up to 1 pixel."
     )
     # What a person chose needs no reason.
     assert reasons(network="conv", epochs=3, shift=0, binarize="threshold") == []

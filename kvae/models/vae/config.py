@@ -1,5 +1,6 @@
 """The options of a variational autoencoder, and the rules between them."""
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -358,8 +359,11 @@ def _own_reasons(config: Config, facts: Facts) -> Iterator[tuple[str, str]]:
         why = "There are many images"
     elif recipes.shifts(facts):
         why = "What is in the images can be anywhere"
+    elif math.isinf(facts.shift_cost()):
+        why = "There is too little to tell whether the images can be shifted"
     else:
         why = "What is in the images is always at the same place"
     if convolves:
-        how = f"shifted by up to {training.shift} pixels" if training.shift else "not shifted"
+        pixels = f"{training.shift} pixel{'s' if training.shift > 1 else ''}"
+        how = f"shifted by up to {pixels}" if training.shift else "not shifted"
         yield "shift", f"{why}: in training they are {how}."

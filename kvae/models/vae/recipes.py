@@ -187,8 +187,8 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
     """
     images = facts.train_images
     if name == "own":
-        return {"shared_step": SHARED_STEP} | _own(facts)
-    if name == "best":
+        options = _own(facts)
+    elif name == "best":
         by_kind = _best_binary if facts.kind == "binary" else _best_grey
         options = _BEST.get(facts.name, by_kind)(images)
     else:
