@@ -4,51 +4,68 @@ from pathlib import Path
 
 import click
 
-from kvae_cli import options, output
+from kvae_cli import options, output, pictures
+
+OWN = 10
+"""How many of the model's own test images are reconstructed if no others are given."""
 
 
 @click.command()
 @click.argument("model", required=False)
-@click.option("--dataset", help="Images to reconstruct.  [default: the model's own]")
+@click.argument("source", nargs=-1)
 @click.option(
     "--count",
     type=click.IntRange(min=1),
-    default=10,
-    show_default=True,
-    help="Number of images.",
+    help=f"So many images, at even distances.  [default: all; of the model's own, {OWN}]",
 )
 @click.option(
     "--output",
     "target",
-    type=options.OutputFile(".png"),
+    type=options.OutputFile(".png", ".npy"),
     default="reconstructions.png",
     show_default=True,
-    help="File of the picture.",
+    help="File of the picture, or of float32 [count, height, width, channels] in [0, 1].",
 )
-@options.models
-@options.data_dir
+@pictures.split
+@pictures.sources
 def reconstruct(
     model: str | None,
-    dataset: str | None,
-    count: int,
+    source: tuple[str, ...],
+    count: int | None,
     target: Path,
+    split: str | None,
+    resize: bool,
     models: Path,
     data_dir: Path | None,
 ) -> None:
-    """Reconstruct test images: the picture has each image above its reconstruction.
+    """Reconstruct the images of SOURCE: the picture has each image above its reconstruction.
 
-    MODEL is the name or the path of a saved model, by default the newest.
+    MODEL is the name or the path of a saved model, by default the newest. SOURCE is a dataset, a
+    folder, a .npy or .npz file, or image files; by default MODEL's own test images.
     """
+    from kvae.config import read_config
     from kvae.io import files
     from kvae.runs import folders
 
     path = folders.find(model, models, "saved model")
     files.check_writable(target.parent)
-    images = folders.dataset_of(path, dataset, data_dir, output.progress)
-    from kvae import figures
+    if not source:
+        source, split, count = (read_config(path).data.dataset,), split or "test", count or OWN
+    found = pictures.read(path, source, resize, split, data_dir)
+
+    import numpy as np
+
+    from kvae import figures, inference
+    from kvae.data import Split
     from kvae.runs import saved_models
 
     loaded = saved_models.load(path)
-    inputs = loaded.inputs(images.test.spread(count).images).numpy()
-    figures.save_png(figures.pairs(inputs, loaded.reconstruct(inputs).numpy()), target)
-    output.line(f"{len(inputs)} test images of {images.name} through {path.name} in {target}")
+    images = Split(found.images).spread(count or len(found)).images
+    reconstructions = inference.reconstruct(loaded, images, output.progress)
+    if target.suffix.lower() == ".npy":
+        with files.atomic_file(target) as scratch:
+            np.save(scratch, reconstructions)
+    else:
+        figures.save_png(figures.pairs(loaded.inputs(images).numpy(), reconstructions), target)
+    output.line(f"{len(images):,} images through {path.name} in {target}")
+    pictures.finish(found)

@@ -21,8 +21,13 @@ _PUBLIC = {
     "VAE": "kvae.models.vae.model",
     "build": "kvae.models.build",
     "configure": "kvae.config",
+    "encode": "kvae.inference",
+    "interpolate": "kvae.inference",
     "load": "kvae.runs.saved_models",
+    "nearest": "kvae.inference",
+    "reconstruct": "kvae.inference",
     "save": "kvae.runs.saved_models",
+    "score": "kvae.inference",
     "train": "kvae.training",
 }
 _MODULES = (
@@ -31,6 +36,7 @@ _MODULES = (
     "evaluation",
     "figures",
     "gallery",
+    "inference",
     "models",
     "runs",
     "training",

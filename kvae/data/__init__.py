@@ -5,5 +5,16 @@ from kvae.data.levels import as_pixels
 from kvae.data.loading import load
 from kvae.data.look import Look, look
 from kvae.data.request import Request
+from kvae.data.sources import Pictures, pictures
 
-__all__ = ["Dataset", "Look", "Request", "Split", "as_pixels", "load", "look"]
+__all__ = [
+    "Dataset",
+    "Look",
+    "Pictures",
+    "Request",
+    "Split",
+    "as_pixels",
+    "load",
+    "look",
+    "pictures",
+]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from kvae.data import image_files
-from kvae.data.dataset import Dataset, Split, completed, partitioned
+from kvae.data.dataset import Dataset, Read, Split, divided
 from kvae.data.levels import together
 from kvae.data.request import Request, absolute
 from kvae.errors import KvaeError
@@ -24,16 +24,31 @@ MAX_NAMES = 10
 
 
 def load(request: Request) -> Dataset:
-    """Load one array of images, or images and labels, in splits or not, by their names.
+    """Load a dataset from a file that `read` reads.
 
-    Names are those of Keras (`x_train`, `y_train`, `x_test`, ...), of MedMNIST (`train_images`,
-    `train_labels`, `val_images`, ...), or `x` and `y`, `images` and `labels` without splits. Where
-    there are no validation or no test images, some of the training images are held out at random;
-    images without splits are split 80 : 10 : 10.
+    Where there are no validation or no test images, some of the training images are held out at
+    random; images without splits are split 80 : 10 : 10.
 
     Args:
         request: Its `name` is the path of a `.npy` or `.npz` file, its `seed` decides the splits,
             and its `image_size` is what the images are resized to.
+
+    Raises:
+        KvaeError: the file is missing, damaged, not of this kind, or holds fewer than 10 images.
+    """
+    path = str(absolute(request.name))
+    return divided(path, read(request), request.seed, request.image_size)
+
+
+def read(request: Request) -> Read:
+    """Read one array of images, or images and labels, in splits or not, by their names.
+
+    Names are those of Keras (`x_train`, `y_train`, `x_test`, ...), of MedMNIST (`train_images`,
+    `train_labels`, `val_images`, ...), or `x` and `y`, `images` and `labels` without splits.
+
+    Args:
+        request: Its `name` is the path of a `.npy` or `.npz` file, and its `image_size` is what the
+            images are resized to.
 
     Raises:
         KvaeError: the file is missing, damaged, not of this kind, or holds no images.
@@ -51,11 +66,9 @@ def load(request: Request) -> Dataset:
         label = roles.get(("labels", split))
         labels = None if label is None else _labels(arrays[label], len(images), label, path)
         splits[split] = Split(image_files.resize_all(images, request.image_size), labels)
-    description, rest = f"images in {path.name}", (request.image_size, notes)
-    if "train" in splits and len(splits) > 1:
-        return completed(str(path), splits, request.seed, description, (), *rest)
-    (everything,) = splits.values()
-    return partitioned(str(path), everything, request.seed, description, (), *rest)
+    if len(splits) == 1:
+        splits = {"": next(iter(splits.values()))}
+    return Read(splits, f"images in {path.name}", (), notes)
 
 
 def _choose(

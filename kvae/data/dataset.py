@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -145,6 +146,40 @@ class Dataset:
             name: `train`, `validation` or `test`.
         """
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
+
+
+class Read(NamedTuple):
+    """Images as they were read, before any are held out.
+
+    Attributes:
+        splits: The images by split; images without splits are under "".
+        description: One line on what the images are and where they come from.
+        label_names: The name of each label, in the order of the labels.
+        notes: What was assumed, in words.
+    """
+
+    splits: Mapping[str, Split]
+    description: str
+    label_names: Sequence[str]
+    notes: Sequence[str]
+
+
+def divided(name: str, read: Read, seed: int, image_size: tuple[int, int] | None) -> Dataset:
+    """Make a dataset of images as they were read: `partitioned` or `completed`.
+
+    Args:
+        name: The name or path by which `kvae.data.load` finds the dataset.
+        read: The images.
+        seed: Decides the splits, or which images are held out.
+        image_size: Height and width that the images were resized to; None if they were not.
+
+    Raises:
+        KvaeError: there are fewer than 10 images, or the splits have images of different shapes.
+    """
+    rest = read.description, read.label_names, image_size, read.notes
+    if "" in read.splits:
+        return partitioned(name, read.splits[""], seed, *rest)
+    return completed(name, read.splits, seed, *rest)
 
 
 def checksum(images: np.ndarray) -> int:

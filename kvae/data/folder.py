@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kvae.data import image_files
-from kvae.data.dataset import Dataset, Split, completed, partitioned
+from kvae.data.dataset import Dataset, Read, Split, divided
 from kvae.data.image_files import Picture
 from kvae.data.request import Request, absolute
 from kvae.errors import KvaeError
@@ -38,7 +38,21 @@ class _Found(NamedTuple):
 
 
 def load(request: Request) -> Dataset:
-    """Load all images in a folder, or in its sub-folders.
+    """Load a dataset from a folder that `read` reads.
+
+    Args:
+        request: Its `name` is the path of the folder, its `seed` decides the splits.
+
+    Raises:
+        KvaeError: there are fewer than 10 images, one is damaged, or they have different sizes and
+            the request has no `image_size`.
+    """
+    folder = str(absolute(request.name))
+    return divided(folder, read(request), request.seed, request.image_size)
+
+
+def read(request: Request, failures: list[str] | None = None) -> Read:
+    """Read all images in a folder, or in its sub-folders.
 
     Sub-folders called `train`, `test` and `validation` (`val`, `valid`) are the splits; the names
     of others, and of those inside splits, are the labels. Each page and frame of a file is an
@@ -46,7 +60,9 @@ def load(request: Request) -> Dataset:
     files without the suffix of an image, are skipped.
 
     Args:
-        request: Its `name` is the path of the folder, its `seed` decides the splits.
+        request: Its `name` is the path of the folder.
+        failures: Where the messages on damaged files go, which are then left out; None refuses a
+            folder with a damaged file.
 
     Raises:
         KvaeError: there are no images, one is damaged, or they have different sizes and the
@@ -55,41 +71,64 @@ def load(request: Request) -> Dataset:
     folder = absolute(request.name)
     found = _find(folder)
     paths = [path for group in found.paths.values() for path in group]
-    pictures: list[Picture] = []
-    counts: list[int] = []
-    for path in request.progress(paths, len(paths), f"reading {folder.name}"):
-        before = len(pictures)
-        for picture in image_files.read(path, str(path.relative_to(folder)), request.image_size):
-            _check_size(picture, pictures, len(paths), folder)
-            pictures.append(picture)
-        counts.append(len(pictures) - before)
-    pages = sum(count - 1 for count in counts)
-    notes = found.notes + image_files.levels_together(pictures, str(folder))
-    if pages:
-        notes.append(f"{len(pictures):,} images are pages or frames of {len(paths):,} files")
-    if any(picture.pixels.shape[2] == 3 for picture in pictures):
-        for picture in pictures:
-            if picture.pixels.shape[2] == 1:
-                picture.pixels = np.repeat(picture.pixels, 3, axis=2)
-    labels = None
+    everything, counts, notes = read_files(paths, folder, request, failures)
     if found.labels is not None:
         flat = [label for group in found.labels.values() for label in group]
         labels = np.repeat(np.array(flat, np.int64), counts)
-    everything = Split(
-        np.stack([picture.pixels for picture in pictures]),
-        labels,
-        files=np.array([picture.file for picture in pictures]),
-    )
-    description = f"{len(pictures):,} images in the folder {folder.name}"
-    size, seed = request.image_size, request.seed
-    if "" in found.paths:
-        return partitioned(str(folder), everything, seed, description, found.names, size, notes)
+        everything = Split(everything.images, labels, files=everything.files)
     ends = np.cumsum([0, *counts])
     splits, start = {}, 0
     for name, group in found.paths.items():
         splits[name] = everything.take(slice(ends[start], ends[start + len(group)]))
         start += len(group)
-    return completed(str(folder), splits, seed, description, found.names, size, notes)
+    description = f"{len(everything):,} images in the folder {folder.name}"
+    return Read(splits, description, found.names, found.notes + notes)
+
+
+def read_files(
+    paths: Sequence[Path], folder: Path, request: Request, failures: list[str] | None = None
+) -> tuple[Split, list[int], list[str]]:
+    """Read image files that belong together.
+
+    Args:
+        paths: The files.
+        folder: The folder that they are in; their names are relative to it.
+        request: Its `image_size` is what the images are resized to.
+        failures: As in `read`.
+
+    Returns:
+        The images of all files, the number of images of each file, and what was assumed, in words.
+
+    Raises:
+        KvaeError: one is damaged, or they have different sizes and the request has no `image_size`.
+    """
+    pictures: list[Picture] = []
+    counts: list[int] = []
+    for path in request.progress(paths, len(paths), f"reading {folder.name}"):
+        before, name = len(pictures), str(path.relative_to(folder))
+        try:
+            for picture in image_files.read(path, name, request.image_size):
+                _check_size(picture, pictures, len(paths), folder)
+                pictures.append(picture)
+        except image_files.DamagedError as error:
+            if failures is None:
+                raise
+            failures.append(str(error))
+            del pictures[before:]
+        counts.append(len(pictures) - before)
+    if not pictures:
+        raise KvaeError((failures or [f"there are no images in {folder}"])[0])
+    notes = image_files.levels_together(pictures, str(folder))
+    files = sum(count > 0 for count in counts)
+    if len(pictures) > files:
+        notes.append(f"{len(pictures):,} images are pages or frames of {files:,} files")
+    if any(picture.pixels.shape[2] == 3 for picture in pictures):
+        for picture in pictures:
+            if picture.pixels.shape[2] == 1:
+                picture.pixels = np.repeat(picture.pixels, 3, axis=2)
+    images = np.stack([picture.pixels for picture in pictures])
+    files_of = np.array([picture.file for picture in pictures])
+    return Split(images, files=files_of), counts, notes
 
 
 def _check_size(picture: Picture, pictures: Sequence[Picture], files: int, folder: Path) -> None:

@@ -35,6 +35,10 @@ GAMMA = "the gamma that PNG files state is applied"
 _SUBFILE, _BITS, _PHOTOMETRIC, _MAX_VALUE = 254, 258, 262, 281
 
 
+class DamagedError(KvaeError):
+    """A file is not a whole image."""
+
+
 @dataclass
 class Picture:
     """A picture from a file, or from one of its pages.
@@ -81,7 +85,7 @@ def read(path: Path, name: str, size: tuple[int, int] | None = None) -> Iterator
         size: Height and width to resize to; None keeps the pictures as they are.
 
     Raises:
-        KvaeError: the file is not a whole image.
+        DamagedError: the file is not a whole image.
     """
     try:
         # Pillow warns about flaws of files that it can read.
@@ -108,7 +112,7 @@ def read(path: Path, name: str, size: tuple[int, int] | None = None) -> Iterator
                 yield picture
     # Damaged files lead Pillow's decoders to errors of nearly every kind.
     except Exception as error:
-        raise KvaeError(f"{path} is not a whole image: {first_line(error)}") from error
+        raise DamagedError(f"{path} is not a whole image: {first_line(error)}") from error
 
 
 def _tags(opened: Any) -> Any:
@@ -275,9 +279,12 @@ def resize(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
     if size is None or image.shape[:2] == size:
         return image
     height, width = size
-    squeezed = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-    resized = squeezed.resize((width, height), Image.Resampling.LANCZOS)
-    return np.asarray(resized).reshape(height, width, -1)
+    if image.shape[2] == 3:
+        picture = Image.fromarray(image)
+        return np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS))
+    channels = [Image.fromarray(image[..., channel]) for channel in range(image.shape[2])]
+    resized = [each.resize((width, height), Image.Resampling.LANCZOS) for each in channels]
+    return np.stack([np.asarray(each) for each in resized], axis=2)
 
 
 def resize_all(images: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:

@@ -84,7 +84,7 @@ def as_pixels(images: np.ndarray) -> np.ndarray:
     Args:
         images: Booleans, floats from 0 to 1, or whole numbers that are 0 and 1, or of 8 to 16 bits,
             of shape `[count, height, width]` or `[count, height, width, channels]` with 1 or 3
-            channels.
+            channels, or with fewer channels than pixels on either side.
 
     Returns:
         uint8 `[count, height, width, channels]`, from 0 (black) to 255 (white).
@@ -125,6 +125,13 @@ def _sort(dtype: np.dtype) -> str:
     return "i" if dtype.kind == "u" else dtype.kind
 
 
+def _has_channels_last(shape: tuple[int, ...]) -> bool:
+    if len(shape) != 4 or 0 in shape[1:]:
+        return False
+    # Any number of channels would be right for an array whose channels are not on the last axis.
+    return shape[3] in (1, 3) or shape[3] < min(shape[1:3])
+
+
 def shape_of_images(images: np.ndarray, where: str) -> np.ndarray:
     """Give an array of images an axis of channels, if it has none.
 
@@ -137,14 +144,14 @@ def shape_of_images(images: np.ndarray, where: str) -> np.ndarray:
     """
     if images.ndim == 3:
         images = images[..., None]
-    if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape[1:]:
+    if not _has_channels_last(images.shape):
         shape = " x ".join(map(str, images.shape)) or "a single number"
-        hint = ""
-        if images.ndim == 4 and images.shape[1] in (1, 3):
-            hint = ": move the channels to the last axis"
+        is_first = images.ndim == 4 and images.shape[1] < min(images.shape[2:])
+        hint = ": move the channels to the last axis" if is_first else ""
         raise KvaeError(
-            f"{where} must be [count, height, width] or [count, height, width, channels] with 1 or "
-            f"3 channels, but is {shape}{hint}"
+            f"{where} must be [count, height, width] or [count, height, width, channels], with 1 "
+            "or 3 channels or with fewer channels than pixels on either side, but is "
+            f"{shape}{hint}"
         )
     if len(images) == 0:
         raise KvaeError(f"{where} has no images")

@@ -116,7 +116,13 @@ def _of_values(counts: np.ndarray) -> list[str]:
 def _of_channels(train: np.ndarray, counts: np.ndarray) -> list[str]:
     if len(counts) == 1:
         return []
-    remarks = [
+    remarks = []
+    if len(counts) != 3:
+        remarks.append(
+            f"images have {len(counts)} channels: all are modelled, and pictures show the first "
+            f"{min(len(counts), 3)} as red{', green and blue' if len(counts) > 3 else ' and green'}"
+        )
+    remarks += [
         f"channel {number} is {int(count.argmax())} everywhere"
         for number, count in enumerate(counts, start=1)
         if np.count_nonzero(count) == 1

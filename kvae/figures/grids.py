@@ -25,13 +25,14 @@ def tile(
     Each image is enlarged so that its longer side has about 56 pixels.
 
     Args:
-        images: Floats in [0, 1], `[count, height, width, channels]` with 1 or 3 channels.
+        images: Floats in [0, 1], `[count, height, width, channels]`.
         columns: How many images a row has; by default as many as make the grid square.
         background: The grey level between the images, by default white.
 
     Returns:
-        The grid as uint8, `[height, width, channels]`.
+        The grid as uint8, `[height, width, 1]` of grey images and else `[height, width, 3]`.
     """
+    images = visible(images)
     count, height, width, channels = images.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = -(-count // columns)
@@ -46,6 +47,22 @@ def tile(
     return grid
 
 
+def visible(images: np.ndarray) -> np.ndarray:
+    """The channels of images that can be drawn, in grey or in red, green and blue.
+
+    Args:
+        images: `[count, height, width, channels]`. Of more than three channels, the first three
+            are red, green and blue; two are red and green.
+
+    Returns:
+        `[count, height, width, 1]` or `[count, height, width, 3]`.
+    """
+    channels = images.shape[3]
+    if channels == 2:
+        return np.concatenate([images, np.zeros_like(images[..., :1])], axis=3)
+    return images if channels in (1, 3) else images[..., :3]
+
+
 def pairs(above: np.ndarray, below: np.ndarray, columns: int = 10) -> np.ndarray:
     """Arrange pairs of images in a grid, such as inputs with their reconstructions below them.
 
@@ -55,7 +72,7 @@ def pairs(above: np.ndarray, below: np.ndarray, columns: int = 10) -> np.ndarray
         columns: How many pairs stand side by side.
 
     Returns:
-        The grid as uint8, `[height, width, channels]`.
+        The grid as uint8, `[height, width, 1]` of grey images and else `[height, width, 3]`.
     """
     blank = np.ones((-len(above) % columns, *above.shape[1:]), above.dtype)
     columns = min(columns, len(above))
@@ -78,10 +95,11 @@ def sheet(groups: Mapping[str, np.ndarray], columns: int = 12, rows: int = 3) ->
         rows: How many rows a group has at most.
 
     Returns:
-        The sheet as uint8, `[height, width, channels]`.
+        The sheet as uint8, `[height, width, 1]` of grey images and else `[height, width, 3]`.
     """
     parts = []
     for name, images in groups.items():
+        images = visible(images)
         count = min(columns * rows, len(images))
         some = images[np.linspace(0, len(images) - 1, count).round().astype(int)]
         longer = max(some.shape[1:3])
@@ -111,8 +129,10 @@ def sprite(images: np.ndarray) -> np.ndarray:
         images: Floats in [0, 1], `[count, height, width, channels]`.
 
     Returns:
-        The square as uint8, `[height, width, channels]`; places without an image are black.
+        The square as uint8, `[height, width, 1]` of grey images and else `[height, width, 3]`;
+        places without an image are black.
     """
+    images = visible(images)
     count, height, width, channels = images.shape
     side = math.ceil(math.sqrt(count))
     sheet = np.zeros((side * side, height, width, channels), np.uint8)

@@ -12,6 +12,7 @@ from kvae.config import family
 from kvae.data import Dataset
 from kvae.errors import KvaeError
 from kvae.evaluation import nearest
+from kvae.inference import path
 from kvae.models.base import Decodes, Embeds, Generates, Infers, Reconstructs
 from kvae.models.estimates import mean, stddev
 from kvae.models.usage import kl_per_dimension
@@ -207,8 +208,7 @@ def _interpolation(subject: Subject) -> "Figure":
         raise NotDrawnError("interpolation needs two test images or more, and there is 1")
     starts, ends = images[:pairs], images[pairs : 2 * pairs]
     first, last = (subject.model.embed(some).numpy() for some in (starts, ends))
-    shares = np.linspace(0, 1, STEPS, dtype=np.float32)[None, :, None]
-    latents = (1 - shares) * first[:, None] + shares * last[:, None]
+    latents = path(first, last, STEPS)
     between = subject.model.mean_images(latents.reshape(-1, latents.shape[-1])).numpy()
     between = between.reshape(pairs, STEPS, *images.shape[1:])
     rows = np.concatenate([starts[:, None], between, ends[:, None]], axis=1)

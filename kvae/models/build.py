@@ -1,5 +1,6 @@
 """Builds a new model from a configuration, and counts the numbers that it keeps in memory."""
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -73,6 +74,8 @@ def cost(config: Config) -> Cost:
         ) from error
 
 
+# It is asked for twice: before a model is built, and before it is trained.
+@functools.lru_cache(maxsize=8)
 def _cost(config: Config) -> Cost:
     # In a TensorFlow graph, networks are built and called without any numbers.
     with tf.Graph().as_default() as graph:

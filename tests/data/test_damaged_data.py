@@ -62,7 +62,7 @@ SHAPES = (
 )  # fmt: skip
 LEVELS = (np.int32(2**16), np.uint64(2**64 - 1), np.int8(-1), np.int64(-(2**63)))
 NO_NUMBERS = ("c8", "U1", "S3", "V2", "M8[s]", "m8[s]", [("a", "u1"), ("b", "f4")])
-FLAT = [(), (20,), (20, 8), (10, 2, 2, 2, 2), (1,) * 30, (20, 8, 8, 2), (20, 8, 0)]
+FLAT = [(), (20,), (20, 8), (10, 2, 2, 2, 2), (1,) * 30, (20, 8, 8, 8), (20, 8, 0)]
 NPY = {
     "is not a whole .npy or .npz file": NO_DATA
     | {f"cut after {size} bytes": WHOLE[:size] for size in (3, 6, 8, 40, 128, 700, 1407)}

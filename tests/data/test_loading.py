@@ -63,7 +63,8 @@ def test_pixels_of_every_type_become_uint8(pixels, expected):
     [
         (np.zeros((0, 4, 4)), "the array has no images"),
         (np.zeros((5, 4)), "is 5 x 4"),
-        (np.zeros((5, 4, 4, 2)), "1 or 3 channels, but is 5 x 4 x 4 x 2"),
+        (np.zeros((5, 4, 4, 4)), "channels than pixels on either side, but is 5 x 4 x 4 x 4"),
+        (np.zeros((5, 8, 16, 8)), "fewer channels than pixels on either side"),
         (np.zeros((5, 4, 0, 1)), "is 5 x 4 x 0"),
         (np.float32(3), "a single number"),
         (np.full((5, 4, 4), np.nan), "not finite"),

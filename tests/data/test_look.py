@@ -58,6 +58,16 @@ def test_channels_that_are_empty_or_equal(tmp_path):
     assert remarks(tmp_path, grey) == ("the 3 channels are equal: the images are grey",)
 
 
+@pytest.mark.parametrize(("channels", "shown"), [(2, "2 as red and green"), (5, "3 as red, green")])
+def test_channels_that_are_not_colours(channels, shown, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 7, channels), np.uint8)
+    (remark,) = remarks(tmp_path, images)
+    assert f"images have {channels} channels: all are modelled" in remark
+    assert shown in remark
+    resized = kvae.data.load(tmp_path / "a.npy", image_size=(4, 5)).train.images
+    assert resized.shape[1:] == (4, 5, channels)
+
+
 def test_data_show(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for index, image in enumerate(RANDOM):

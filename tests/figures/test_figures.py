@@ -61,6 +61,15 @@ def test_manifold_latents_split_the_prior_evenly():
     np.testing.assert_allclose(shares[:, 0, 1], [0.9, 0.7, 0.5, 0.3, 0.1], atol=1e-6)
 
 
+@pytest.mark.parametrize("channels", [2, 5])
+def test_channels_that_are_not_colours_are_drawn_as_colours(channels):
+    images = images_of(4, channels=channels)
+    drawn = np.zeros((4, 8, 6, 3))
+    drawn[..., : min(3, channels)] = images[..., :3]
+    for draw in figures.tile, figures.sprite, lambda some: figures.pairs(some, some):
+        np.testing.assert_array_equal(draw(images), draw(drawn))
+
+
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
 def test_png_round_trip(tmp_path, channels, mode):
     image = np.random.default_rng(0).integers(0, 256, (9, 7, channels), np.uint8)

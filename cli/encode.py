@@ -1,0 +1,59 @@
+"""kvae encode"""
+
+from pathlib import Path
+
+import click
+
+from kvae_cli import options, output, pictures
+
+
+@click.command()
+@click.argument("model")
+@click.argument("source", nargs=-1, required=True)
+@click.option(
+    "--output",
+    "target",
+    type=options.OutputFile(".csv", ".npz", ".parquet"),
+    default="latents.csv",
+    show_default=True,
+    help="File of the table. A .parquet file needs pyarrow.",
+)
+@pictures.samples
+@pictures.split
+@pictures.sources
+@options.seed
+@options.overwrite
+def encode(
+    model: str,
+    source: tuple[str, ...],
+    target: Path,
+    samples: int | None,
+    split: str | None,
+    resize: bool,
+    models: Path,
+    data_dir: Path | None,
+    seed: int,
+    overwrite: bool,
+) -> None:
+    """Write what MODEL says of each image of SOURCE to a table: bound, latents.
+
+    MODEL is the name or the path of a saved model. SOURCE is a dataset, a folder, a .npy or .npz
+    file, or image files. A row has the image's file, its label if there is one, its ELBO with its
+    parts in nats, and the means and the standard deviations of its latents.
+    """
+    from kvae.runs import folders
+
+    path = folders.find(model, models, "saved model")
+    pictures.refuse_existing(target, overwrite)
+    found = pictures.read(path, source, resize, split, data_dir)
+
+    from kvae import inference
+    from kvae.runs import saved_models
+
+    encoded = inference.encode(
+        saved_models.load(path), found.images, samples, seed, output.progress
+    )
+    shape = encoded.arrays if target.suffix.lower() == ".npz" else encoded.columns
+    inference.write_table(shape(found.names, found.labels), target)
+    output.line(f"{len(found):,} images through {path.name} in {target}")
+    pictures.finish(found)

@@ -1,0 +1,79 @@
+"""kvae nearest"""
+
+from pathlib import Path
+
+import click
+
+from kvae_cli import options, output, pictures
+
+
+@click.command()
+@click.argument("model")
+@click.argument("source", nargs=-1, required=True)
+@click.option(
+    "--count",
+    type=click.IntRange(1, 100),
+    default=5,
+    show_default=True,
+    help="Training images for each image.",
+)
+@click.option(
+    "--output",
+    "target",
+    type=options.OutputFile(".png"),
+    default="nearest.png",
+    show_default=True,
+    help="File of the picture.",
+)
+@pictures.split
+@pictures.sources
+@options.as_json
+def nearest(
+    model: str,
+    source: tuple[str, ...],
+    count: int,
+    target: Path,
+    split: str | None,
+    resize: bool,
+    models: Path,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Find the training images of MODEL that are nearest to those of SOURCE, by their latents.
+
+    MODEL is the name or the path of a saved model. SOURCE is a dataset, a folder, a .npy or .npz
+    file, or image files. The picture has a row for each image: the image, then the training images,
+    the nearest first.
+    """
+    from kvae.io import files
+    from kvae.runs import folders
+
+    path = folders.find(model, models, "saved model")
+    files.check_writable(target.parent)
+    found = pictures.read(path, source, resize, split, data_dir)
+    train = folders.dataset_of(path, None, data_dir, output.progress).train
+
+    import numpy as np
+
+    from kvae import figures, inference
+    from kvae.runs import saved_models
+
+    loaded = saved_models.load(path)
+    index, distances = inference.nearest(loaded, found.images, train.images, count, output.progress)
+    rows = np.concatenate([found.images[:, None], train.images[index]], axis=1)
+    flat = rows.reshape(-1, *found.images.shape[1:])
+    figures.save_png(figures.tile(flat / np.float32(255), rows.shape[1]), target)
+    names = train.files if train.files is not None else np.arange(len(train)).astype(str)
+    table = [
+        [str(name), str(rank), str(names[which]), float(distance)]
+        for name, indices, far in zip(found.names, index, distances, strict=True)
+        for rank, (which, distance) in enumerate(zip(indices, far, strict=True), start=1)
+    ]
+    if as_json:
+        keys = "image", "rank", "training image", "distance"
+        output.as_json([dict(zip(keys, row, strict=True)) for row in table])
+    else:
+        output.line(f"{len(found):,} images and their nearest training images in {target}")
+        lines = [["image", "rank", "training image", "distance"]]
+        output.table(lines + [[*row[:3], f"{row[3]:.3f}"] for row in table])
+    pictures.finish(found)

@@ -1,0 +1,97 @@
+"""What the commands share that use a trained model on images of a person's own."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kvae.errors import KvaeError
+from kvae_cli import options, output
+
+if TYPE_CHECKING:
+    from kvae.data.sources import Pictures
+
+samples = click.option(
+    "--samples",
+    type=click.IntRange(1, options.LARGEST),
+    help="Samples of z for each image, for the importance-weighted bound on log p(x).",
+)
+
+
+def sources(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say which images it takes and where models are."""
+    for decorate in (
+        options.data_dir,
+        options.models,
+        click.option(
+            "--resize",
+            is_flag=True,
+            help="Resize images of another size, and make colours grey for a model of grey images.",
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+split = click.option(
+    "--split",
+    type=click.Choice(("train", "validation", "test")),
+    help="Which images of a dataset.  [default: all]",
+)
+
+
+def read(
+    model: Path, source: tuple[str, ...], resize: bool, split: str | None, data_dir: Path | None
+) -> "Pictures":
+    """The images of the sources, in the shape that a saved model is for.
+
+    Args:
+        model: Folder of the saved model. If it was trained on resized images, these are resized.
+        source: A dataset, a folder or a file of arrays, or image files.
+        resize: Whether to resize images of another size.
+        split: The split of a dataset; None takes all images.
+        data_dir: Folder of TensorFlow Datasets.
+    """
+    from kvae.config import read_config
+    from kvae.data.sources import pictures
+
+    config = read_config(model)
+    resize = resize or config.data.image_size is not None
+    found = pictures(
+        source, config.model.image_shape, resize, split, data_dir, config.data.split_seed,
+        output.progress,
+    )  # fmt: skip
+    if found.notes:
+        click.echo(f"Assumed: {'; '.join(found.notes)}.", err=True)
+    return found
+
+
+def finish(found: "Pictures") -> None:
+    """Say which files could not be read, if any, after the others are done.
+
+    Raises:
+        KvaeError: Some could not; it has the last message.
+    """
+    *others, last = found.failures or (None,)
+    for message in others:
+        click.echo(f"Error: {output.printable(str(message))}", err=True)
+    if last is not None:
+        raise KvaeError(last)
+
+
+def refuse_existing(target: Path, overwrite: bool) -> None:
+    """Refuse to replace a file, or to write to a folder that cannot be written.
+
+    Args:
+        target: The file to write.
+        overwrite: Whether it may be replaced.
+
+    Raises:
+        KvaeError: The file exists, or its folder cannot be written.
+    """
+    from kvae.io import files
+
+    if target.exists() and not overwrite:
+        raise KvaeError(f"{target} exists: give `overwrite`, or another `output`")
+    files.check_writable(target.parent)

@@ -1,0 +1,101 @@
+"""kvae score"""
+
+from pathlib import Path
+
+import click
+
+from kvae_cli import options, output, pictures
+
+
+@click.command()
+@click.argument("model")
+@click.argument("source", nargs=-1, required=True)
+@click.option(
+    "--top",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="How many of the least usual images are shown.",
+)
+@click.option(
+    "--output",
+    "target",
+    type=options.OutputFile(".csv", ".npz", ".parquet"),
+    help="File for a table of all images.",
+)
+@click.option(
+    "--picture",
+    type=options.OutputFile(".png"),
+    default="unusual.png",
+    show_default=True,
+    help="File of the picture.",
+)
+@pictures.samples
+@pictures.split
+@pictures.sources
+@options.seed
+@options.overwrite
+@options.as_json
+def score(
+    model: str,
+    source: tuple[str, ...],
+    top: int,
+    target: Path | None,
+    picture: Path,
+    samples: int | None,
+    split: str | None,
+    resize: bool,
+    models: Path,
+    data_dir: Path | None,
+    seed: int,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Say how usual each image of SOURCE is to MODEL: its bound on log p(x), in nats.
+
+    MODEL is the name or the path of a saved model. SOURCE is a dataset, a folder, a .npy or .npz
+    file, or image files. The percentile is the percentage of MODEL's own validation images that
+    have a lower bound. The picture has the least usual images, with their reconstructions below.
+    """
+    from kvae.io import files
+    from kvae.runs import folders
+
+    path = folders.find(model, models, "saved model")
+    if target:
+        pictures.refuse_existing(target, overwrite)
+    files.check_writable(picture.parent)
+    found = pictures.read(path, source, resize, split, data_dir)
+    own = folders.dataset_of(path, None, data_dir, output.progress)
+
+    from kvae import figures, inference
+    from kvae.runs import saved_models
+
+    loaded = saved_models.load(path)
+    scores = inference.score(
+        loaded, found.images, own.validation.images, samples, seed, output.progress
+    )
+    table = {"image": found.names}
+    if found.labels is not None:
+        table["label"] = found.labels
+    table |= {"bound": scores.bounds, "percentile": scores.percentiles}
+    if target:
+        inference.write_table(table, target)
+    least = scores.order[:top]
+    if len(least):
+        some = found.images[least]
+        pairs = figures.pairs(
+            loaded.inputs(some, seed).numpy(), inference.reconstruct(loaded, some)
+        )
+        figures.save_png(pairs, picture)
+    rows = [{name: values[index].item() for name, values in table.items()} for index in least]
+    if as_json:
+        output.as_json({"model": path.name, "images": len(found), "least usual": rows})
+    else:
+        where = f"; the least usual in {picture}" if len(least) else ""
+        output.line(f"{len(found):,} images scored by {path.name}{where}")
+        lines = [list(table)] + [
+            [f"{cell:.1f}" if isinstance(cell, float) else str(cell) for cell in row.values()]
+            for row in rows
+        ]
+        output.table(lines if rows else [])
+    pictures.finish(found)

@@ -1,0 +1,166 @@
+"""The latents of images, and the bound on log p(x) of each."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kvae.data.pixels import to_float
+from kvae.errors import UsageError
+from kvae.evaluation.likelihood import importance_weighted_bound
+from kvae.models.base import Bounds, Embeds, Infers
+from kvae.models.estimates import stddev
+from kvae.progress import Progress, silent
+
+CHUNK = 1000
+CHUNK_BYTES = 2**26
+"""About how many bytes the images take that are encoded at a time."""
+STREAM = 3
+"""Separates these random numbers from those of training and evaluation under the same seed."""
+IMPORTANCE_WEIGHTED = "importance_weighted"
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """What a model says of images. What the model cannot say is missing.
+
+    Attributes:
+        terms: `elbo`, `reconstruction` and `kl` of each image, `[count]`, in nats, estimated from
+            one sample of z; and `importance_weighted`, a tighter bound, if samples were asked for.
+        means: The mean of q(z|x) of each image, `[count, latent]`, or what else the model embeds
+            images as.
+        stddevs: The standard deviations of q(z|x), `[count, latent]`.
+    """
+
+    terms: Mapping[str, np.ndarray] = field(default_factory=dict)
+    means: np.ndarray | None = None
+    stddevs: np.ndarray | None = None
+
+    def columns(self, names: np.ndarray, labels: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """A table with a row for each image: arrays `[count]` by the name of the column.
+
+        Args:
+            names: What each image is, `[count]`.
+            labels: The label of each image, `[count]`; None leaves the column out.
+        """
+        table: dict[str, np.ndarray] = {"image": names}
+        if labels is not None:
+            table["label"] = labels
+        table |= self.terms
+        for name, values in ("mean", self.means), ("stddev", self.stddevs):
+            if values is not None:
+                table |= {f"{name}_{n}": column for n, column in enumerate(values.T, start=1)}
+        return table
+
+    def arrays(self, names: np.ndarray, labels: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """The same as `columns`, with `means` and `stddevs` as one array each.
+
+        Args:
+            names: What each image is, `[count]`.
+            labels: The label of each image, `[count]`; None leaves them out.
+        """
+        found = {"image": names, "label": labels, **self.terms}
+        found |= {"means": self.means, "stddevs": self.stddevs}
+        return {name: values for name, values in found.items() if values is not None}
+
+
+def encode(
+    model: Any,
+    images: np.ndarray,
+    samples: int | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Encoded:
+    """Encode images, and bound log p(x) of each.
+
+    Args:
+        model: What `kvae.load` or `kvae.build` returned.
+        images: uint8 `[count, height, width, channels]`.
+        samples: The number of samples of z for the importance-weighted bound on log p(x) (Burda et
+            al., 2016); None leaves it out.
+        seed: Decides all random numbers.
+        progress: Shows how much is done.
+
+    Raises:
+        UsageError: The images are not uint8 of the model's shape, or the model neither embeds
+            images nor bounds log p(x).
+    """
+    if not isinstance(model, Bounds | Embeds):
+        raise UsageError("this model neither embeds images nor bounds log p(x)")
+    if samples is not None and not isinstance(model, Bounds):
+        raise UsageError("this model has no bound on log p(x): leave `samples` out")
+
+    def describe(floats: tf.Tensor, seed: tf.Tensor) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if isinstance(model, Bounds):
+            statistics = model.statistics(floats, seed)
+            found |= {"terms": dict(statistics.terms), "means": statistics.embedding}
+        else:
+            found["means"] = model.embed(floats)
+        if isinstance(model, Infers):
+            found["stddevs"] = stddev(model.encode(floats))
+        return found
+
+    found = in_chunks(model, describe, images, seed, progress, "encoding")
+    terms = found.pop("terms", {})
+    if samples is not None:
+        terms[IMPORTANCE_WEIGHTED] = importance_weighted_bound(
+            model, images, samples, seed, progress
+        )
+    return Encoded(terms, **found)
+
+
+def in_chunks(
+    model: Any,
+    function: Callable[[tf.Tensor, tf.Tensor], Any],
+    images: np.ndarray,
+    seed: int,
+    progress: Progress,
+    description: str,
+) -> Any:
+    """Call a function of images with some of them at a time, and join the results.
+
+    Args:
+        model: The model, which decides what it sees of images.
+        function: From float32 `[rows, height, width, channels]` and a seed, int32 `[2]`, to tensors
+            `[rows, ...]`, in any structure.
+        images: uint8 `[count, height, width, channels]`; one or more.
+        seed: Decides all random numbers.
+        progress: Shows how much is done.
+        description: What is done, in a word.
+
+    Returns:
+        The structure, with arrays `[count, ...]`.
+
+    Raises:
+        UsageError: The images are not uint8 of the model's shape, or there are none.
+    """
+    model.inputs(images[:1])
+    if not len(images):
+        raise UsageError("there are no images")
+    binarize = model.config.data.binarize
+
+    # XLA would take longer to compile this than the few images take that are mostly given.
+    @tf.function(autograph=False)
+    def compiled(chunk: tf.Tensor, seed: tf.Tensor) -> Any:
+        pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+        return function(to_float(chunk, binarize, pixel_seed), latent_seed)
+
+    rows = max(1, min(CHUNK, CHUNK_BYTES // (4 * math.prod(images.shape[1:]))))
+    rows = min(rows, len(images))
+    starts = range(0, len(images), rows)
+    chunks = []
+    for start in progress(starts, len(starts), description):
+        # All chunks have the same shape, so that the function is traced once. The last chunk is
+        # filled up, and the results for the surplus images are cut off.
+        index = np.arange(start, start + rows) % len(images)
+        chunk_seed = tf.random.experimental.stateless_fold_in([seed, STREAM], start)
+        chunks.append(compiled(tf.constant(images[index]), chunk_seed))
+
+    def joined(*parts: tf.Tensor) -> np.ndarray:
+        return np.concatenate([part.numpy() for part in parts])[: len(images)]
+
+    return tf.nest.map_structure(joined, *chunks)

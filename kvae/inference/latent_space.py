@@ -1,0 +1,140 @@
+"""Ways between images, and distances of images, in the latent space of a model."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kvae.errors import UsageError
+from kvae.inference.encoding import in_chunks
+from kvae.models.base import Decodes, Embeds
+from kvae.progress import Progress, silent
+
+METHODS = ("linear", "spherical")
+
+
+class Neighbours(NamedTuple):
+    """The images that are nearest to others, the nearest first.
+
+    Attributes:
+        indices: Numbers of the images, `[count, neighbours]`.
+        distances: Euclidean distances of their latents, `[count, neighbours]`.
+    """
+
+    indices: np.ndarray
+    distances: np.ndarray
+
+
+def embeddings(model: Any, images: np.ndarray, progress: Progress = silent) -> np.ndarray:
+    """One vector for each image, `[count, dimensions]`: of a VAE, the mean of q(z|x).
+
+    Args:
+        model: A model that embeds images.
+        images: uint8 `[count, height, width, channels]`.
+        progress: Shows how much is done.
+
+    Raises:
+        UsageError: The images are not uint8 of the model's shape, or the model does not embed.
+    """
+    if not isinstance(model, Embeds):
+        raise UsageError("this model has no embeddings")
+    return in_chunks(model, lambda floats, _: model.embed(floats), images, 0, progress, "encoding")
+
+
+def path(first: np.ndarray, last: np.ndarray, steps: int, method: str = "linear") -> np.ndarray:
+    """Points on the way from one latent vector to another, both included.
+
+    Args:
+        first: Latents, `[count, latent]`.
+        last: Latents, `[count, latent]`.
+        steps: The number of points; 2 or more.
+        method: `linear` takes the straight line. `spherical` turns at a constant rate from one
+            direction to the other (Shoemake, 1985; White, 2016), so that on the way the latents
+            are about as long as at the ends.
+
+    Returns:
+        `[count, steps, latent]`.
+
+    Raises:
+        UsageError: There are fewer than two steps, or there is no such method.
+    """
+    if steps < 2:
+        raise UsageError(f"steps must be 2 or more, got {steps}")
+    if method not in METHODS:
+        raise UsageError(f"method must be {' or '.join(METHODS)}, got {method}")
+    share = np.linspace(0, 1, steps, dtype=np.float32)[None, :, None]
+    first, last = (np.asarray(each, np.float32)[:, None] for each in (first, last))
+    straight = (1 - share) * first + share * last
+    if method == "linear":
+        return straight
+    lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(last, axis=-1)
+    cosine = np.sum(first * last, axis=-1) / np.maximum(lengths, np.finfo(np.float32).tiny)
+    angle = np.arccos(np.clip(cosine, -1, 1))[..., None]
+    sine = np.sin(angle)
+    # Latents in the same or in opposite directions have no arc between them.
+    turns = sine > 1e-4
+    sine = np.where(turns, sine, 1)
+    arc = (np.sin((1 - share) * angle) * first + np.sin(share * angle) * last) / sine
+    return np.where(turns, arc, straight)
+
+
+def interpolate(
+    model: Any,
+    images: np.ndarray,
+    steps: int = 10,
+    method: str = "linear",
+    progress: Progress = silent,
+) -> np.ndarray:
+    """What is decoded on the way from each image to the next, through their latents.
+
+    Args:
+        model: A model that embeds images and decodes latents.
+        images: uint8 `[count, height, width, channels]`; two or more.
+        steps: The number of decoded images from one image to the next, both ends included.
+        method: `linear` or `spherical`, as in `path`.
+        progress: Shows how much is done.
+
+    Returns:
+        float32 `[count - 1, steps, height, width, channels]` in [0, 1].
+
+    Raises:
+        UsageError: There are fewer than two images or steps, they are not uint8 of the model's
+            shape, there is no such method, or the model lacks such a latent space.
+    """
+    if not isinstance(model, Decodes):
+        raise UsageError("this model has no latent space that can be walked")
+    if len(images) < 2:
+        raise UsageError(
+            f"interpolation needs two images or more, and there {'is 1' if len(images) else 'are 0'}"
+        )
+    means = embeddings(model, images, progress)
+    points = path(means[:-1], means[1:], steps, method)
+    decoded = [model.mean_images(row).numpy() for row in points]
+    return np.stack(decoded)
+
+
+def nearest(
+    model: Any,
+    images: np.ndarray,
+    among: np.ndarray,
+    count: int = 5,
+    progress: Progress = silent,
+) -> Neighbours:
+    """The images that are nearest to others in latent space.
+
+    Args:
+        model: A model that embeds images.
+        images: uint8 `[count, height, width, channels]`.
+        among: The images to choose from, such as training images, uint8 `[other count, height,
+            width, channels]`.
+        count: How many neighbours each image has; all, if there are fewer to choose from.
+        progress: Shows how much is done.
+
+    Raises:
+        UsageError: The images are not uint8 of the model's shape, or the model does not embed.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    points = embeddings(model, among, progress)
+    search = NearestNeighbors(n_neighbors=min(count, len(among))).fit(points)
+    distances, indices = search.kneighbors(embeddings(model, images, progress))
+    return Neighbours(indices, distances)
