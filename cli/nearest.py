@@ -65,7 +65,7 @@ def nearest(
     figures.save_png(figures.tile(flat / np.float32(255), rows.shape[1]), target)
     names = train.files if train.files is not None else np.arange(len(train)).astype(str)
     table = [
-        [str(name), str(rank), str(names[which]), float(distance)]
+        [str(name), rank, str(names[which]), float(distance)]
         for name, indices, far in zip(found.names, index, distances, strict=True)
         for rank, (which, distance) in enumerate(zip(indices, far, strict=True), start=1)
     ]
@@ -75,5 +75,7 @@ def nearest(
     else:
         output.line(f"{len(found):,} images and their nearest training images in {target}")
         lines = [["image", "rank", "training image", "distance"]]
-        output.table(lines + [[*row[:3], f"{row[3]:.3f}"] for row in table])
+        output.table(
+            lines + [[image, str(rank), own, f"{far:.3f}"] for image, rank, own, far in table]
+        )
     pictures.finish(found)

@@ -78,9 +78,7 @@ jit = click.option(
 model_family = click.option(
     "--family",
     type=click.Choice(list(registry.MODELS)),
-    default="vae",
-    show_default=True,
-    help="Family of models.",
+    help="Family of models.  [default: vae, or that of --start-from]",
 )
 
 

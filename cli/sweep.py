@@ -112,7 +112,7 @@ def sweep(
         values = tuple(v for part in given for v in part) if isinstance(given, tuple) else (given,)
         if values and values != (None,) and values != (False,):
             grid[option] = values
-    name, planned = all_sweeps.plan(grid, name, runs, data_dir, output.progress)
+    name, planned = all_sweeps.plan(grid, name, runs, data_dir, output.progress, models)
     epochs = sum(run.config.training.epochs for run in planned)
     click.echo(f"{name}: {len(planned)} runs, {epochs:,} epochs.", err=True)
     with signals.repeatable(), output.bar(None, epochs, "training", "epoch") as bar:

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     metavar="RUN",
     is_flag=False,
     flag_value="",
-    help="Resume an interrupted run from its newest checkpoint. Without RUN it is the run of "
-    "--name, which is started if it does not exist.",
+    help="Resume an interrupted run from its newest checkpoint, or train a run longer, with more "
+    "--epochs in all. Without RUN it is the run of --name, which is started if it does not exist.",
 )
 @click.option(
     "--checkpoint-every",
@@ -59,7 +59,7 @@ def train(
     context: click.Context,
     dataset: str,
     recipe: str | None,
-    family: str,
+    family: str | None,
     image_size: tuple[int, int] | None,
     name: str | None,
     overwrite: bool,
@@ -83,11 +83,13 @@ def train(
     kvae train --dataset frey --latent 5
     kvae train --dataset path/to/images --image-size 64x64 --latent 20
     kvae train --resume digits-z2
+    kvae train --resume digits-z2 --epochs 600
     """
     from kvae import config as configuration
     from kvae import data
     from kvae import runs as all_runs
     from kvae.runs import folders
+    from kvae.runs.longer import with_epochs
 
     if name is not None:
         # Before the images are read, which may take long.
@@ -96,7 +98,10 @@ def train(
     if resumed:
         config = configuration.read_config(resumed)
         _refuse_contradictions(context, resumed, config)
-        if folders.is_complete(resumed):
+        if chosen["epochs"] is not None:
+            config = with_epochs(resumed, config, chosen["epochs"])
+        is_longer = config != configuration.read_config(resumed)
+        if folders.is_complete(resumed) and not is_longer:
             click.echo(f"{resumed} is complete: there is nothing to resume.", err=True)
             _report(resumed, models / resumed.name, config, as_json)
             return
@@ -105,7 +110,8 @@ def train(
         images = folders.dataset_of(resumed, None, data_dir, output.progress)
     else:
         images = data.load(dataset, data_dir, image_size=image_size, progress=output.progress)
-        config = configuration.configure(images, recipe, family, jit=jit, **chosen)
+        like = folders.to_start_from(chosen["start_from"], models)
+        config = configuration.configure(images, recipe, family, like, jit=jit, **chosen)
 
     def introduce(name: str | None, memory: int | None = None) -> None:
         given = [option for option, value in chosen.items() if value is not None]
@@ -135,6 +141,7 @@ def train(
         further = {"checkpoint_every": checkpoint_every, "asked_to_stop": asked_to_stop}
         if resumed:
             introduce(resumed.name)
+            further["epochs"] = chosen["epochs"]
             run = all_runs.resume(images, str(resumed), *rest, **further)
         else:
             run = all_runs.start(images, config, name, *rest, introduce, **further)
@@ -167,7 +174,8 @@ def _refuse_contradictions(context: click.Context, folder: Path, config: Any) ->
         given = context.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE
         if option == "dataset":
             value = canonical(value)
-        if given and option in own and own[option] != value:
+        # More epochs train the run longer.
+        if given and option in own and own[option] != value and option != "epochs":
             wrong.append(f"--{option.replace('_', '-')} (it has {own[option]})")
     if wrong:
         raise UsageError(

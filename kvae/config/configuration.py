@@ -132,27 +132,39 @@ def facts(dataset: "Dataset") -> Facts:
 
 
 def configure(
-    dataset: "Dataset", recipe: str | None = None, family: str = "vae", **options: Any
+    dataset: "Dataset",
+    recipe: str | None = None,
+    family: str | None = None,
+    like: Config | None = None,
+    **options: Any,
 ) -> Config:
     """Make the configuration of a run from a recipe, some of whose options can be replaced.
 
     Args:
         dataset: What `kvae.data.load` returned.
         recipe: A name in `RECIPES`; None is the family's choice for the dataset.
-        family: A name in `kvae.registry.MODELS`.
+        family: A name in `kvae.registry.MODELS`; None is that of `like`, or else `vae`.
+        like: The configuration of a model whose networks and distributions the new one has, as far
+            as the options do not say otherwise; None takes those of the recipe.
         options: Values by the names of fields of `DataConfig`, of `TrainingConfig` and of the
             family's dataclasses. They replace those of the recipe, unless they are None.
 
     Raises:
         UsageError: An option is unknown, a value is not allowed, or two options do not go together.
     """
+    if family is None:
+        family = "vae" if like is None else like.family
     one_of("family", family, registry.MODELS)
     of: Family = registry.resolve(registry.MODELS, family)
     known = facts(dataset)
     recipe = of.default_recipe(known) if recipe is None else recipe
     one_of("recipe", recipe, RECIPES)
     given = {name: value for name, value in options.items() if value is not None}
-    chosen = of.adjust(of.recipe(recipe, known), given) | given
+    chosen = of.adjust(of.recipe(recipe, known), given)
+    if like is not None and like.family == family:
+        # Pixels that are binarized in another way would be other data to the networks.
+        chosen |= dataclasses.asdict(like.model) | {"binarize": like.data.binarize}
+    chosen |= given
     chosen |= {
         "dataset": dataset.name,
         "image_size": dataset.image_size,

@@ -33,6 +33,7 @@ from kvae.runs.folders import (
     is_complete,
     read_results,
     stem,
+    to_start_from,
 )
 from kvae.runs.history import HISTORY, read_history
 
@@ -133,6 +134,7 @@ def plan(
     runs: Path = RUNS,
     data_dir: Path | None = None,
     progress: Progress = silent,
+    models: Path = MODELS,
 ) -> tuple[str, list[Planned]]:
     """Name and configure a run for every combination of a grid's values.
 
@@ -145,6 +147,7 @@ def plan(
             configuration, too.
         data_dir: Folder of the datasets that `kvae.data.load` prepares.
         progress: Wraps the steps of loading a dataset to show how many are done.
+        models: Folder of saved models, in which `start_from` names one.
 
     Returns:
         The sweep's name and its runs.
@@ -179,7 +182,8 @@ def plan(
                 f"two runs would be called {run}: choose values whose names differ, such as files "
                 "with different names"
             )
-        config = configure(dataset, **options)
+        like = to_start_from(options.get("start_from"), models)
+        config = configure(dataset, like=like, **options)
         if is_another(runs / run, config):
             raise KvaeError(
                 f"{runs / run} was trained with other options: choose another `name` for the sweep"

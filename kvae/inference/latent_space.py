@@ -70,8 +70,8 @@ def path(first: np.ndarray, last: np.ndarray, steps: int, method: str = "linear"
     cosine = np.sum(first * last, axis=-1) / np.maximum(lengths, np.finfo(np.float32).tiny)
     angle = np.arccos(np.clip(cosine, -1, 1))[..., None]
     sine = np.sin(angle)
-    # Latents in the same or in opposite directions have no arc between them.
-    turns = sine > 1e-4
+    # There is no arc between latents of the same or of opposite directions, nor from the origin.
+    turns = (sine > 1e-4) & (lengths[..., None] > 0)
     sine = np.where(turns, sine, 1)
     arc = (np.sin((1 - share) * angle) * first + np.sin(share * angle) * last) / sine
     return np.where(turns, arc, straight)
@@ -103,9 +103,7 @@ def interpolate(
     if not isinstance(model, Decodes):
         raise UsageError("this model has no latent space that can be walked")
     if len(images) < 2:
-        raise UsageError(
-            f"interpolation needs two images or more, and there {'is 1' if len(images) else 'are 0'}"
-        )
+        raise UsageError(f"interpolation needs two images or more, but got {len(images)}")
     means = embeddings(model, images, progress)
     points = path(means[:-1], means[1:], steps, method)
     decoded = [model.mean_images(row).numpy() for row in points]

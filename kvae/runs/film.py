@@ -98,7 +98,6 @@ def read_frames(path: Path) -> dict[str, np.ndarray]:
         or epochs.dtype.kind not in "iu"
         or images.ndim != 5
         or images.dtype != np.uint8
-        or images.shape[-1] not in (1, 3)
         or 0 in images.shape
         or len(epochs) != len(images)
     ):

@@ -234,6 +234,19 @@ def dataset_of(
     return images
 
 
+def to_start_from(name: str | None, models: Path = MODELS) -> Config | None:
+    """The configuration of the saved model that a run starts from; None if it starts anew.
+
+    Args:
+        name: Name or path of the saved model, which may be None.
+        models: Folder of saved models.
+
+    Raises:
+        KvaeError: There is no such model.
+    """
+    return None if name is None else read_config(find(name, models, "saved model"))
+
+
 def read_results(folder: Path) -> dict[str, Any] | None:
     """The contents of `results.json` of a run or of a saved model; None if there is no such file.
 

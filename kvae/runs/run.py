@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kvae.config import Config, read_config
+from kvae.config import CONFIG, Config, read_config
 from kvae.errors import KvaeError
 from kvae.io.files import check_writable, locked, remove_scratch, write_json
 from kvae.metrics import Row
 from kvae.runs.folders import FIGURES, MODELS, RESULTS, RUNS, find, is_complete, new_run_folder
+from kvae.runs.longer import is_earlier, with_epochs
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -98,10 +99,14 @@ def resume(
     strategy: "tf.distribute.Strategy | None" = None,
     checkpoint_every: int | None = None,
     asked_to_stop: Callable[[], int | None] = lambda: None,
+    epochs: int | None = None,
 ) -> Run:
-    """Resume an interrupted run from its newest checkpoint.
+    """Resume an interrupted run from its newest checkpoint, or train a run longer.
 
-    The resulting weights are the same as without the interruption, bit for bit.
+    The resulting weights are the same as without the interruption, bit for bit. A run that is
+    trained longer goes on with the state of its optimizer. From then on its learning rate is that
+    of a run that was started with as many epochs: a constant schedule gives the same weights as
+    that run, bit for bit, and one that falls to zero begins anew in the middle.
 
     Args:
         dataset: The dataset that the run was started with.
@@ -115,20 +120,28 @@ def resume(
         checkpoint_every: Epochs from one checkpoint to the next; None saves by time.
         asked_to_stop: Called about every second. When it returns the number of a signal, the run
             is saved and ended.
+        epochs: The number of all epochs, those that are done included; None keeps the run's own.
 
     Raises:
+        UsageError: The run has more epochs than that, or its patience has ended it.
         KvaeError: There is no such run, or it is complete, damaged or in use; a folder cannot be
             written, a loss is not finite, or another worker is gone.
         Interrupted: A signal asked the run to stop.
     """
     folder = find(name, runs, "run")
-    if is_complete(folder):
-        raise KvaeError(f"{folder} is complete: there is nothing to resume")
     check_writable(models)
     with locked(folder):
         config, exported = read_config(folder), models / folder.name
-        if exported.exists() and not overwrite and read_config(exported) != config:
+        longer = config if epochs is None else with_epochs(folder, config, epochs)
+        if longer == config and is_complete(folder):
+            raise KvaeError(f"{folder} is complete: there is nothing to resume")
+        if exported.exists() and not overwrite and not is_earlier(read_config(exported), longer):
             raise KvaeError(f"{exported} is another model: `overwrite` it, or move it away")
+        if longer != config:
+            # Without results the run is not complete, and can be resumed if it is cut off here.
+            (folder / RESULTS).unlink(missing_ok=True)
+            write_json(folder / CONFIG, longer.to_json())
+            config = longer
         remove_scratch(folder)
         # The folder that this run replaced is still there if a kill came before its removal.
         remove_scratch(folder.parent, folder.name)

@@ -107,7 +107,7 @@ CANNOT_BE_TYPED = {
         "train --prior vamp --components 100000 --no-jit --hidden 4",
         "fit-prior complete --components 1000000",
     ),
-    "epochs (it has 4)": ["train --resume interrupted --epochs 5"],
+    "has 4 epochs": ["train --resume interrupted --epochs 3"],
     "requires an argument": ["train --batch-size"],
     "No such option": (
         "train --latnet 2", "train --fit", "sweep --resume complete", "sweep --overwrite",
@@ -118,7 +118,10 @@ CANNOT_BE_TYPED = {
         "train digits", "reproduce frey", "sample complete other", "list a\nb",
         "export complete other", "data prepare digits mnist",
     ),
-    "Missing argument": ("export", "data prepare", "compare"),
+    "Missing argument": (
+        "export", "data prepare", "compare", "encode complete", "score complete",
+        "nearest complete", "interpolate complete",
+    ),
     "No such command": ("trian", "data delete", "''", "tr\nain", "\x1b[31mtrain\x1b[0m"),
     "twice": (
         "sweep --latent 2,2", "sweep --latent 2,02", "sweep --beta 1,1.0",
@@ -206,6 +209,8 @@ MODELS = {
 def test_models_that_are_not_there(says, bad):
     for line in "sample", "evaluate", "reconstruct", "figures", "fit-prior", "export":
         command_refuses(says, FAILED, line, bad, may=("figures",))
+    for line in "encode", "score", "nearest", "interpolate":
+        command_refuses(says, FAILED, line, bad, "ten.npy")
 
 
 DATASETS = {
@@ -227,7 +232,7 @@ DATASETS = {
 
 @each(DATASETS)
 def test_datasets_that_are_none(says, bad):
-    for line in "data prepare", "train --dataset":
+    for line in "data prepare", "train --dataset", "encode complete":
         command_refuses(says[1], says[0], line, bad)
 
 
@@ -235,6 +240,8 @@ WRITE = (
     "train --runs", "train --models", "export complete --models", "figures complete --output",
     "reproduce --output", "sweep --hidden 4 --epochs 1 --sweeps", "sample complete --output",
     "reconstruct complete --output", "compare complete other --output",
+    "encode complete ten.npy --output", "score complete ten.npy --picture",
+    "nearest complete ten.npy --output", "interpolate complete ten.npy --output",
 )  # fmt: skip
 
 
@@ -242,7 +249,8 @@ WRITE = (
 def test_places_that_cannot_be_written(folder):
     says = "name too long" if len(folder) > 200 else "cannot write to the folder"
     for line in WRITE:
-        file = "/a.png" if line.startswith(("sample", "reconstruct", "compare")) else ""
+        is_folder = line.startswith(("train", "export", "figures", "reproduce", "sweep"))
+        file = "" if is_folder else "/a.csv" if line.startswith("encode") else "/a.png"
         command_refuses(says, FAILED, line, folder + file)
 
 
@@ -265,11 +273,13 @@ def test_variables_that_cannot_be():
 
 WITH_IMAGES = (
     "data prepare", "train --dataset", "sweep --latent 2,3 --dataset",
-    "evaluate complete --dataset", "reconstruct complete --dataset", "figures complete --dataset",
+    "evaluate complete --dataset", "reconstruct complete", "figures complete --dataset",
+    "encode complete", "score complete", "nearest complete", "interpolate complete",
 )  # fmt: skip
 WITH_MODEL = (
     "sample complete", "evaluate complete", "reconstruct complete", "figures complete",
-    "fit-prior complete", "compare other complete",
+    "fit-prior complete", "compare other complete", "encode complete ten.npy",
+    "score complete ten.npy", "nearest complete ten.npy", "interpolate complete ten.npy",
     "train --hidden 8 --posterior full --prior mixture --components 3 --likelihood normal-shared "
     "--start-from complete",
 )  # fmt: skip
