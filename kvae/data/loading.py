@@ -39,9 +39,7 @@ def load(
         UsageError: the name is unknown; the message has the nearest name.
         KvaeError: the data are missing or damaged, are not images, or are all the same.
     """
-    name = os.fspath(name_or_path)
-    if not name:
-        raise UsageError("the name of a dataset is empty: give one such as digits, or a path")
+    name = named(name_or_path)
     root = expanded(data_dir) if data_dir else default_data_dir()
     return looked_at(_load(Request(name, root, seed, image_size, progress)))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kvae import registry
-from kvae.errors import KvaeError
+from kvae.errors import KvaeError, UsageError
 from kvae.progress import Progress, silent
 
 
@@ -31,6 +31,21 @@ class Request:
 def default_data_dir() -> Path:
     """Where TFDS keeps its datasets: `TFDS_DATA_DIR`, or `~/tensorflow_datasets`."""
     return expanded(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+
+
+def named(name_or_path: str | os.PathLike[str]) -> str:
+    """The name or path of a dataset as text.
+
+    Args:
+        name_or_path: What the user typed.
+
+    Raises:
+        UsageError: it is empty.
+    """
+    name = os.fspath(name_or_path)
+    if not name:
+        raise UsageError("the name of a dataset is empty: give one such as digits, or a path")
+    return name
 
 
 def canonical(name: str) -> str:

@@ -12,7 +12,7 @@ from kvae import registry
 from kvae.data import arrays, folder, image_files
 from kvae.data.dataset import Read, Split
 from kvae.data.loading import load
-from kvae.data.request import Request, default_data_dir, expanded
+from kvae.data.request import Request, default_data_dir, expanded, named
 from kvae.errors import KvaeError, UsageError
 from kvae.progress import Progress, silent
 
@@ -71,7 +71,7 @@ def pictures(
         KvaeError: There are no images, none can be read, or they do not have the shape.
     """
     listed = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
-    names = [os.fspath(source) for source in listed]
+    names = [named(source) for source in listed]
     size = image_shape[:2] if resize else None
     root = expanded(data_dir) if data_dir else default_data_dir()
     failures: list[str] = []
