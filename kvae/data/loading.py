@@ -5,8 +5,8 @@ import os
 from kvae import registry
 from kvae.data.dataset import Dataset
 from kvae.data.look import looked_at
-from kvae.data.request import Request, default_data_dir, expanded
-from kvae.errors import KvaeError, UsageError
+from kvae.data.request import Request, default_data_dir, expanded, named
+from kvae.errors import KvaeError
 from kvae.progress import Progress, silent
 
 
