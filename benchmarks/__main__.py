@@ -9,6 +9,7 @@ import click
 from benchmarks import (
     checkpoints,
     commands,
+    encoding,
     fingerprints,
     growth,
     own,
@@ -78,6 +79,16 @@ def own_command(datasets: tuple[str, ...], output: Path) -> None:
     results = own.measure(datasets or tuple(own.DATASETS))
     write_json(output, {"machine": machine(), "own": results})
     click.echo(own.table(results))
+
+
+@main.command(name="encode")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default="benchmarks-encode.json")
+def encode_command(rounds: int, output: Path) -> None:
+    """Time the encoding and scoring of 10,000 images beside a loop of Keras's predict."""
+    results = encoding.measure(rounds)
+    write_json(output, {"machine": machine(), "encode": results})
+    click.echo(encoding.table(results))
 
 
 @main.command(name="parts")

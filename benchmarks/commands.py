@@ -49,12 +49,12 @@ def whole(rounds: int) -> dict[str, Any]:
         results: dict[str, Any] = {}
         for round_ in tqdm(range(rounds), desc="commands", disable=None, leave=False):
             for name, program in BASELINES.items():
-                _add(results, name, *_run([sys.executable, "-c", program], place))
+                _add(results, name, *run_command([sys.executable, "-c", program], place))
             for name, arguments in COMMANDS.items():
                 stages = place / "stages.json"
                 module = [sys.executable, "-m", "benchmarks.stages", str(stages)]
                 extra = ("--name", "run", "--overwrite") if arguments[0] == "train" else ()
-                seconds, memory = _run([*module, *arguments, *extra], place)
+                seconds, memory = run_command([*module, *arguments, *extra], place)
                 by_stage = json.loads(stages.read_text())
                 # The rest is the time that the interpreter takes to start and to exit.
                 by_stage["start and exit"] = seconds - sum(by_stage.values())
@@ -80,9 +80,9 @@ def long_run() -> dict[str, Any]:
         place = Path(folder)
         before = _floors(names)
         command = [sys.executable, "-m", "kvae_cli.main", *MNIST, "--epochs", "30"]
-        seconds, memory = _run(command, place)
+        seconds, memory = run_command(command, place)
         after = _floors(names)
-        baseline = _run([sys.executable, "-c", "import tensorflow"], place)[1]
+        baseline = run_command([sys.executable, "-c", "import tensorflow"], place)[1]
     floor = min(median(before[name] + after[name]) for name in before)
     return {
         "seconds": seconds,
@@ -103,8 +103,16 @@ def _floors(names: Sequence[str], rounds: int = 8) -> dict[str, list[float]]:
     return seconds
 
 
-def _run(command: Sequence[str], folder: Path) -> tuple[float, float]:
-    """Run a command in a folder, and return its seconds and its peak memory in MiB."""
+def run_command(command: Sequence[str], folder: Path) -> tuple[float, float]:
+    """Run a command in a folder, and return its seconds and its peak memory in MiB.
+
+    Args:
+        command: The words of the command.
+        folder: Where it runs, and where compiled code is kept.
+
+    Raises:
+        RuntimeError: It failed.
+    """
     root = str(Path(__file__).parents[1])
     cache = folder / "cache"
     environment = os.environ | {"XDG_CACHE_HOME": str(cache), "PYTHONPATH": root}

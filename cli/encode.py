@@ -55,5 +55,5 @@ def encode(
     )
     shape = encoded.arrays if target.suffix.lower() == ".npz" else encoded.columns
     inference.write_table(shape(found.names, found.labels), target)
-    output.line(f"{len(found):,} images through {path.name} in {target}")
+    output.line(f"{pictures.counted(len(found))} through {path.name} in {target}")
     pictures.finish(found)

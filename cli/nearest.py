@@ -73,7 +73,7 @@ def nearest(
         keys = "image", "rank", "training image", "distance"
         output.as_json([dict(zip(keys, row, strict=True)) for row in table])
     else:
-        output.line(f"{len(found):,} images and their nearest training images in {target}")
+        output.line(f"{pictures.counted(len(found))} with the nearest training images in {target}")
         lines = [["image", "rank", "training image", "distance"]]
         output.table(
             lines + [[image, str(rank), own, f"{far:.3f}"] for image, rank, own, far in table]

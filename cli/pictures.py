@@ -67,6 +67,15 @@ def read(
     return found
 
 
+def counted(count: int) -> str:
+    """A number of images in words.
+
+    Args:
+        count: The number.
+    """
+    return "1 image" if count == 1 else f"{count:,} images"
+
+
 def finish(found: "Pictures") -> None:
     """Say which files could not be read, if any, after the others are done.
 

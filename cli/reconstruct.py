@@ -67,5 +67,5 @@ def reconstruct(
             np.save(scratch, reconstructions)
     else:
         figures.save_png(figures.pairs(loaded.inputs(images).numpy(), reconstructions), target)
-    output.line(f"{len(images):,} images through {path.name} in {target}")
+    output.line(f"{pictures.counted(len(images))} through {path.name} in {target}")
     pictures.finish(found)

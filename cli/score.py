@@ -92,7 +92,7 @@ def score(
         output.as_json({"model": path.name, "images": len(found), "least usual": rows})
     else:
         where = f"; the least usual in {picture}" if len(least) else ""
-        output.line(f"{len(found):,} images scored by {path.name}{where}")
+        output.line(f"{pictures.counted(len(found))} scored by {path.name}{where}")
         lines = [list(table)] + [
             [f"{cell:.1f}" if isinstance(cell, float) else str(cell) for cell in row.values()]
             for row in rows

@@ -50,7 +50,7 @@ def test_a_stage_that_fails_counts_too(clock):
 def test_the_stages_of_a_real_training(tmp_path):
     target = tmp_path / "stages.json"
     options = ["--epochs", "2", "--hidden", "8"]
-    seconds, memory = commands._run(
+    seconds, memory = commands.run_command(
         [sys.executable, "-m", "benchmarks.stages", str(target), "train", *options], tmp_path
     )
     by_stage = json.loads(target.read_text())
@@ -64,7 +64,7 @@ def test_the_stages_of_a_real_training(tmp_path):
 
 def test_a_command_that_fails_is_not_timed(tmp_path):
     with pytest.raises(RuntimeError, match="no such thing"):
-        commands._run([sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path)
+        commands.run_command([sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path)
 
 
 def test_tables():
