@@ -160,7 +160,7 @@ def configure(
     recipe = of.default_recipe(known) if recipe is None else recipe
     one_of("recipe", recipe, RECIPES)
     given = {name: value for name, value in options.items() if value is not None}
-    chosen = of.adjust(of.recipe(recipe, known), given)
+    chosen = of.adjust(of.recipe(recipe, known), given, known)
     if like is not None and like.family == family:
         # Pixels that are binarized in another way would be other data to the networks.
         chosen |= dataclasses.asdict(like.model) | {"binarize": like.data.binarize}

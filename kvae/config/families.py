@@ -83,9 +83,9 @@ class Family:
         recipe: The function from the name of a recipe and `Facts` to options by name.
         default_recipe: The function from `Facts` to the name of the recipe that is used if a person
             names none.
-        adjust: The function that drops options of a recipe. Its arguments are the recipe's options
-            and those that a person chose, by name. It returns the recipe's options that go together
-            with the chosen ones.
+        adjust: The function that adjusts the options of a recipe. Its arguments are the recipe's
+            options and those that a person chose, by name, and the `Facts`. It returns the recipe's
+            options that go together with the chosen ones.
         check: Raises a `UsageError` if parts of a configuration do not go together.
         reasons: The function that explains in sentences which options were chosen because of the
             images. Its arguments are the configuration, the `Facts`, and the names of the options
@@ -101,7 +101,9 @@ class Family:
     build: str
     recipe: Callable[[str, Facts], dict[str, Any]]
     default_recipe: Callable[[Facts], str] = lambda _: "reference"
-    adjust: Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]] = lambda own, _: own
+    adjust: Callable[[dict[str, Any], Mapping[str, Any], Facts], dict[str, Any]] = lambda own, *_: (
+        own
+    )
     check: Callable[["Config"], None] = lambda config: None
     reasons: Callable[["Config", Facts, Collection[str]], list[str]] = lambda *_: []
     not_of_weights: frozenset[str] = frozenset()

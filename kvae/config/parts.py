@@ -61,6 +61,9 @@ class TrainingConfig:
             last.
         weight_decay: In every step, each weight matrix of the networks is reduced by this share of
             itself times the learning rate (Loshchilov & Hutter, 2019).
+        weight_average: The decay of an exponential moving average of the networks' weights (Polyak
+            & Juditsky, 1992), 0.99 for the last hundred steps, about. The model is then validated
+            with the averages, and those of the best epoch are kept. 0 takes the weights themselves.
         shift: Each time that an image is trained on, it is shifted at random by up to so many
             pixels, up or down and left or right. Pixels that come in from outside mirror those at
             the edge. Images that the model is evaluated on are never shifted.
@@ -91,6 +94,13 @@ class TrainingConfig:
         least=0,
         help="Share by which weight matrices are reduced in a step, times the learning rate.",
     )
+    weight_average: float = option(
+        0.0,
+        least=0,
+        below=1,
+        metavar="DECAY",
+        help="Validate and keep a moving average of the weights with this decay, such as 0.99.",
+    )
     shift: int = option(
         0,
         least=0,
@@ -108,3 +118,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check(self)
+        # The weights themselves are trained on; only the best epoch's weights are kept apart.
+        require(
+            not self.weight_average or self.patience is not None,
+            "`weight_average` needs `patience`",
+        )

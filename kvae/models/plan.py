@@ -6,7 +6,8 @@ compiles the steps of an epoch into one function. If several devices share a bat
 from its own rows, and their results are summed before they are applied.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -164,6 +165,14 @@ class Plan:
             update.apply(after_all(computed))
             sums |= found
         return sums
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """While it lasts, the model has the weights with which it is evaluated and kept.
+
+        They are the weights themselves, unless the plan keeps averages of them.
+        """
+        yield
 
     def validate(self, images: np.ndarray) -> Evaluation:
         """Evaluate the model on images that it is not trained on.

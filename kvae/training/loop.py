@@ -74,13 +74,14 @@ def train(
             if step < state.steps:
                 on_pause()
             start = time.perf_counter()
-        validation = plan.validate(dataset.validation.images)
-        row: Row = {"epoch": number, "seconds": round(state.seconds, 6)}
-        row |= plan.row(number, epochs.means(state.totals), validation)
-        _check_finite(row, model.config.training.learning_rate)
-        state.end_epoch(row)
-        if on_epoch:
-            on_epoch(row, validation)
+        with plan.averaged():
+            validation = plan.validate(dataset.validation.images)
+            row: Row = {"epoch": number, "seconds": round(state.seconds, 6)}
+            row |= plan.row(number, epochs.means(state.totals), validation)
+            _check_finite(row, model.config.training.learning_rate)
+            state.end_epoch(row)
+            if on_epoch:
+                on_epoch(row, validation)
         on_pause()
     state.restore_best()
     return state.history

@@ -37,7 +37,9 @@ def new_optimizer(
     steps = config.epochs * -(-images // min(config.batch_size, images)) * steps_per_batch
     rate = registry.resolve(registry.SCHEDULES, config.schedule)(config.learning_rate, steps)
     kind = registry.resolve(registry.OPTIMIZERS, config.optimizer)
-    optimizer = kind(rate, weight_decay=config.weight_decay or None)
+    decay = config.weight_average
+    average = {"use_ema": True, "ema_momentum": decay} if decay else {}
+    optimizer = kind(rate, weight_decay=config.weight_decay or None, **average)
     if optimizer.weight_decay:
         names = {id(weight) for weight in decayed}
         kept = [weight for weight in weights if id(weight) not in names]
@@ -53,7 +55,8 @@ def numbers_per_weight(config: TrainingConfig) -> int:
         config: Names the optimizer.
     """
     weight = tf.Variable([0.0])
-    optimizer = registry.resolve(registry.OPTIMIZERS, config.optimizer)()
+    kind = registry.resolve(registry.OPTIMIZERS, config.optimizer)
+    optimizer = kind(use_ema=config.weight_average > 0)
     optimizer.build([weight])
     return sum(kept.shape == (1,) for kept in optimizer.variables)
 

@@ -90,14 +90,15 @@ def test_the_own_recipe_is_for_images_that_no_recipe_knows(digits, made):
     [
         ({"shape": (64, 64, 3), "images": 1600},
          {"network": "conv", "hidden": (), "latent": 32, "epochs": 80, "batch_size": 64,
-          "patience": 10, "shift": 4, "likelihood": "normal-pixelwise"}),
+          "patience": 10, "shift": 4, "likelihood": "normal-pixelwise", "weight_average": 0.99}),
         ({"shape": (64, 64, 3), "images": 1600, "shift_cost": 2.0}, {"shift": 0}),
         ({"shape": (28, 28, 1), "images": 50_000}, {"shift": 0, "epochs": 14, "batch_size": 128}),
         ({"shape": (28, 20, 1), "images": 100}, {"shift": 1, "epochs": 320, "batch_size": 32}),
         ({"shape": (28, 28, 1), "two_levels": True}, {"likelihood": "bernoulli"}),
         ({"shape": (7, 40, 1)}, {"network": "mlp", "hidden": (256, 256), "latent": 17, "shift": 0}),
         ({"shape": (2, 2, 1), "images": 10_000_000}, {"latent": 2, "epochs": 10}),
-        ({"shape": (9, 9, 1), "images": 1}, {"epochs": 400, "patience": 20}),
+        ({"shape": (9, 9, 1), "images": 1},
+         {"epochs": 400, "patience": 20, "weight_average": 0.95}),
         ({"shape": (9, 9, 1), "images": 1, "shift_cost": 9.0}, {"epochs": 80, "patience": 10}),
     ],
 )  # fmt: skip
@@ -115,6 +116,9 @@ def test_the_own_recipe_makes_up_for_what_a_person_chose(made):
     own = kvae.configure(made).training
     assert kvae.configure(made, epochs=10 * own.epochs).training.patience == 10 * own.patience
     assert kvae.configure(made, epochs=1).training.patience == own.patience
+    steps = -(-len(made.train) // own.batch_size)
+    few = kvae.configure(made, epochs=10).training
+    assert few.weight_average == pytest.approx(max(0, 1 - 2 / steps), abs=1e-4)
 
 
 def test_the_own_recipe_gives_its_reasons(made):

@@ -292,12 +292,13 @@ def check_together(config: Config) -> None:
     )
 
 
-def adjust(own: dict[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     """Adjust a recipe's options to those that a person chose, and add `jit`.
 
     Args:
         own: The recipe's options, by name.
         chosen: The options that a person chose, by name.
+        facts: What is known about the images.
 
     Returns:
         The recipe's options, and `jit`, without those that the chosen options do not go together
@@ -311,6 +312,9 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
     if "patience" in own and "epochs" in chosen:
         longer = own["patience"] * chosen["epochs"] // own["epochs"]
         adjusted["patience"] = max(own["patience"], longer)
+    if "weight_average" in own:
+        epochs, batch_size = ({**own, **chosen}[name] for name in ("epochs", "batch_size"))
+        adjusted["weight_average"] = recipes.weight_average(facts, epochs, batch_size)
     adjusted["jit"] = network in FASTER_WITH_XLA
     if chosen.get("binarize", "none") != "none":
         # Black and white pixels need a Bernoulli likelihood; the recipe's may be for grey ones.

@@ -1,6 +1,8 @@
 """How a VAE is trained: one optimizer follows the gradient of one objective."""
 
+import contextlib
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import keras
@@ -42,6 +44,7 @@ class VariationalPlan(Plan):
         alone = {id(weight) for weight, _ in apart}
         weights = [weight for weight in model.trainable_variables if id(weight) not in alone]
         optimizer = new_optimizer(weights, decayed=kernels(model.encoder) + kernels(model.decoder))
+        self._weights, self._optimizer = weights, optimizer
         self.updates = [GradientUpdate(weights, optimizer, self._loss, apart)]
         optimizers = [optimizer, *(of_one for _, of_one in apart)]
         self.state = [variable.value for each in optimizers for variable in each.variables]
@@ -64,6 +67,20 @@ class VariationalPlan(Plan):
             optimizer.build([weight])
             apart.append((weight, optimizer))
         return apart
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """While it lasts, the model has the moving averages of its weights, if there are any."""
+        if not self._optimizer.use_ema:
+            yield
+            return
+        trained = [weight.numpy() for weight in self._weights]
+        self._optimizer.finalize_variable_values(self._weights)
+        try:
+            yield
+        finally:
+            for weight, value in zip(self._weights, trained, strict=True):
+                weight.assign(value)
 
     def settings(self, epoch: int) -> dict[str, float]:
         """The weight of the KL in an epoch, by name.

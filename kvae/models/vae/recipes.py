@@ -21,6 +21,9 @@ SMALLEST_MAPS = 8
 MOST_SHIFT_COST = 1.8
 """Images are shifted in training if PCA's error on shifted images is at most so many times as
 large."""
+AVERAGED_STEPS = 100
+"""The weights are averaged over about so many steps, or over a twentieth of the training if that is
+shorter."""
 ENOUGH_IMAGES = 10_000
 """With so many training images, shifting them is of no use."""
 
@@ -132,6 +135,18 @@ def shifts(facts: Facts) -> bool:
     return facts.shift_cost() <= MOST_SHIFT_COST
 
 
+def weight_average(facts: Facts, epochs: int, batch_size: int) -> float:
+    """The decay of the moving average of weights in the recipe `own`.
+
+    Args:
+        facts: What is known about the images.
+        epochs: The number of epochs of the training.
+        batch_size: The number of images in a step.
+    """
+    steps = epochs * -(-facts.train_images // batch_size)
+    return round(max(0.0, 1 - max(1 / AVERAGED_STEPS, 20 / steps)), 4)
+
+
 def _own(facts: Facts) -> dict[str, Any]:
     # Imported here because it imports NumPy, and the names of options are needed without it.
     from kvae.data.alignment import largest_shift
@@ -142,6 +157,7 @@ def _own(facts: Facts) -> dict[str, Any]:
     # As many epochs as make the number of steps grow with the root of the number of images. Images
     # that are not shifted are learned by heart in longer training.
     epochs = max(10, min(400 if shift else 80, round(3200 / math.sqrt(images))))
+    batch_size = 32 if images < 1000 else 64 if images < ENOUGH_IMAGES else 128
     return NETWORKS["conv" if min(height, width) >= SMALLEST_MAPS else "mlp"] | {
         "activation": "silu",
         "latent": min(32, max(2, height * width * channels // 16)),
@@ -149,9 +165,12 @@ def _own(facts: Facts) -> dict[str, Any]:
         "optimizer": "adam",
         "learning_rate": 0.002,
         "schedule": "cosine",
-        "batch_size": 32 if images < 1000 else 64 if images < ENOUGH_IMAGES else 128,
+        "batch_size": batch_size,
         "epochs": epochs,
         "patience": max(10, epochs // 20),
+        # While the learning rate is high, the validation ELBO of the weights themselves goes up and
+        # down by some percent.
+        "weight_average": weight_average(facts, epochs, batch_size),
         "shift": shift,
     }
 
