@@ -25,6 +25,7 @@ def unfinished(trained, tmp_path):
     return tmp_path / "runs/mine"
 
 
+@pytest.mark.slow
 def test_the_same_command_resumes_and_ends(command, invoke, unfinished):
     for run, again in (
         (command, (*TRAIN, "--resume")),

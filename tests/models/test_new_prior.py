@@ -47,6 +47,7 @@ def test_a_new_prior_has_no_moments_in_closed_form(few_digits, config):
         prior.mean()
 
 
+@pytest.mark.slow
 def test_a_new_prior_trains_evaluates_draws_exports_and_resumes(few_digits, config, tmp_path: Path):
     places = {"runs": tmp_path / "runs", "models": tmp_path / "saved_models"}
     run = runs.start(few_digits, config, "whole", **places)

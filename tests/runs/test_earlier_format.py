@@ -32,6 +32,7 @@ def test_an_earlier_saved_model_has_its_bound(digits):
     assert found.scalars["active_units"] == results["active_units"]
 
 
+@pytest.mark.slow
 def test_an_earlier_run_resumes(digits, tmp_path):
     shutil.copytree(EARLIER / "runs", tmp_path / "runs")
     before = read_history(tmp_path / "runs/interrupted")

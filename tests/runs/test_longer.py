@@ -17,6 +17,7 @@ def same_weights(one, other):
         np.testing.assert_array_equal(left, right)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_trained_longer_is_the_longer_run(few_digits, tmp_path):
     places = {"runs": tmp_path / "runs", "models": tmp_path / "models"}
     options = {"optimizer": "adam", "learning_rate": 0.01}

@@ -98,6 +98,7 @@ def test_an_interrupted_run_resumes(few_digits, places):
         runs.resume(few_digits, "cut", **places)
 
 
+@pytest.mark.slow
 def test_a_run_without_a_checkpoint_starts_again(few_digits, places, whole):
     cut(few_digits, places, 2)
     run = runs.resume(few_digits, "cut", **places)
@@ -105,6 +106,7 @@ def test_a_run_without_a_checkpoint_starts_again(few_digits, places, whole):
     assert_same_outcome(run, whole)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_interrupted_within_an_epoch_resumes(few_digits, places, monkeypatch):
     options = {"epochs": 2, "batch_size": 2}
     whole = start(few_digits, places, "whole", **options)

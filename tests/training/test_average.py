@@ -36,6 +36,7 @@ def test_averages_are_those_of_the_weights_of_each_step(few_digits):
         np.testing.assert_array_equal(kept, last)
 
 
+@pytest.mark.slow
 def test_a_run_with_averages_resumes_bit_for_bit(few_digits, tmp_path):
     places = {"runs": tmp_path / "runs", "models": tmp_path / "models"}
     options = OPTIONS | {"weight_average": 0.9}
