@@ -33,6 +33,7 @@ _MODULES = (
     "gallery",
     "models",
     "runs",
+    "sklearn",
     "training",
 )
 
