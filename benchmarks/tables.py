@@ -78,7 +78,8 @@ def measure(
             scores, seconds = {}, {}
             for model, score in MODELS.items():
                 total, start = np.zeros(len(rows)), time.perf_counter()
-                for train, test in tqdm(splits, f"{name}, {latent}, {model}", leave=False):
+                progress = tqdm(splits, f"{name}, {latent}, {model}", disable=None, leave=False)
+                for train, test in progress:
                     total[test] += score(rows[train], rows[test], latent)
                 scores[model] = total / repeats
                 seconds[model] = (time.perf_counter() - start) / len(splits)

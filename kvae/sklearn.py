@@ -521,4 +521,5 @@ class _RowBounds:
         def bounds(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
             return tf.map_fn(bound, (images, seeds), fn_output_signature=tf.float32)
 
-        return bounds
+        # TensorFlow would warn of many functions in a search of many models.
+        return bounds.get_concrete_function()

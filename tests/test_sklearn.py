@@ -126,21 +126,18 @@ def test_constant_columns_are_not_modelled(fitted):
     np.testing.assert_array_equal(fitted.score_samples(TABLE + np.eye(6)[1]), scores)
 
 
-def test_the_same_seed_gives_the_same_bytes(fitted):
-    again = VAE(**QUICK).fit(TABLE)
-    assert again.history_[-1]["validation_elbo"] == fitted.history_[-1]["validation_elbo"]
-    for method in "transform", "score_samples":
-        np.testing.assert_array_equal(getattr(again, method)(TABLE), getattr(fitted, method)(TABLE))
-    np.testing.assert_array_equal(again.sample(5, 1), fitted.sample(5, 1))
-    assert not np.array_equal(fitted.sample(5, 1), fitted.sample(5, 2))
+def test_a_generator_gives_other_numbers_in_each_fit(fitted):
     generator = np.random.RandomState(0)
-    first, second = (clone(fitted).set_params(random_state=generator) for _ in range(2))
-    first, second = first.fit(TABLE), second.fit(TABLE)
-    assert not np.array_equal(first.transform(TABLE), second.transform(TABLE))
+    vae = VAE(**QUICK | {"random_state": generator})
+    first, second = vae.fit(TABLE).transform(TABLE), vae.fit(TABLE).transform(TABLE)
+    np.testing.assert_array_equal(first, fitted.transform(TABLE))
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(fitted.sample(5, 1), fitted.sample(5, 2))
+    assert not np.array_equal(fitted.sample(5, generator), fitted.sample(5, generator))
 
 
 @pytest.mark.parametrize("how", ["pickle", "joblib", "clone"])
-def test_copies_are_equal(fitted, how):
+def test_copies_are_equal_byte_for_byte(fitted, how):
     if how == "pickle":
         copy = pickle.loads(pickle.dumps(fitted))
     elif how == "joblib":
@@ -152,6 +149,7 @@ def test_copies_are_equal(fitted, how):
         with pytest.raises(NotFittedError):
             copy.transform(TABLE)
         copy.fit(TABLE)
+        assert copy.history_[-1]["validation_elbo"] == fitted.history_[-1]["validation_elbo"]
     assert copy.get_params() == fitted.get_params()
     np.testing.assert_array_equal(copy.transform(TABLE), fitted.transform(TABLE))
     np.testing.assert_array_equal(copy.score_samples(TABLE), fitted.score_samples(TABLE))
@@ -162,7 +160,8 @@ def test_pipelines_and_grids(fitted):
     labels = load_iris().target
     pipeline = make_pipeline(VAE(**QUICK), LogisticRegression()).fit(TABLE, labels)
     assert pipeline.score(TABLE, labels) > 0.8
-    grid = GridSearchCV(VAE(**QUICK), {"latent": np.array([1, 2])}, cv=2).fit(TABLE)
+    one = [(np.arange(0, 150, 2), np.arange(1, 150, 2))]
+    grid = GridSearchCV(VAE(**QUICK), {"latent": np.array([1, 2])}, cv=one).fit(TABLE)
     assert grid.best_score_ == max(grid.cv_results_["mean_test_score"])
     assert grid.best_estimator_.transform(TABLE).shape[1] == grid.best_params_["latent"]
     assert type(grid.best_estimator_.model_.config.model.latent) is int
