@@ -45,7 +45,7 @@ setup(
         "numpy>=1.26,<3",
         "matplotlib>=3.8,<4",
         "click>=8.1,<9",
-        "scikit-learn>=1.4,<2",
+        "scikit-learn>=1.6,<2",
         # scikit-learn's own means of running things side by side.
         "joblib>=1.4,<2",
         "tqdm>=4.66,<5",
@@ -64,6 +64,9 @@ setup(
             "pytest-xdist>=3.5,<4",
             "dill>=0.3.8",
             "hypothesis>=6.100,<7",
+            # The tables that scikit-learn's checks of estimators ask for.
+            "pandas>=2",
+            "polars>=1",
         ],
     },
     entry_points={"console_scripts": ["kvae = kvae_cli.main:main"]},

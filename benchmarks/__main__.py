@@ -16,6 +16,7 @@ from benchmarks import (
     parts,
     profile,
     sweeps,
+    tables,
     training,
 )
 from benchmarks.problems import PROBLEMS
@@ -89,6 +90,17 @@ def encode_command(rounds: int, output: Path) -> None:
     results = encoding.measure(rounds)
     write_json(output, {"machine": machine(), "encode": results})
     click.echo(encoding.table(results))
+
+
+@main.command(name="tables")
+@click.argument("names", nargs=-1, type=click.Choice(list(tables.TABLES)))
+@click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default="benchmarks-tables.json")
+def tables_command(names: tuple[str, ...], repeats: int, output: Path) -> None:
+    """Compare held-out log-likelihoods of tables with those of PCA and factor analysis."""
+    results = tables.measure(names or tuple(tables.TABLES), repeats)
+    write_json(output, {"machine": machine(), "tables": results})
+    click.echo(tables.table(results))
 
 
 @main.command(name="parts")

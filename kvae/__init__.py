@@ -39,6 +39,7 @@ _MODULES = (
     "inference",
     "models",
     "runs",
+    "sklearn",
     "training",
 )
 

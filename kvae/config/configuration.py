@@ -171,6 +171,7 @@ def configure(
         "split_seed": dataset.split_seed,
         "reading": READING,
         "image_shape": dataset.image_shape,
+        "numbers": dataset.train.numbers,
     }
     kinds = _dataclasses(of)
     fields = {

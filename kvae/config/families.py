@@ -22,7 +22,8 @@ class Facts(NamedTuple):
 
     Attributes:
         name: The dataset's name.
-        kind: The kind of its pixels: `binary`, `grey` or `colour`.
+        kind: The kind of its pixels: `binary`, `grey` or `colour`; `numbers` if it has no pixels,
+            but real numbers.
         train_images: Number of training images.
         image_shape: Height, width, channels.
         two_levels: Returns whether every pixel is black or white.

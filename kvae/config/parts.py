@@ -23,6 +23,8 @@ class DataConfig:
             its image is seen (Salakhutdinov & Murray, 2008).
         split_seed: Decides which images are held out, if a dataset has no splits of its own.
         reading: The version of the rules by which images were read and split, today `READING`.
+        numbers: Whether images are made of any real numbers, such as standardised measurements,
+            rather than of pixels.
     """
 
     dataset: str
@@ -35,6 +37,7 @@ class DataConfig:
     )
     split_seed: int = option(0, least=0, offered=False)
     reading: int = option(1, least=1, offered=False)
+    numbers: bool = False
 
     def __post_init__(self) -> None:
         check(self)
@@ -43,6 +46,10 @@ class DataConfig:
                 len(self.image_size) == 2 and min(self.image_size) >= 1,
                 f"image_size is a height and a width of 1 or more, got {self.image_size}",
             )
+        require(
+            not self.numbers or self.binarize == "none",
+            f"binarize {self.binarize!r} is for pixels, but the data are real numbers",
+        )
 
 
 @dataclass(frozen=True)

@@ -17,29 +17,39 @@ class Split:
     """Some of a dataset's images, such as those for training.
 
     Attributes:
-        images: uint8 `[count, height, width, channels]`, from 0 (black) to 255 (white).
+        images: Pixels, uint8 `[count, height, width, channels]`, from 0 (black) to 255 (white); or
+            `numbers`.
         labels: Integers `[count]`; None if the images have no labels.
         features: Further arrays with one entry for each image, by name, such as `frame` (the
             number of the frame in the film) of the Frey Faces.
         files: The file of each image, `[count]`, with the number of its page if it has several;
             None if the images are not from files of their own.
+        numbers: Whether the images are made of real numbers, float32
+            `[count, height, width, channels]`, which models take as they are. A table of
+            measurements, each row of which is an image, is `[rows, columns, 1, 1]`.
 
     Raises:
-        UsageError: The images are not uint8 of that shape, or labels or files are not as many.
+        UsageError: The images are not of that type and shape, numbers are not finite, or labels or
+            files are not as many.
     """
 
     images: np.ndarray
     labels: np.ndarray | None = None
     features: Mapping[str, np.ndarray] = field(default_factory=dict)
     files: np.ndarray | None = None
+    numbers: bool = False
 
     def __post_init__(self) -> None:
         dtype, shape = getattr(self.images, "dtype", None), np.shape(self.images)
-        if dtype != np.uint8 or len(shape) != 4:
+        if dtype != (np.float32 if self.numbers else np.uint8) or len(shape) != 4:
+            what = "numbers must be float32" if self.numbers else "images must be uint8"
+            advice = "" if self.numbers else ": convert them with kvae.data.as_pixels"
             raise UsageError(
-                f"a split's images must be uint8 [count, height, width, channels], but are {dtype} "
-                f"{list(shape)}: convert them with kvae.data.as_pixels"
+                f"a split's {what} [count, height, width, channels], but are {dtype} "
+                f"{list(shape)}{advice}"
             )
+        if self.numbers and not np.isfinite(self.images).all():
+            raise UsageError("a split has numbers that are not finite (NaN or infinity)")
         for name, values in (("labels", self.labels), ("files", self.files)):
             if values is not None and len(values) != shape[0]:
                 raise UsageError(f"there are {len(values)} {name} for {shape[0]} images")
@@ -58,6 +68,7 @@ class Split:
             None if self.labels is None else self.labels[index],
             {name: values[index] for name, values in self.features.items()},
             None if self.files is None else self.files[index],
+            self.numbers,
         )
 
     def spread(self, count: int) -> "Split":
@@ -88,7 +99,7 @@ class Dataset:
 
     Raises:
         UsageError: No training image has a pixel above 1: these are black and white, but would be
-            taken for grey levels next to black.
+            taken for grey levels next to black. Or some splits have pixels and others numbers.
     """
 
     name: str
@@ -103,6 +114,10 @@ class Dataset:
     remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if len({split.numbers for split in (self.train, self.validation, self.test)}) > 1:
+            raise UsageError(f"some splits of {self.name} have pixels, and others have numbers")
+        if self.train.numbers:
+            return
         images = self.train.images
         # Nearly always, the first images show it.
         blocks = (images[start : start + 1000] for start in range(0, len(images), 1000))
@@ -120,7 +135,10 @@ class Dataset:
 
     @cached_property
     def kind(self) -> str:
-        """`colour`, `binary` (most pixels are nearly black or nearly white), or `grey`."""
+        """`colour`, `binary` (most pixels are nearly black or nearly white), or `grey`; `numbers`
+        if there are no pixels, but real numbers."""
+        if self.train.numbers:
+            return "numbers"
         if self.image_shape[2] > 1:
             return "colour"
         some = self.train.images[:: max(1, len(self.train) // 1000)]
@@ -188,7 +206,7 @@ def checksum(images: np.ndarray) -> int:
     It covers the shape and all pixels; of images of more than 256 MiB, only some thousand.
 
     Args:
-        images: uint8 `[count, height, width, channels]`.
+        images: `[count, height, width, channels]`, of any type.
     """
     some = images if images.nbytes <= 2**28 else images[:: -(-len(images) // 5000)]
     shape = ",".join(map(str, images.shape)).encode()
@@ -360,6 +378,6 @@ def fingerprints(images: np.ndarray) -> np.ndarray:
     """A number for each image, `[count]`, that is the same for equal images alone.
 
     Args:
-        images: uint8 `[count, height, width, channels]`.
+        images: `[count, height, width, channels]`, of any type.
     """
     return np.array([hash(image.tobytes()) for image in images], np.int64)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kvae.data.dataset import Dataset, fingerprints
-from kvae.errors import KvaeError
+from kvae.errors import KvaeError, UsageError
 
 NEARLY_ALL = 0.99
 """A share of pixels that is remarkable if all of them have one value."""
@@ -39,8 +39,11 @@ def look(dataset: Dataset) -> Look:
         dataset: The dataset.
 
     Raises:
+        UsageError: The dataset has real numbers and no pixels.
         KvaeError: All images are the same.
     """
+    if dataset.train.numbers:
+        raise UsageError(f"{dataset.name} has real numbers and no pixels: there is nothing to see")
     splits = [dataset.split(part) for part in PARTS]
     counts = np.sum([_histogram(split.images) for split in splits], axis=0)
     found = [fingerprints(split.images) for split in splits]

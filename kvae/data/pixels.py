@@ -39,15 +39,17 @@ def shifted(images: tf.Tensor, most: int, seed: tf.Tensor, jit: bool = False) ->
 
 
 def to_float(images: tf.Tensor, binarize: str, seed: tf.Tensor, jit: bool = False) -> tf.Tensor:
-    """Convert pixels to float32 in [0, 1].
+    """Convert pixels to float32 in [0, 1]; real numbers stay as they are.
 
     Args:
-        images: uint8, of any shape.
+        images: uint8 pixels, or float32 numbers, of any shape.
         binarize: `none` keeps the grey levels; `threshold` makes a pixel white from one half on;
             `dynamic` makes it white with its grey level as the probability, anew for each seed.
         seed: int32 `[2]`; decides the random numbers of `dynamic`.
         jit: Whether the function that calls this is compiled with XLA.
     """
+    if images.dtype == tf.float32:
+        return images
     grey = tf.cast(images, tf.float32) / 255
     if binarize == "threshold":
         return tf.cast(grey >= 0.5, tf.float32)

@@ -70,9 +70,15 @@ def evaluate(
         progress: Shows how much of the longer parts is done.
 
     Raises:
-        UsageError: The model is for images of another shape.
+        UsageError: The model is for images of another shape, or for real numbers, which are no
+            images.
     """
     config = model.config
+    if config.data.numbers:
+        raise UsageError(
+            "the report is on images, and the model is of real numbers: measure it with "
+            "kvae.evaluation.importance_weighted_bound"
+        )
     if config.model.image_shape != dataset.image_shape:
         raise UsageError(
             f"the model is for images of {config.model.image_shape}, but {dataset.name} has "

@@ -49,13 +49,21 @@ class Model(keras.Model):
         super().__init__()
         self.config = config
 
+    def within_range(self, images: tf.Tensor) -> tf.Tensor:
+        """Clip pixels to [0, 1], and leave real numbers as they are.
+
+        Args:
+            images: float32, of any shape.
+        """
+        return images if self.config.data.numbers else tf.clip_by_value(images, 0.0, 1.0)
+
     def inputs(self, images: np.ndarray, seed: int | tf.Tensor = 0) -> tf.Tensor:
         """Convert stored images to what the model sees: in [0, 1], and binarized if it is trained
-        on binarized images.
+        on binarized images. A model of real numbers sees them as they are.
 
         Args:
             images: uint8 `[batch, height, width, channels]`, from 0 (black) to 255 (white), of the
-                shape that the model is for.
+                shape that the model is for; float32 numbers for a model of these.
             seed: An integer or int32 `[2]`; decides the random numbers of `binarize="dynamic"`.
 
         Returns:
@@ -64,6 +72,8 @@ class Model(keras.Model):
         Raises:
             UsageError: The images are not of that type or shape.
         """
+        if self.config.data.numbers:
+            return self.checked(images)
         stored = tf.convert_to_tensor(images)
         if stored.dtype != tf.uint8:
             floats = ", or give floats from 0 to 1 to the model directly"
@@ -80,8 +90,8 @@ class Model(keras.Model):
         Every method of a model that takes images calls this.
 
         Args:
-            images: Floats `[batch, height, width, channels]` in [0, 1]. Inside a `tf.function` only
-                the type and the shape are checked.
+            images: Floats `[batch, height, width, channels]` in [0, 1], or any finite numbers for a
+                model of these. Inside a `tf.function` only the type and the shape are checked.
 
         Returns:
             The images, float32.
@@ -90,13 +100,19 @@ class Model(keras.Model):
             UsageError: The images have another type, shape or range.
         """
         seen = tf.convert_to_tensor(images)
+        numbers = self.config.data.numbers
+        if not seen.dtype.is_floating and numbers:
+            raise UsageError(f"the model takes floats, but these are {seen.dtype.name}")
         if not seen.dtype.is_floating:
             raise UsageError(
                 f"the model takes images as floats from 0 to 1, but these are {seen.dtype.name}: "
                 "convert uint8 images with model.inputs(images)"
             )
         self._check_shape(seen)
-        if tf.executing_eagerly() and tf.size(seen) > 0:
+        if tf.executing_eagerly() and numbers:
+            if not tf.reduce_all(tf.math.is_finite(seen)):
+                raise UsageError("the model takes finite numbers, but some are NaN or infinite")
+        elif tf.executing_eagerly() and tf.size(seen) > 0:
             low, high = float(tf.reduce_min(seen)), float(tf.reduce_max(seen))
             # Comparisons with NaN are false.
             if not (low >= -ROUNDING and high <= 1 + ROUNDING):

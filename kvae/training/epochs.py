@@ -32,7 +32,8 @@ class CompiledEpoch:
 
     Args:
         plan: The plan, which says what a step does. Its variables are changed in place.
-        images: uint8 `[count, height, width, channels]`; they may be mapped from a file.
+        images: uint8 `[count, height, width, channels]`, or float32 numbers of that shape; they may
+            be mapped from a file.
         config: The batch size, the shift of images, the seed, the learning rate, and whether to
             compile with XLA.
         binarize: `none` keeps the grey levels, `threshold` makes pixels of 0.5 and more white, and
@@ -227,7 +228,7 @@ class CompiledEpoch:
         seed: tf.Tensor,
         settings: dict[str, tf.Tensor],
     ) -> Batch:
-        """The batch of a step, from pixels, uint8 `[rows, pixels]`."""
+        """The batch of a step, from pixels or numbers, `[rows, pixels]`."""
         # The seeds are made here because they are random numbers, too: outside of the function that
         # XLA compiles they would be different.
         seed = tf.random.experimental.stateless_fold_in(seed, step)

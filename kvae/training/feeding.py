@@ -39,7 +39,8 @@ class Feed:
     trained on the chunk before.
 
     Args:
-        images: uint8 `[count, height, width, channels]`; they may be mapped from a file.
+        images: uint8 `[count, height, width, channels]`, or float32 numbers of that shape; they may
+            be mapped from a file.
         batch_size: The number of images in a step.
         resident_bytes: Images of up to this size in total are kept on the device.
         chunk_bytes: The size of a chunk of more images.
@@ -59,13 +60,14 @@ class Feed:
         chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         self._images: np.ndarray | tf.Tensor = images.reshape(len(images), -1)
+        self._dtype = images.dtype
         self.pixels = self._images.shape[1]
         self.steps = -(-len(images) // batch_size)
         self.chunk_steps = self.steps
         if images.nbytes <= resident_bytes:
             self._images = tf.constant(self._images)
         else:
-            fitting = chunk_bytes // (batch_size * self.pixels)
+            fitting = chunk_bytes // (batch_size * self.pixels * images.itemsize)
             self.chunk_steps = max(1, min(self.steps, fitting))
         self.rows = self.chunk_steps * batch_size
         self.file = _file_of(images)
@@ -80,8 +82,9 @@ class Feed:
             first: Number of the first chunk that is wanted, from 0.
 
         Yields:
-            The images of a chunk, uint8 `[rows, pixels]`, and the position of each among all
-            images, `[rows]`. There are no images if the file that they are mapped from has changed.
+            The images of a chunk, `[rows, pixels]`, of their own type, and the position of each
+            among all images, `[rows]`. There are no images if the file that they are mapped from
+            has changed.
         """
         parts = -(-len(order) // self.rows)
         order = np.resize(order, (parts, self.rows))[first:]
@@ -94,11 +97,12 @@ class Feed:
         def read(index: np.ndarray) -> np.ndarray:
             # The system would end the process if it read a mapped file that has become shorter.
             if _state_of(self.file) != self._state:
-                return np.zeros((0, shape[1]), np.uint8)
+                return np.zeros((0, shape[1]), self._dtype)
             return images[index]
 
         def gather(index: tf.Tensor) -> tf.Tensor:
-            return tf.ensure_shape(tf.numpy_function(read, [index], tf.uint8), (None, shape[1]))
+            found = tf.numpy_function(read, [index], self._dtype)
+            return tf.ensure_shape(found, (None, shape[1]))
 
         chunks = tf.data.Dataset.from_tensor_slices(order).map(gather).prefetch(1)
         # There is one reader, which has its own thread. With tf.data's tuning and shared threads,
@@ -110,7 +114,7 @@ class Feed:
 
     def nothing(self) -> tf.Tensor:
         """A chunk of black images, with which functions can be compiled."""
-        return tf.zeros((self.rows, self.pixels), tf.uint8)
+        return tf.zeros((self.rows, self.pixels), self._dtype)
 
 
 def _file_of(images: np.ndarray | None) -> str | None:

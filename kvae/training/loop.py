@@ -49,7 +49,8 @@ def train(
         One row for each epoch.
 
     Raises:
-        UsageError: The model is for images of another shape, or a batch cannot be shared equally.
+        UsageError: The model is for images of another shape, or for pixels where the dataset has
+            real numbers, or the reverse; or a batch cannot be shared equally.
         KvaeError: All training images are the same, a metric is not finite, there is too little
             memory, or another worker is gone.
     """
@@ -57,6 +58,12 @@ def train(
         raise UsageError(
             f"the model is for images of {model.config.model.image_shape}, but {dataset.name} has "
             f"{dataset.image_shape}"
+        )
+    if model.config.data.numbers != dataset.train.numbers:
+        made_of = {False: "pixels", True: "real numbers"}
+        raise UsageError(
+            f"the model is for {made_of[model.config.data.numbers]}, but {dataset.name} has "
+            f"{made_of[dataset.train.numbers]}"
         )
     require_differences(dataset)
     state = state or State(model, dataset, plan)

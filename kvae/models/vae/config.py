@@ -11,7 +11,9 @@ from kvae.config.fields import check, option, require
 from kvae.models.vae import recipes
 
 MEAN_ACTIVATIONS = ("sigmoid", "linear")
-FREE_MEANS = ("normal", "normal-shared", "normal-pixelwise", "discretized-logistic")
+OF_NUMBERS = ("normal", "normal-shared", "normal-pixelwise")
+"""Likelihoods of any real numbers; the others are of pixels alone."""
+FREE_MEANS = (*OF_NUMBERS, "discretized-logistic")
 """Likelihoods whose mean may be any number; the mean of the others is always within [0, 1]."""
 ACTIVATIONS = ("tanh", "relu", "gelu", "silu")
 FASTER_WITH_XLA = ("mlp",)
@@ -277,6 +279,8 @@ def check_together(config: Config) -> None:
         UsageError: Two options do not go together.
     """
     data, model, objective = config.data, config.model, config.objective
+    if data.numbers:
+        _check_for_numbers(model, config.training.shift)
     require(
         data.binarize == "none" or model.likelihood == "bernoulli",
         f"binarize {data.binarize!r} needs the bernoulli likelihood, not {model.likelihood!r}",
@@ -292,8 +296,23 @@ def check_together(config: Config) -> None:
     )
 
 
+def _check_for_numbers(model: ModelConfig, shift: int) -> None:
+    """Refuse options that are for pixels alone."""
+    require(
+        model.likelihood in OF_NUMBERS and model.mean_activation == "linear",
+        f"real numbers need a likelihood of {', '.join(OF_NUMBERS)} with mean_activation 'linear', "
+        f"not {model.likelihood!r} with {model.mean_activation!r}",
+    )
+    require(
+        model.prior != "vamp",
+        "the pseudo-inputs of prior 'vamp' are images, but the data are real numbers: choose "
+        "another `prior`",
+    )
+    require(shift == 0, f"real numbers cannot be shifted by {shift} pixels")
+
+
 def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
-    """Adjust a recipe's options to those that a person chose, and add `jit`.
+    """Adjust a recipe's options to those that a person chose, and add `jit` if it is missing.
 
     Args:
         own: The recipe's options, by name.
@@ -315,7 +334,8 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
     if "weight_average" in own:
         epochs, batch_size = ({**own, **chosen}[name] for name in ("epochs", "batch_size"))
         adjusted["weight_average"] = recipes.weight_average(facts, epochs, batch_size)
-    adjusted["jit"] = network in FASTER_WITH_XLA
+    # A recipe knows better where compiling takes longer than the whole training.
+    adjusted.setdefault("jit", network in FASTER_WITH_XLA)
     if chosen.get("binarize", "none") != "none":
         # Black and white pixels need a Bernoulli likelihood; the recipe's may be for grey ones.
         adjusted["likelihood"] = "bernoulli"
@@ -329,13 +349,15 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
 
 
 def reasons(config: Config, facts: Facts, given: Collection[str]) -> list[str]:
-    """Sentences that explain which options were chosen because of the images.
+    """Sentences that explain which options were chosen because of the images; none for numbers.
 
     Args:
         config: The configuration.
         facts: What the recipe knew about the images.
         given: Names of the options that a person gave.
     """
+    if config.data.numbers:
+        return []
     if config.recipe == "own":
         return [reason for name, reason in _own_reasons(config, facts) if name not in given]
     if "likelihood" in given or recipes.is_known(facts.name):

@@ -95,12 +95,13 @@ class VAE(Model):
         return self.decoder(latents)
 
     def mean_images(self, latents: tf.Tensor) -> tf.Tensor:
-        """The means of p(x|z), clipped to [0, 1]: float32 `[batch, height, width, channels]`.
+        """The means of p(x|z): float32 `[batch, height, width, channels]`. Pixels are clipped to
+        [0, 1].
 
         Args:
             latents: float32 `[batch, latent]`.
         """
-        return tf.clip_by_value(mean(self.decode(latents)), 0.0, 1.0)
+        return self.within_range(mean(self.decode(latents)))
 
     def embed(self, images: tf.Tensor) -> tf.Tensor:
         """The mean of q(z|x): float32 `[batch, latent]`.

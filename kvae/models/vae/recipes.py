@@ -26,6 +26,8 @@ AVERAGED_STEPS = 100
 shorter."""
 ENOUGH_IMAGES = 10_000
 """With so many training images, shifting them is of no use."""
+WORTH_COMPILING = 3000
+"""A training of a table with fewer steps than this is over before XLA has compiled it."""
 
 
 def _mnist_like(train_images: int) -> dict[str, Any]:
@@ -175,6 +177,25 @@ def _own(facts: Facts) -> dict[str, Any]:
     }
 
 
+def _table(columns: int, rows: int) -> dict[str, Any]:
+    batch_size = 64 if rows < ENOUGH_IMAGES else 128
+    epochs = max(10, min(300, 1_500_000 // rows))
+    return {
+        "latent": max(1, min(5, columns // 2)),
+        "hidden": (64,),
+        "activation": "silu",
+        "likelihood": "normal",
+        "optimizer": "adam",
+        "learning_rate": 0.005,
+        "schedule": "cosine",
+        "weight_decay": 0.5,
+        "batch_size": batch_size,
+        "epochs": epochs,
+        "patience": max(10, epochs // 10),
+        "jit": epochs * -(-rows // batch_size) >= WORTH_COMPILING,
+    }
+
+
 _BEST: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "mnist": _best_binary,
     "tfds:mnist": _best_binary,
@@ -206,7 +227,8 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
     """
     images = facts.train_images
     if name == "own":
-        options = _own(facts)
+        of_numbers = facts.kind == "numbers"
+        options = _table(math.prod(facts.image_shape), images) if of_numbers else _own(facts)
     elif name == "best":
         by_kind = _best_binary if facts.kind == "binary" else _best_grey
         options = _BEST.get(facts.name, by_kind)(images)
@@ -216,6 +238,8 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
     if name == "paper":
         options |= {"optimizer": "adagrad", "hidden": options["hidden"][:1]}
         options |= _paper(images)
+    if facts.kind == "numbers":
+        options |= {"mean_activation": "linear"}
     return {"shared_step": SHARED_STEP} | options
 
 
