@@ -247,7 +247,7 @@ def test_history(says, bad):
 ONE, FILM = np.array([1]), np.zeros((1, 36, 8, 8, 1), np.uint8)
 FRAME = npz(epochs=ONE, images=FILM)
 FILMS = (
-    FILM[..., 0, 0, 0], FILM[..., [0, 0]], FILM / 2, FILM.astype(str), FILM[:, :, :0], FILM[:, :0],
+    FILM[..., 0, 0, 0], FILM[..., :0], FILM / 2, FILM.astype(str), FILM[:, :, :0], FILM[:, :0],
 )  # fmt: skip
 FRAMES = NO_FILE | NO_DATA | {
     "half": FRAME[:150],
