@@ -46,7 +46,7 @@ def test_options_that_contradict_the_run_are_named(invoke, unfinished):
     config["training"]["jit"] = True
     (unfinished / "config.json").write_text(json.dumps(config))
     for options, named in (
-        (("--hidden", 16, "--epochs", 4), "--epochs (it has 3)"),
+        (("--hidden", 16, "--beta", 2), "--beta (it has 1.0)"),
         (("--latent", 3, "--prior", "flow"), "--latent (it has 2), --prior (it has standard)"),
         (("--dataset", "mnist"), "--dataset (it has digits)"),
         (("--no-jit", "--seed", 0), "--jit (it has True): leave them out to resume it"),
