@@ -56,22 +56,20 @@ def explore(
     listening = None if target else server.Server(host, port)
     dataset = folders.dataset_of(path, None, data_dir, output.progress)
 
-    from concurrent.futures import ThreadPoolExecutor
-
     from kvae.explore.explorer import Explorer
     from kvae.runs import saved_models
 
-    explorer = Explorer(path.name, saved_models.load(path), dataset, output.progress)
+    explorer = Explorer(path.name, saved_models.load(path), dataset, output.steps)
     if target:
         from kvae.explore.export import export
 
-        export(explorer, target, output.steps)
+        export(explorer, target)
         output.line(f"{path.name} in {target}")
     elif listening:
-        from kvae.explore.page import Page
+        from kvae.explore import page
 
         if not listening.is_private:
             click.echo("Note: whoever reaches this machine can open the page.", err=True)
         output.line(f"{path.name} at {listening.address} until Ctrl-C")
-        with signals.until_interrupted(), ThreadPoolExecutor(1) as workers:
-            listening.run(lambda document: Page(explorer, document, workers))
+        with signals.until_interrupted():
+            page.serve(explorer, listening)

@@ -11,6 +11,7 @@ import numpy as np
 from kvae import figures
 from kvae.data import Dataset
 from kvae.errors import KvaeError
+from kvae.explore import thumbnails
 from kvae.inference import encode
 from kvae.inference.encoding import in_chunks
 from kvae.models.base import Bounds, Decodes, Embeds, Generates, Infers, Reconstructs
@@ -32,7 +33,8 @@ ELBO = "ELBO"
 LATENT_MAP, PCA, TSNE = "Latents", "PCA", "t-SNE"
 
 
-class Latent(NamedTuple):
+@dataclass(frozen=True)
+class Latent:
     """A latent with a slider.
 
     Attributes:
@@ -100,6 +102,7 @@ class Atlas:
         scale: The standard deviations of the prior, `[latent]`, or None.
         latents: The latents with a slider, or dimensions with an axis, by decreasing KL.
         others: How many more the model has.
+        progress: Shows how much of t-SNE is done.
     """
 
     images: np.ndarray
@@ -113,6 +116,7 @@ class Atlas:
     scale: np.ndarray | None
     latents: tuple[Latent, ...]
     others: int
+    progress: Progress = silent
 
     @property
     def kinds(self) -> list[str]:
@@ -146,6 +150,11 @@ class Atlas:
         assert self.center is not None
         return self.center
 
+    @cached_property
+    def pictures(self) -> list[str]:
+        """The URI of each image, small enough for thousands of them to be in a page."""
+        return thumbnails.thumbnails(self.images)
+
     def label_name(self, index: int) -> str:
         """The name of an image's label.
 
@@ -166,7 +175,7 @@ class Atlas:
     def tsne(self) -> np.ndarray:
         """The t-SNE of the embeddings, `[count, 2]`. It takes seconds, and is computed once."""
         assert self.means is not None
-        return figures.tsne(self.means)
+        return figures.tsne(self.means, progress=self.progress)
 
     def column(self, axis: str) -> np.ndarray:
         """A number for each image, `[count]`.
@@ -178,13 +187,11 @@ class Atlas:
         if axis == ELBO:
             assert self.elbo is not None
             return self.elbo
-        for kind, plane in ((PCA, lambda: self._pca.transform(self.means)), (TSNE, self._plane)):
-            if axis in axes_of(kind):
-                return plane()[:, axes_of(kind).index(axis)]
+        if axis in axes_of(PCA):
+            return self._pca.transform(self.means)[:, axes_of(PCA).index(axis)]
+        if axis in axes_of(TSNE):
+            return self.tsne[:, axes_of(TSNE).index(axis)]
         return self.means[:, self._index(axis)]
-
-    def _plane(self) -> np.ndarray:
-        return self.tsne
 
     def _index(self, axis: str) -> int:
         return next(each.index for each in self.latents if each.name == axis)
@@ -202,16 +209,12 @@ class Atlas:
             point: A point of the map.
             reach: How far an image may be from it in each direction.
         """
-        far = sum(
-            ((self.column(axis) - where) / within) ** 2
-            for axis, where, within in zip(view.axes, point, reach, strict=True)
-        )
+        places = np.stack([self.column(axis) for axis in view.axes], axis=1)
+        far = np.linalg.norm((places - np.array(point)) / np.array(reach), axis=1)
         nearest = int(np.argmin(far))
         return nearest if far[nearest] <= 1 else None
 
-    def latents_at(
-        self, view: View, point: tuple[float, float], current: np.ndarray
-    ) -> np.ndarray:
+    def latents_at(self, view: View, point: tuple[float, float], current: np.ndarray) -> np.ndarray:
         """The latents of a point of a map, `[latent]`.
 
         On a map of two latents, the others stay as they are. A point among principal components is
@@ -300,6 +303,7 @@ def survey(model: Any, dataset: Dataset, seed: int = 0, progress: Progress = sil
         scale,
         latents,
         others,
+        progress,
     )
 
 

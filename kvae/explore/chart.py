@@ -36,8 +36,8 @@ const two = kinds.labels[kinds.active] === LATENTS
 const [x, y] = two ? [across.value, up.value] : planes[kinds.labels[kinds.active]]
 dots.glyph.x = {field: x}
 dots.glyph.y = {field: y}
-figure.xaxis[0].axis_label = titles[x]
-figure.yaxis[0].axis_label = titles[y]
+figure.below[0].axis_label = titles[x]
+figure.left[0].axis_label = titles[y]
 across.visible = two
 up.visible = two
 figure.reset.emit()
@@ -169,7 +169,9 @@ def chart(atlas: Atlas, with_tsne: bool) -> Chart:
         disable_math=True,
         margin=(2, 0, 0, 0),
     )
-    shades = RadioButtonGroup(labels=colours, active=0, width=56 * len(colours), margin=0, name="colours")
+    shades = RadioButtonGroup(
+        labels=colours, active=0, width=56 * len(colours), margin=0, name="colours"
+    )
     shades.js_on_change(
         "active",
         CustomJS(
@@ -193,7 +195,7 @@ def _columns(atlas: Atlas, with_tsne: bool) -> dict[str, Any]:
         elif kind == TSNE:
             columns |= {axis: np.full(len(atlas.images), np.nan) for axis in axes_of(kind)}
     columns["name"] = list(atlas.names)
-    columns["picture"] = thumbnails.thumbnails(atlas.images)
+    columns["picture"] = atlas.pictures
     if atlas.labels is not None:
         columns[LABEL] = [atlas.label_name(index) for index in range(len(atlas.labels))]
         present = np.unique(atlas.labels)
@@ -271,4 +273,3 @@ def _legend(atlas: Atlas, name: str) -> str:
         f"margin-right: 5px'></span>{html.escape(atlas.label_name(named[label]))}</span>"
         for place, label in enumerate(present[:MOST])
     ) + ("" if len(present) <= MOST else f"and {len(present) - MOST} more")
-

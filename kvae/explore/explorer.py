@@ -162,6 +162,7 @@ class Explorer:
         Returns:
             float32 `[count, height, width, channels]` in [0, 1].
         """
+        assert self.atlas.scale is not None
         noise = np.random.default_rng(seed).standard_normal((count, len(latents)))
         return self.decode_all(latents + spread * self.atlas.scale * noise)
 

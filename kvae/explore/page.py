@@ -33,7 +33,7 @@ from kvae.explore import thumbnails
 from kvae.explore.atlas import ELBO, TSNE, Latent, axes_of
 from kvae.explore.chart import WIDTH, Chart, chart
 from kvae.explore.explorer import Explorer, Own
-from kvae.explore.server import LARGEST_MESSAGE
+from kvae.explore.server import LARGEST_MESSAGE, Server
 
 PICTURE = 224
 """The longer side of the decoded picture, in pixels, at most."""
@@ -41,13 +41,16 @@ SMALL = 98
 """The longer side of a person's own picture and its reconstruction, in pixels, at most."""
 TINY = 60
 STEPS = 9
-COLUMNS, ROWS = 6, 4
+COUNT, COLUMNS = 24, 6
 RIGHT = 332
 NEAR = 8
 """How near the pointer must be to the middle of a dot for the dot to be taken, in pixels."""
+MARKED_EVERY = 100
+"""Milliseconds after which the mark on the map follows the sliders."""
 LARGEST = LARGEST_MESSAGE * 5 // 8
 """Bytes of a picture, at most."""
-MUTED = "color: #5c6670; font-size: 12px"
+MUTED = {"color": "#5c6670", "font-size": "12px"}
+SAID = "; ".join(f"{name}: {value}" for name, value in MUTED.items())
 ROW = "display: flex; gap: 10px; overflow: hidden"
 FIGURE = "margin: 0; max-width: 100px; overflow: hidden; text-overflow: ellipsis"
 GRID = (
@@ -103,7 +106,7 @@ def slider(latent: Latent, value: float) -> Slider:
         latent: The latent.
         value: Where the slider stands.
     """
-    digits = max(0, -round(np.log10(latent.step)))
+    digits = max(0, math.ceil(round(-math.log10(latent.step), 6)))
     title = latent.name if latent.kl is None else f"{latent.name}, KL {latent.kl:.2f}"
     return Slider(
         start=latent.low,
@@ -119,6 +122,20 @@ def slider(latent: Latent, value: float) -> Slider:
     )
 
 
+def samples_html(images: np.ndarray, about: str) -> str:
+    """The HTML of a grid of samples.
+
+    Args:
+        images: Floats in [0, 1], `[count, height, width, channels]`.
+        about: What they are, which stands below.
+    """
+    grid, about = thumbnails.uri(figures.tile(images, COLUMNS)), html.escape(about)
+    return (
+        f'<img src="{grid}" alt="{about}" style="max-width: 100%; display: block">'
+        f'<div style="{SAID}">{about}</div>'
+    )
+
+
 def _on_change(model: Model, attribute: str, function: Callable[[], None]) -> None:
     """Call a function when an attribute of one of Bokeh's models changes."""
     model.on_change(attribute, lambda attr, old, new: function())
@@ -130,20 +147,18 @@ class Page:
     Args:
         explorer: The model.
         document: The visitor's document.
-        workers: Where t-SNE is computed, one at a time, so that the page stays responsive.
+        workers: Where t-SNE is computed, so that the page answers meanwhile.
     """
 
-    def __init__(
-        self, explorer: Explorer, document: Document, workers: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, explorer: Explorer, document: Document, workers: ThreadPoolExecutor) -> None:
         self._explorer, self._document, self._workers = explorer, document, workers
         self._atlas = explorer.atlas
         self._can_point = explorer.decodes and explorer.atlas.can_walk
         self._latents, self._about = np.zeros(0, np.float32), ""
         self._chart: Chart | None = None
         self._sliders: dict[int, Slider] = {}
-        self._is_moving = self._is_due = False
-        parts = {}
+        self._is_moving = self._is_due = self._is_mark_due = False
+        parts: dict[str, Any] = {}
         if explorer.decodes:
             parts |= self._point_parts()
         if self._atlas.kinds:
@@ -183,11 +198,15 @@ class Page:
             return
         self._latents = self._latents.copy()
         self._latents[latent.index] = moved.value
-        self._about = "set by the sliders"
+        self._about = "the point of the sliders"
         if not self._is_due:
             # If numbers come faster than pictures are decoded, only the last is decoded.
             self._is_due = True
             self._document.add_next_tick_callback(self._show)
+        if not self._is_mark_due:
+            # The browser draws the whole map anew, for which the picture would have to wait.
+            self._is_mark_due = True
+            self._document.add_timeout_callback(self._mark, MARKED_EVERY)
 
     def _go_to(self, latents: np.ndarray, about: str) -> None:
         """Decode a point, and move the sliders there."""
@@ -198,6 +217,7 @@ class Page:
             each.update(start=min(each.start, value), end=max(each.end, value), value=value)
         self._is_moving = False
         self._show()
+        self._mark()
 
     def _show(self) -> None:
         self._is_due = False
@@ -205,10 +225,9 @@ class Page:
         self._picture.text = thumbnails.tag(
             thumbnails.uri(image), image.shape, PICTURE, "the decoded point"
         )
-        where = f'<span style="{MUTED}">{html.escape(self._about)}</span>'
+        where = f'<span style="{SAID}">{html.escape(self._about)}</span>'
         if self._where.text != where:
             self._where.text = where
-        self._mark()
 
     # The map ------------------------------------------------------------------------------------
 
@@ -269,6 +288,7 @@ class Page:
 
     def _mark(self) -> None:
         """Mark the decoded point on the map."""
+        self._is_mark_due = False
         if self._chart is None or not self._can_point:
             return
         place = (math.nan, math.nan)
@@ -282,7 +302,10 @@ class Page:
         plot, view = self._chart.figure, self._chart.view
         reach = tuple(
             NEAR * (axis.end - axis.start) / max(1, pixels)
-            for axis, pixels in ((plot.x_range, plot.inner_width), (plot.y_range, plot.inner_height))
+            for axis, pixels in (
+                (plot.x_range, plot.inner_width),
+                (plot.y_range, plot.inner_height),
+            )
         )
         image = self._atlas.hit(view, (x, y), reach)
         if image is not None:
@@ -313,7 +336,7 @@ class Page:
 
     def _say_way(self, text: str, picture: str = "") -> None:
         shown = f'<img src="{picture}" alt="the way" style="max-width: 100%">' if picture else ""
-        self._way.text = f'{shown}<div style="{MUTED}">{html.escape(text)}</div>'
+        self._way.text = f'{shown}<div style="{SAID}">{html.escape(text)}</div>'
 
     # A picture of one's own ---------------------------------------------------------------------
 
@@ -345,7 +368,7 @@ class Page:
             self._go_to(own.latents, name)
 
     def _say_own(self, text: str, is_problem: bool = False) -> None:
-        style = "color: #b3261e" if is_problem else MUTED
+        style = "color: #b3261e" if is_problem else SAID
         self._own.text = f'<div style="{style}">{html.escape(text)}</div>'
 
     # Samples ------------------------------------------------------------------------------------
@@ -353,13 +376,16 @@ class Page:
     def _sample_parts(self) -> dict[str, Any]:
         self._sampled = Div(width=RIGHT, disable_math=True, margin=(4, 0, 0, 0))
         where = [PRIOR, POINT] if self._explorer.decodes else [PRIOR]
-        self._from = RadioButtonGroup(labels=where, active=0, width=80 * len(where), margin=0, name="from")
+        self._from = RadioButtonGroup(
+            labels=where, active=0, width=80 * len(where), margin=0, name="from"
+        )
         self._seed = Spinner(
             low=0, high=2**31 - 1, step=1, value=0, mode="int", width=60, margin=0, name="seed"
         )
         self._spread = Slider(
-            start=0.05, end=1.5, step=0.05, value=0.3, width=RIGHT - 8, visible=False, margin=(6, 4, 0, 4),
+            start=0.05, end=1.5, step=0.05, value=0.3, width=RIGHT - 8, margin=(6, 4, 0, 4),
             title="standard deviation, in those of the prior", bar_color="#0072b2", name="spread",
+            visible=False,
         )  # fmt: skip
         button = Button(label="Sample", button_type="primary", width=62, margin=0, name="sample")
         button.on_click(self._sample)
@@ -376,19 +402,13 @@ class Page:
         seed = int(self._seed.value or 0)
         is_near = self._from.labels[self._from.active] == POINT
         self._spread.visible = is_near
-        count = COLUMNS * ROWS
         if is_near:
-            spread = float(self._spread.value)
-            images = self._explorer.near(self._latents, spread, count, seed)
-            about = f"{count} samples near the decoded point, seed {seed}"
+            images = self._explorer.near(self._latents, self._spread.value, COUNT, seed)
+            about = f"{COUNT} samples near {self._about}, seed {seed}"
         else:
-            images = self._explorer.samples(count, seed)
-            about = f"{count} samples from the prior, seed {seed}"
-        grid = thumbnails.uri(figures.tile(images, COLUMNS))
-        self._sampled.text = (
-            f'<img src="{grid}" alt="{about}" style="max-width: 100%; display: block">'
-            f'<div style="{MUTED}">{about}</div>'
-        )
+            images = self._explorer.samples(COUNT, seed)
+            about = f"{COUNT} samples from the prior, seed {seed}"
+        self._sampled.text = samples_html(images, about)
 
 
 def _told(own: Own, name: str, latents: Sequence[Latent]) -> str:
@@ -424,4 +444,19 @@ def _told(own: Own, name: str, latents: Sequence[Latent]) -> str:
             "<div>nearest training images, and how far their latents are</div>"
             f'<div style="{ROW}; margin-top: 4px">{near}</div>'
         )
-    return f'<div style="{MUTED}">{"".join(parts)}</div>'
+    return f'<div style="{SAID}">{"".join(parts)}</div>'
+
+
+def serve(explorer: Explorer, server: Server) -> None:
+    """Serve the page until the process ends.
+
+    Args:
+        explorer: The model.
+        server: Where it is served.
+    """
+    workers = ThreadPoolExecutor(1)
+
+    def fill(document: Document) -> None:
+        Page(explorer, document, workers)
+
+    server.run(fill)

@@ -1,6 +1,8 @@
 """A web server on this machine for one page, by Bokeh."""
 
+import errno
 import ipaddress
+import logging
 import re
 import socket
 from collections.abc import Callable
@@ -49,16 +51,23 @@ class Server:
         from bokeh.server.util import bind_sockets
 
         if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252})", host):
-            raise UsageError(f"host {host!r:.80} must be a name or an IPv4 address of this machine")
+            raise UsageError(f"`host` must be a name or an IPv4 address, got {host!r:.80}")
         try:
             self._sockets, self._port = bind_sockets(host, port)
         except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                why = "is taken" if error.errno == errno.EADDRINUSE else "needs more rights"
+                raise KvaeError(
+                    f"port {port} of {host} {why}: give another `port`, or `port=0` for a free one"
+                ) from error
             raise KvaeError(
-                f"cannot listen on port {port} of {host} ({error.strerror}): give another `port`, "
-                "or `port=0` for a free one"
+                f"cannot listen on {host} ({error.strerror}): `host` must be a name or an address "
+                "of this machine"
             ) from error
         except UnicodeError as error:
-            raise UsageError(f"host {host!r:.80} cannot be the name of a machine") from error
+            raise UsageError(
+                f"`host` must be a name or an IPv4 address, got {host!r:.80}"
+            ) from error
         bound = [ipaddress.ip_address(each.getsockname()[0]) for each in self._sockets]
         self.is_private = all(address.is_loopback for address in bound)
         self._names = {host, *(str(address) for address in bound if address.version == 4)}
@@ -87,6 +96,9 @@ class Server:
         from tornado.httpserver import HTTPServer
         from tornado.ioloop import IOLoop
 
+        # A visitor who leaves is nothing to warn about.
+        for name in "bokeh.server.views.ws", "tornado.access":
+            logging.getLogger(name).setLevel(logging.ERROR)
         tornado = BokehTornado(
             {"/": Application(FunctionHandler(fill))},
             extra_websocket_origins=[f"{name.lower()}:{self._port}" for name in self._names],

@@ -21,15 +21,22 @@ PATIENCE = 30
 # What Bokeh draws is in shadow trees.
 FIND = """
 (() => {
-  const all = (selector, root = document) => [
-    ...root.querySelectorAll(selector),
-    ...[...root.querySelectorAll('*')].flatMap(e => e.shadowRoot ? all(selector, e.shadowRoot) : []),
-  ]
+  const all = (selector, root = document) => {
+    const inner = [...root.querySelectorAll('*')].map(e => e.shadowRoot).filter(r => r)
+    return [...root.querySelectorAll(selector), ...inner.flatMap(r => all(selector, r))]
+  }
   window.all = all
   window.one = (selector) => all(selector)[0] ?? null
   window.box = (e) => { const b = e.getBoundingClientRect(); return [b.x, b.y, b.width, b.height] }
   window.model = (name) => Bokeh.documents[0].get_model_by_name(name)
-  window.part = (name) => Bokeh.index.find_one_by_id(model(name).id)
+  // Where the dot of a row is in the window.
+  window.spot = (row) => {
+    const figure = model('map'), dots = figure.renderers[0]
+    const frame = Bokeh.index.find_one(figure).frame
+    const [x, y] = [dots.glyph.x, dots.glyph.y].map(each => dots.data_source.data[each.field][row])
+    const corner = one('.bk-Figure').getBoundingClientRect()
+    return [corner.x + frame.x_scale.compute(x), corner.y + frame.y_scale.compute(y)]
+  }
 })()
 """
 
@@ -105,8 +112,8 @@ class Browser:
 
         Args:
             script: The expression. `all(selector)` and `one(selector)` find elements, also in
-                shadow trees; `box(element)` is where one is; `model(name)` and `part(name)` are
-                Bokeh's model of a name and its view.
+                shadow trees; `box(element)` is where one is; `model(name)` is Bokeh's model of a
+                name; and `spot(row)` is where a dot of the map is.
         """
         found = self.call(
             "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
@@ -137,6 +144,16 @@ class Browser:
         """
         self.call("Page.navigate", url=address)
         self.wait("window.Bokeh?.documents?.length > 0 && Bokeh.documents[0].is_idle")
+        # What is drawn last may move what was drawn before.
+        self.rest(0.5)
+
+    def rest(self, seconds: float) -> None:
+        """Let the page do what it does by itself.
+
+        Args:
+            seconds: How long.
+        """
+        self.run(f"new Promise(done => setTimeout(done, {1000 * seconds}))")
 
     def move(self, x: float, y: float) -> None:
         """Move the pointer."""
@@ -220,7 +237,8 @@ def browser() -> Iterator[Browser]:
             written = Path(profile) / "DevToolsActivePort"
             end = time.monotonic() + PATIENCE
             while not (written.is_file() and written.read_text().count("\n")):
-                assert process.poll() is None and time.monotonic() < end, "Chromium does not start"
+                assert process.poll() is None, "Chromium has ended"
+                assert time.monotonic() < end, "Chromium does not start"
                 time.sleep(0.05)
             tab = Browser(int(written.read_text().split("\n")[0]))
             try:
