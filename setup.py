@@ -31,6 +31,7 @@ setup(
     package_dir={"kvae_cli": "cli"},
     package_data={
         "kvae": ["py.typed"],
+        "kvae.explore": ["*.html"],
         "kvae.data.frey_faces": ["*.md", "*.bib", "*.txt", "*.tsv"],
     },
     install_requires=[
@@ -57,6 +58,8 @@ setup(
         # Clusters that joblib hands the runs of a sweep to.
         "ray": ["ray>=2.40,<3"],
         "dask": ["distributed>=2024.10"],
+        # The page of `kvae explore`. Bokeh's server is Tornado.
+        "explore": ["bokeh>=3.6,<4"],
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
         # TFDS's test case of dataset builders imports dill.
         "test": [

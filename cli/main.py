@@ -24,6 +24,7 @@ COMMANDS = {
     "score": "kvae_cli.score:score",
     "interpolate": "kvae_cli.interpolate:interpolate",
     "nearest": "kvae_cli.nearest:nearest",
+    "explore": "kvae_cli.explore:explore",
     "figures": "kvae_cli.figures:figures",
     "compare": "kvae_cli.compare:compare",
     "list": "kvae_cli.listing:listing",

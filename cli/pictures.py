@@ -89,12 +89,13 @@ def finish(found: "Pictures") -> None:
         raise KvaeError(last)
 
 
-def refuse_existing(target: Path, overwrite: bool) -> None:
+def refuse_existing(target: Path, overwrite: bool, option: str = "output") -> None:
     """Refuse to replace a file, or to write to a folder that cannot be written.
 
     Args:
         target: The file to write.
         overwrite: Whether it may be replaced.
+        option: The option that names it.
 
     Raises:
         KvaeError: The file exists, or its folder cannot be written.
@@ -102,5 +103,5 @@ def refuse_existing(target: Path, overwrite: bool) -> None:
     from kvae.io import files
 
     if target.exists() and not overwrite:
-        raise KvaeError(f"{target} exists: give `overwrite`, or another `output`")
+        raise KvaeError(f"{target} exists: give `overwrite`, or another `{option}`")
     files.check_writable(target.parent)

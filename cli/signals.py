@@ -23,6 +23,7 @@ class _State:
     deferred = False  # Whether the command looks for signals itself.
     asked: int | None = None  # The first signal that came while it did.
     message = INTERRUPTED
+    expected = False  # Whether SIGINT is how the command is ended.
     stderr = 2
 
 
@@ -64,11 +65,23 @@ def repeatable() -> Iterator[None]:
         _State.message = INTERRUPTED
 
 
+@contextlib.contextmanager
+def until_interrupted() -> Iterator[None]:
+    """In the block, SIGINT ends the process with exit code 0: a person has seen enough."""
+    _State.expected = True
+    try:
+        yield
+    finally:
+        _State.expected = False
+
+
 def _listen(incoming: int) -> None:
     while True:
         number = os.read(incoming, 1)[0]
         if number == signal.SIGHUP:
             output.leave_terminals()
+        if number == signal.SIGINT and _State.expected:
+            os._exit(0)
         if number in STOPPING and not _State.deferred:
             _end(number, _State.message)
         elif number in STOPPING and _State.asked is None:

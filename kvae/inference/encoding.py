@@ -143,12 +143,13 @@ def in_chunks(
         raise UsageError("there are no images")
     binarize = model.config.data.binarize
 
-    # XLA would take longer to compile this than the few images take that are mostly given.
-    @tf.function(autograph=False)
-    def compiled(chunk: tf.Tensor, seed: tf.Tensor) -> Any:
+    def seen(chunk: tf.Tensor, seed: tf.Tensor) -> Any:
         pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
         return function(to_float(chunk, binarize, pixel_seed), latent_seed)
 
+    # XLA would take longer to compile this than the few images take that are mostly given, and to
+    # trace a graph takes longer than one image does.
+    compiled = tf.function(seen, autograph=False) if len(images) > 1 else seen
     rows = max(1, min(CHUNK, CHUNK_BYTES // (4 * math.prod(images.shape[1:]))))
     rows = min(rows, len(images))
     starts = range(0, len(images), rows)

@@ -110,6 +110,36 @@ def interpolate(
     return np.stack(decoded)
 
 
+class Index:
+    """Images among which those nearest to others are found, by their latents.
+
+    Args:
+        model: A model that embeds images.
+        among: The images to choose from, such as training images, uint8 `[count, height, width,
+            channels]`.
+        progress: Shows how much is done.
+
+    Raises:
+        UsageError: The images are not uint8 of the model's shape, or the model does not embed.
+    """
+
+    def __init__(self, model: Any, among: np.ndarray, progress: Progress = silent) -> None:
+        from sklearn.neighbors import NearestNeighbors
+
+        self._count = len(among)
+        self._search = NearestNeighbors().fit(embeddings(model, among, progress))
+
+    def nearest(self, points: np.ndarray, count: int = 5) -> Neighbours:
+        """The images of the index that are nearest to points of the latent space.
+
+        Args:
+            points: `[other count, dimensions]`.
+            count: How many neighbours each point has; all, if there are fewer to choose from.
+        """
+        distances, indices = self._search.kneighbors(points, min(count, self._count))
+        return Neighbours(indices, distances)
+
+
 def nearest(
     model: Any,
     images: np.ndarray,
@@ -130,9 +160,5 @@ def nearest(
     Raises:
         UsageError: The images are not uint8 of the model's shape, or the model does not embed.
     """
-    from sklearn.neighbors import NearestNeighbors
-
-    points = embeddings(model, among, progress)
-    search = NearestNeighbors(n_neighbors=min(count, len(among))).fit(points)
-    distances, indices = search.kneighbors(embeddings(model, images, progress))
-    return Neighbours(indices, distances)
+    index = Index(model, among, progress)
+    return index.nearest(embeddings(model, images, progress), count)

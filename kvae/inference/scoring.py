@@ -68,8 +68,17 @@ def score(
         )  # fmt: skip
 
     found = bounds(images, "scoring")
-    usual = np.sort(bounds(validation, "scoring validation images"))
-    return Scores(found, 100 * np.searchsorted(usual, found) / len(usual))
+    return Scores(found, percentiles(found, bounds(validation, "scoring validation images")))
+
+
+def percentiles(bounds: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """The percentage of usual images that have a lower bound than each image, `[count]`.
+
+    Args:
+        bounds: The bound on log p(x) of each image, `[count]`.
+        usual: The bounds of the usual images, `[other count]`.
+    """
+    return 100 * np.searchsorted(np.sort(usual), bounds) / len(usual)
 
 
 def reconstruct(model: Any, images: np.ndarray, progress: Progress = silent) -> np.ndarray:
