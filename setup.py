@@ -59,7 +59,7 @@ setup(
         "ray": ["ray>=2.40,<3"],
         "dask": ["distributed>=2024.10"],
         # The page of `kvae explore`. Bokeh's server is Tornado.
-        "explore": ["bokeh>=3.6,<4"],
+        "explore": ["bokeh>=3.8,<4"],
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
         # TFDS's test case of dataset builders imports dill.
         "test": [

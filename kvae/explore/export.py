@@ -98,7 +98,7 @@ def _point_parts(explorer: Explorer) -> dict[str, Any]:
     picture = Div(
         text=before + thumbnails.uri(explorer.decode(first)) + after,
         width=PICTURE,
-        height=PICTURE,
+        height=thumbnails.displayed(images.shape[1:], PICTURE)[0],
         disable_math=True,
         margin=0,
     )

@@ -83,6 +83,8 @@ def variables(explorer: Explorer, parts: Sequence[str]) -> dict[str, Any]:
     """
     atlas, dataset = explorer.atlas, explorer.dataset
     shown = f"{len(atlas.images):,} of " if len(atlas.images) < atlas.total else ""
+    # Where the images are on this machine is nothing to put into a page for others.
+    name = Path(dataset.name).name if Path(dataset.name).is_absolute() else dataset.name
     others = ""
     if atlas.others:
         is_one = atlas.others == 1
@@ -92,7 +94,7 @@ def variables(explorer: Explorer, parts: Sequence[str]) -> dict[str, Any]:
         )
     return {
         "name": explorer.name,
-        "about": f"{explorer.summary} · {shown}{atlas.total:,} test images of {dataset.name}",
+        "about": f"{explorer.summary} · {shown}{atlas.total:,} test images of {name}",
         "parts": parts,
         "others": others,
         "largest": LARGEST,
@@ -180,9 +182,8 @@ class Page:
     # The decoded point --------------------------------------------------------------------------
 
     def _point_parts(self) -> dict[str, Any]:
-        self._picture = Div(
-            width=PICTURE, height=PICTURE, disable_math=True, margin=0, name="picture"
-        )
+        height, _ = thumbnails.displayed(self._atlas.images.shape[1:], PICTURE)
+        self._picture = Div(width=PICTURE, height=height, disable_math=True, margin=0)
         self._where = Div(width=PICTURE, height=18, disable_math=True, margin=(4, 0, 0, 0))
         for latent in self._atlas.latents:
             each = slider(latent, self._atlas.start[latent.index])

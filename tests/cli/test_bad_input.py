@@ -144,6 +144,10 @@ CANNOT_BE_TYPED = {
         "fit-prior runs/../saved_models/complete --name complete --overwrite",
     ),
     "is a file": ["data list --data-dir file"],
+    "must be a name or an IPv4 address": (
+        "explore complete --host ''", "explore complete --host a,b",
+        "explore complete --host \x1b[31m",
+    ),
 }  # fmt: skip
 
 
@@ -168,6 +172,7 @@ CANNOT_BE_DONE = {
         "train --start-from complete --latent 3", "train --start-from complete --hidden 9",
     ),
     "its own size": ["train --image-size 4x4"],
+    "of this machine": ["explore complete --host 192.0.2.1", "explore complete --host no.invalid"],
     "exists already": (
         "train --name complete", "fit-prior complete --name other", "export complete",
     ),
@@ -207,7 +212,7 @@ MODELS = {
 
 @each(MODELS)
 def test_models_that_are_not_there(says, bad):
-    for line in "sample", "evaluate", "reconstruct", "figures", "fit-prior", "export":
+    for line in "sample", "evaluate", "reconstruct", "figures", "fit-prior", "export", "explore":
         command_refuses(says, FAILED, line, bad, may=("figures",))
     for line in "encode", "score", "nearest", "interpolate":
         command_refuses(says, FAILED, line, bad, "ten.npy")
@@ -242,6 +247,7 @@ WRITE = (
     "reconstruct complete --output", "compare complete other --output",
     "encode complete ten.npy --output", "score complete ten.npy --picture",
     "nearest complete ten.npy --output", "interpolate complete ten.npy --output",
+    "explore complete --export",
 )  # fmt: skip
 
 
@@ -250,7 +256,8 @@ def test_places_that_cannot_be_written(folder):
     says = "name too long" if len(folder) > 200 else "cannot write to the folder"
     for line in WRITE:
         is_folder = line.startswith(("train", "export", "figures", "reproduce", "sweep"))
-        file = "" if is_folder else "/a.csv" if line.startswith("encode") else "/a.png"
+        suffix = {"encode": "csv", "explore": "html"}.get(line.split()[0], "png")
+        file = "" if is_folder else f"/a.{suffix}"
         command_refuses(says, FAILED, line, folder + file)
 
 
@@ -280,6 +287,7 @@ WITH_MODEL = (
     "sample complete", "evaluate complete", "reconstruct complete", "figures complete",
     "fit-prior complete", "compare other complete", "encode complete ten.npy",
     "score complete ten.npy", "nearest complete ten.npy", "interpolate complete ten.npy",
+    "explore complete --port 0", "explore complete --export a.html",
     "train --hidden 8 --posterior full --prior mixture --components 3 --likelihood normal-shared "
     "--start-from complete",
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """`kvae explore` without a browser: what it refuses, what it exports, and what is on the page."""
 
+import io
 import re
 import shutil
 import socket
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import kvae
+from kvae.data import Dataset, Split
 from kvae.explore.explorer import Explorer
 from kvae.explore.server import Server
 
@@ -131,3 +134,26 @@ def test_colours(bokeh, few_digits):
     assert data["colour by ELBO"][order[-1]] == "#FDE724"
     assert list(data["label"]) == [few_digits.label_names[label] for label in labels]
     assert not np.isfinite(data["t-SNE 1"]).any()
+
+
+@pytest.mark.parametrize(("height", "width", "channels"), [(4, 9, 1), (9, 4, 2), (60, 70, 3)])
+def test_other_images(bokeh, tmp_path, height, width, channels):
+    from kvae.explore.export import export
+
+    some = np.random.default_rng(0).integers(0, 256, (12, height, width, channels), np.uint8)
+    split = Split(some)
+    dataset = Dataset("made", split, split, split, "made up")
+    model = kvae.build(kvae.configure(dataset, latent=1, hidden=(4,)))
+    explorer = Explorer("<b>made", model, dataset)
+    export(explorer, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "<h1>&lt;b&gt;made</h1>" in page
+    # There are no labels, and t-SNE needs two latents.
+    assert "colour by ELBO" in page
+    assert "colour by label" not in page
+    assert explorer.atlas.kinds == ["Latents"]
+    if channels != 2:
+        content = io.BytesIO()
+        Image.fromarray(some[0].squeeze()).save(content, "PNG")
+        own = explorer.own(content.getvalue(), "a.png")
+        np.testing.assert_array_equal(own.image, some[0])
