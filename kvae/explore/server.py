@@ -68,10 +68,6 @@ class Server:
             raise UsageError(
                 f"`host` must be a name or an IPv4 address, got {host!r:.80}"
             ) from error
-        for each in self._sockets:
-            # Connections inherit it. Without it, the kernel holds back the second part of an answer
-            # until the browser has confirmed the first, which takes 40 ms.
-            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         bound = [ipaddress.ip_address(each.getsockname()[0]) for each in self._sockets]
         self.is_private = all(address.is_loopback for address in bound)
         self._names = {host, *(str(address) for address in bound if address.version == 4)}
