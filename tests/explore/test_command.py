@@ -81,6 +81,7 @@ def test_an_export_that_exists_is_kept(place, invoke):
     assert (place / "page.html").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_export(place, invoke, digits):
     (place / "page.html").write_text("mine")
     done = invoke("explore", "complete", "--export", "page.html", "--overwrite")
