@@ -94,7 +94,8 @@ def read_files(
         paths: The files.
         folder: The folder that they are in; their names are relative to it.
         request: Its `image_size` is what the images are resized to.
-        failures: As in `read`.
+        failures: Where the messages on damaged files go, which are then left out; None refuses
+            damaged files.
 
     Returns:
         The images of all files, the number of images of each file, and what was assumed, in words.
