@@ -1,12 +1,39 @@
-"""Runs that are trained longer than they were started for."""
+"""Which runs can be resumed, and runs that are trained longer than they were started for."""
 
 from dataclasses import replace
 from pathlib import Path
 
-from kvae.config import Config
-from kvae.errors import UsageError
-from kvae.runs.folders import is_complete
+from kvae.config import CONFIG, Config, read_config
+from kvae.errors import KvaeError, UsageError
+from kvae.io.files import write_json
+from kvae.runs.folders import RESULTS, is_complete
 from kvae.runs.history import read_history
+
+
+def to_resume(folder: Path, exported: Path, epochs: int | None, overwrite: bool) -> Config:
+    """The configuration with which a run is resumed. A run that is trained longer gets a new one.
+
+    Args:
+        folder: The run's folder, which nobody else uses.
+        exported: The folder of its saved model, which may not be there.
+        epochs: The number of all epochs, those that are done included; None keeps the run's own.
+        overwrite: Whether a saved model that has another configuration may be replaced.
+
+    Raises:
+        UsageError: The run has more epochs than that, or its patience has ended it.
+        KvaeError: The run is complete or damaged, or the saved model is another model.
+    """
+    config = read_config(folder)
+    longer = config if epochs is None else with_epochs(folder, config, epochs)
+    if longer == config and is_complete(folder):
+        raise KvaeError(f"{folder} is complete: there is nothing to resume")
+    if exported.exists() and not overwrite and not is_earlier(read_config(exported), longer):
+        raise KvaeError(f"{exported} is another model: `overwrite` it, or move it away")
+    if longer != config:
+        # Without results the run is not complete, and can be resumed if it is cut off here.
+        (folder / RESULTS).unlink(missing_ok=True)
+        write_json(folder / CONFIG, longer.to_json())
+    return longer
 
 
 def with_epochs(folder: Path, config: Config, epochs: int) -> Config:

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kvae.config import CONFIG, Config, read_config
-from kvae.errors import KvaeError
+from kvae.config import Config
 from kvae.io.files import check_writable, locked, remove_scratch, write_json
 from kvae.metrics import Row
-from kvae.runs.folders import FIGURES, MODELS, RESULTS, RUNS, find, is_complete, new_run_folder
-from kvae.runs.longer import is_earlier, with_epochs
+from kvae.runs.folders import FIGURES, MODELS, RESULTS, RUNS, find, new_run_folder
+from kvae.runs.longer import to_resume
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -131,17 +130,7 @@ def resume(
     folder = find(name, runs, "run")
     check_writable(models)
     with locked(folder):
-        config, exported = read_config(folder), models / folder.name
-        longer = config if epochs is None else with_epochs(folder, config, epochs)
-        if longer == config and is_complete(folder):
-            raise KvaeError(f"{folder} is complete: there is nothing to resume")
-        if exported.exists() and not overwrite and not is_earlier(read_config(exported), longer):
-            raise KvaeError(f"{exported} is another model: `overwrite` it, or move it away")
-        if longer != config:
-            # Without results the run is not complete, and can be resumed if it is cut off here.
-            (folder / RESULTS).unlink(missing_ok=True)
-            write_json(folder / CONFIG, longer.to_json())
-            config = longer
+        config = to_resume(folder, models / folder.name, epochs, overwrite)
         remove_scratch(folder)
         # The folder that this run replaced is still there if a kill came before its removal.
         remove_scratch(folder.parent, folder.name)
