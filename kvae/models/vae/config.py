@@ -340,7 +340,8 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
         # Black and white pixels need a Bernoulli likelihood; the recipe's may be for grey ones.
         adjusted["likelihood"] = "bernoulli"
     if chosen.get("estimator", "aevb") != "aevb":
-        dropped |= {"bound", "importance_samples", "doubly_reparameterized", "input_noise"}
+        dropped |= {"bound", "importance_samples", "doubly_reparameterized"}
+        dropped |= {"input_noise", "dropout"}
     if chosen.get("bound", "iwae") != "iwae":
         dropped |= {"importance_samples", "doubly_reparameterized"}
     if chosen.get("posterior") == "iaf":
@@ -381,6 +382,11 @@ def _own_reasons(config: Config, facts: Facts) -> Iterator[tuple[str, str]]:
         f"There are {images:,} images to train on: {training.epochs} epochs, or fewer if the "
         f"validation ELBO does not get better for {training.patience}.",
     )
+    if model.dropout:
+        yield (
+            "dropout",
+            "So few would be learned by heart: dropout and weight decay hold the networks back.",
+        )
     if images >= recipes.ENOUGH_IMAGES:
         why = "There are many images"
     elif recipes.shifts(facts):

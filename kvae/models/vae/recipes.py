@@ -24,6 +24,8 @@ large."""
 AVERAGED_STEPS = 100
 """The weights are averaged over about so many steps, or over a twentieth of the training if that is
 shorter."""
+FEW_IMAGES = 1000
+"""With fewer training images than this, a network that is not held back learns them by heart."""
 ENOUGH_IMAGES = 10_000
 """With so many training images, shifting them is of no use."""
 WORTH_COMPILING = 3000
@@ -159,7 +161,8 @@ def _own(facts: Facts) -> dict[str, Any]:
     # As many epochs as make the number of steps grow with the root of the number of images. Images
     # that are not shifted are learned by heart in longer training.
     epochs = max(10, min(400 if shift else 80, round(3200 / math.sqrt(images))))
-    batch_size = 32 if images < 1000 else 64 if images < ENOUGH_IMAGES else 128
+    few = images < FEW_IMAGES
+    batch_size = 16 if few else 64 if images < ENOUGH_IMAGES else 128
     return NETWORKS["conv" if min(height, width) >= SMALLEST_MAPS else "mlp"] | {
         "activation": "silu",
         "latent": min(32, max(2, height * width * channels // 16)),
@@ -169,7 +172,10 @@ def _own(facts: Facts) -> dict[str, Any]:
         "schedule": "cosine",
         "batch_size": batch_size,
         "epochs": epochs,
-        "patience": max(10, epochs // 20),
+        # At first the averages of the weights are behind the weights, and may be worse for a while.
+        "patience": max(10, epochs // 4),
+        "dropout": 0.05 if few else 0.0,
+        "weight_decay": 1.0 if few else 0.0,
         # While the learning rate is high, the validation ELBO of the weights themselves goes up and
         # down by some percent.
         "weight_average": weight_average(facts, epochs, batch_size),
