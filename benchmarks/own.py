@@ -77,6 +77,43 @@ def _textures() -> np.ndarray:
     return crops(pictures, 400, 64, 32)
 
 
+def _plaids(count: int = 300) -> np.ndarray:
+    """A wave across and a wave down in each channel, of any length and phase."""
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[:36, :48]
+    shape = (count, 3, 1, 1)
+
+    def waves(along: np.ndarray) -> np.ndarray:
+        return 60 * np.sin(along * rng.uniform(0.1, 0.6, shape) + rng.uniform(0, 2 * np.pi, shape))
+
+    return (127 + waves(x) + waves(y)).clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+
+
+def _rings(count: int = 300) -> np.ndarray:
+    """Waves around a point anywhere, of any length and phase."""
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[:40, :56]
+    row, column, step, phase = rng.uniform(
+        [[5], [5], [0.3], [0]], [[35], [50], [0.9], [2 * np.pi]], (4, count)
+    )[..., None, None]
+    waves = np.sin(np.hypot(y - row, x - column) * step + phase)
+    return (127 + 100 * waves).clip(0, 255).astype(np.uint8)
+
+
+def _discs(count: int = 300) -> np.ndarray:
+    """Three discs of any colour, size and place before any colour."""
+    rng = np.random.default_rng(1)
+    found = np.empty((count, 48, 64, 3), np.uint8)
+    y, x = np.mgrid[:48, :64]
+    for picture in found:
+        picture[:] = rng.integers(0, 256, 3)
+        for _ in range(3):
+            radius = rng.uniform(3, 10)
+            inside = np.hypot(y - rng.uniform(0, 48), x - rng.uniform(0, 64)) < radius
+            picture[inside] = rng.integers(0, 256, 3)
+    return found
+
+
 def _rockets(count: int, window: int, side: int) -> np.ndarray:
     return crops(_of_scikit_image("astronaut.png", "rocket.jpg"), count, window, side)
 
@@ -88,6 +125,9 @@ DATASETS: dict[str, Callable[[], np.ndarray]] = {
     "large": lambda: _rockets(200, 192, 128),
     "faces": _faces,
     "digits": _digits,
+    "plaids": _plaids,
+    "rings": _rings,
+    "discs": _discs,
     "frey": lambda: _all_images("frey"),
     "mnist-3000": lambda: _all_images("mnist")[:3000],
     "mnist-60000": lambda: _all_images("mnist")[:60_000],
