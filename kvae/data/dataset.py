@@ -78,8 +78,18 @@ class Split:
         Args:
             count: How many; all images if there are fewer.
         """
-        count = min(count, len(self))
-        return self.take(np.linspace(0, len(self) - 1, count).round().astype(int))
+        return self.take(spread(len(self), count))
+
+
+def spread(total: int, count: int) -> np.ndarray:
+    """Numbers of some of many images, at even distances.
+
+    Args:
+        total: How many there are.
+        count: How many are wanted; all images if there are fewer.
+    """
+    count = min(count, total)
+    return np.linspace(0, total - 1, count).round().astype(int)
 
 
 @dataclass(frozen=True, eq=False)

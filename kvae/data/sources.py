@@ -33,6 +33,7 @@ class Pictures:
         labels: The name of each image's label, `[count]`; None if the images have no labels.
         notes: What was assumed when the images were read, in words.
         failures: A message on each file that could not be read.
+        item: What an image is called: `row` if it is one of a table.
     """
 
     images: np.ndarray
@@ -40,6 +41,7 @@ class Pictures:
     labels: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
+    item: str = "image"
 
     def __len__(self) -> int:
         return len(self.images)
@@ -109,15 +111,13 @@ def _of_table(names: Sequence[str], request: Request, split: str | None) -> Pict
     wrong = [name for name in names if not tables.is_table(expanded(name))]
     if wrong or len(names) > 1:
         what = f"{wrong[0]} is none" if wrong else f"{len(names)} files were given"
-        raise KvaeError(
-            f"the model is of a table of numbers, in one .csv or .npy file, but {what}"
-        )
+        raise KvaeError(f"the model is of a table of numbers, in one .csv or .npy file, but {what}")
     request = dataclasses.replace(request, name=names[0])
     if split is None:
         splits = tables.read(request, columns).splits
     else:
         splits = {split: tables.load(request).split(split)}
-    return Pictures(next(iter(splits.values())).images, _names(splits))
+    return Pictures(next(iter(splits.values())).images, _names(splits), item="row")
 
 
 def _is_image_file(name: str) -> bool:

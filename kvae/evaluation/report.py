@@ -1,5 +1,6 @@
 """A report on a trained model: what was measured, and what each figure means in plain words."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,7 +120,8 @@ def evaluate(
             )
     elif isinstance(model, Reconstructs):
         groups["Reconstruction"] = sections.restored_rows(model, dataset, held_out, dimensions)
-    if isinstance(model, Bounds) and dimensions is not None and model.measure == "density":
+    is_density = isinstance(model, Bounds) and model.measure == "density"
+    if is_density and dimensions is not None and math.prod(config.model.image_shape) > 1:
         groups["Against linear models"] = sections.linear_models(
             model, dataset, held_out, bound, dimensions
         )

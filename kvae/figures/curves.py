@@ -99,7 +99,10 @@ def kl_bars(kl: np.ndarray, title: str, item: str = "image") -> "Figure":
 
 
 def compared(
-    names: Sequence[str], values: Mapping[str, Sequence[tuple[float, float]]], title: str
+    names: Sequence[str],
+    values: Mapping[str, Sequence[tuple[float, float]]],
+    title: str,
+    item: str = "image",
 ) -> "Figure":
     """Plot several runs side by side.
 
@@ -110,6 +113,7 @@ def compared(
         names: The names of the runs.
         values: For each quantity, by its name, the mean and the standard error of each run.
         title: The title of the figure.
+        item: What an image is called: `row` if it is one of a table.
     """
     height = 1.5 + 0.34 * len(names)
     figure, axes = style.panels(3.6 * len(values) + 1, height, title, columns=len(values))
@@ -117,7 +121,7 @@ def compared(
     for panel, (quantity, pairs) in zip(axes[0], values.items(), strict=True):
         means, errors = np.asarray(pairs, float).T
         panel.errorbar(means, places, xerr=2 * errors, fmt="o", color=style.BLUE, capsize=3)
-        panel.set(xlabel=f"{quantity}, nats an image", ylim=(len(names) - 0.5, -0.5))
+        panel.set(xlabel=f"{quantity}, nats {_with_article(item)}", ylim=(len(names) - 0.5, -0.5))
         panel.set_yticks(places, names if panel is axes[0, 0] else [""] * len(names))
         panel.grid(axis="x", alpha=0.3)
     return figure

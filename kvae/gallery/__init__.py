@@ -112,8 +112,8 @@ def draw(
         The path of each figure by name.
 
     Raises:
-        NotDrawnError: The model or the run lacks what a figure needs, or the figure shows images and
-            the model is of numbers.
+        NotDrawnError: The model or the run lacks what a figure needs, or the figure shows images
+            and the model is of numbers.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}

@@ -39,8 +39,8 @@ def in_own_units(terms: Terms, log_scale: float) -> Terms:
     """
     if not log_scale:
         return terms
-    likelihoods = (each - log_scale for each in terms[:3])
-    return Terms(*likelihoods, terms.kl)
+    objective, elbo, reconstruction = (each - log_scale for each in terms[:3])
+    return Terms(objective, elbo, reconstruction, terms.kl)
 
 
 @dataclass(frozen=True)
