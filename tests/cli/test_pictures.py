@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import mannwhitneyu
+from sklearn.metrics import roc_auc_score
 
 import kvae
 
@@ -86,6 +88,45 @@ def test_score(place, invoke, digits):
     assert shown.stdout.splitlines()[1].split() == ["image", "bound", "percentile"]
     with Image.open(place / "unusual.png") as picture:
         assert picture.height > picture.width
+
+
+def test_pandas_and_csv_read_the_same_table(place, invoke, digits):
+    pandas = pytest.importorskip("pandas")
+    arguments = "digits", "--split", "test", "--samples", 4, "--seed", 3
+    assert invoke("encode", "complete", *arguments).returncode == 0
+    model = kvae.load(place / "saved_models/complete")
+    found = kvae.encode(model, digits.test.images, samples=4, seed=3)
+    names = [f"test {number}" for number in range(len(digits.test))]
+    expected = found.columns(np.array(names), digits.test.labels)
+    frame = pandas.read_csv(place / "latents.csv", dtype={"label": int})
+    assert list(frame.columns) == list(expected)
+    assert frame["image"].tolist() == names
+    assert frame["label"].tolist() == digits.test.labels.tolist()
+    of_csv = rows_of(place / "latents.csv")
+    for name in set(expected) - {"image", "label"}:
+        assert expected[name].dtype == np.float32
+        np.testing.assert_array_equal(frame[name].to_numpy(np.float32), expected[name])
+        np.testing.assert_array_equal([np.float32(row[name]) for row in of_csv], expected[name])
+
+
+def test_the_auroc_of_inverted_digits(place, command, digits):
+    some = digits.test.images[:60]
+    # Inverted in part only, or every inverted digit would be less usual than every other.
+    changed = some.copy()
+    changed[:, :2, :4] = 255 - changed[:, :2, :4]
+    inverted = np.concatenate([changed[:40], 255 - some[40:]])
+    images = np.concatenate([some, inverted])
+    np.save(place / "both.npy", images)
+    done = command("score", "complete", "both.npy", "--output", "scores.csv", "--top", 0)
+    assert done.returncode == 0, done.stderr
+    bounds = np.array([float(row["bound"]) for row in rows_of(place / "scores.csv")])
+    model = kvae.load(place / "saved_models/complete")
+    own = kvae.score(model, images, digits.validation.images).bounds.astype(np.float64)
+    is_inverted = np.repeat([0, 1], 60)
+    statistic = mannwhitneyu(own[:60], own[60:]).statistic / 60**2
+    assert 0.6 < statistic < 1
+    assert roc_auc_score(is_inverted, -bounds) == pytest.approx(statistic, abs=1e-12)
+    assert roc_auc_score(is_inverted, -own) == pytest.approx(statistic, abs=1e-12)
 
 
 def test_interpolate(place, invoke):
