@@ -1,5 +1,6 @@
 """kvae interpolate"""
 
+import math
 from pathlib import Path
 
 import click
@@ -48,12 +49,15 @@ def interpolate(
     MODEL is the name or the path of a saved model. SOURCE is two image files or more, or a folder
     or a .npy file of two images or more, or a table of two rows or more.
     """
-    from kvae.io import files
+    from kvae.io import files, machine
     from kvae.runs import folders
 
     path = folders.find(model, models, "saved model")
     target = pictures.target_of(target, path, "interpolation", (".npy",))
     found = pictures.read(path, source, resize, None, data_dir)
+    pictures.refuse_many(len(found) * (steps + 2), target, "name a few images")
+    numbers = (len(found) - 1) * steps * math.prod(found.images.shape[1:])
+    machine.require_memory(8 * numbers, f"{len(found):,} images", "name a few images")
 
     import numpy as np
 

@@ -48,6 +48,8 @@ def nearest(
     path = folders.find(model, models, "saved model")
     target = pictures.picture_of(target, path, "nearest.png", "output")
     found = pictures.read(path, source, resize, split, data_dir)
+    if target:
+        pictures.refuse_many(len(found) * (count + 1), target, "name fewer images")
     train = folders.dataset_of(path, None, data_dir, output.progress).train
 
     import numpy as np

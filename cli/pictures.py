@@ -12,6 +12,9 @@ from kvae_cli import options, output
 if TYPE_CHECKING:
     from kvae.data.sources import Pictures
 
+MOST_PICTURED = 10_000
+"""The largest number of images in a picture."""
+
 samples = click.option(
     "--samples",
     type=click.IntRange(1, options.LARGEST),
@@ -132,6 +135,23 @@ def picture_of(target: Path | None, model: Path, default: str, option: str) -> P
     target = target or Path(default)
     files.check_writable(target.parent)
     return target
+
+
+def refuse_many(count: int, target: Path, advice: str) -> None:
+    """Refuse to draw more images than can be looked at.
+
+    Args:
+        count: The number of images in the picture.
+        target: The file to write.
+        advice: What to do instead.
+
+    Raises:
+        KvaeError: The file is a picture, and there would be too many images in it.
+    """
+    if target.suffix.lower() == ".png" and count > MOST_PICTURED:
+        raise KvaeError(
+            f"{target} would have {count:,} images, and {MOST_PICTURED:,} are the most: {advice}"
+        )
 
 
 def finish(found: "Pictures") -> None:

@@ -62,6 +62,7 @@ def reconstruct(
 
     loaded = saved_models.load(path)
     images = found.images[spread(len(found), count or len(found))]
+    pictures.refuse_many(2 * len(images), target, "choose a smaller `count`, or a .npy `output`")
     reconstructions = inference.reconstruct(loaded, images, output.progress)
     columns = loaded.config.data.columns
     if columns is not None:
