@@ -28,7 +28,8 @@ class Film:
 
     def __init__(self, model: Any, epochs: int) -> None:
         self._model = model
-        self._films = not model.config.data.numbers and isinstance(model, Generates)
+        generates = isinstance(model, Generates)
+        self._films = generates and not model.config.data.numbers
         self._wanted = set(np.geomspace(1, epochs, FRAMES).round().astype(int).tolist())
         self._epochs: list[int] = []
         self._images: list[np.ndarray] = []

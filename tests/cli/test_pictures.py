@@ -161,6 +161,17 @@ def test_reconstruct(place, invoke, digits):
     assert done.stdout == "10 images through complete in reconstructions.png\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "advice"), [("interpolate", "name a few images"), ("nearest", "name fewer images")]
+)
+def test_a_picture_of_too_many_images_is_refused(place, invoke, command, advice):
+    option = "--steps" if command == "interpolate" else "--count"
+    done = invoke(command, "complete", "digits", option, 10)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"images, and 10,000 are the most: {advice}" in done.stderr
+    assert not list(place.glob("*.png"))
+
+
 def test_images_of_another_size(place, invoke):
     Image.fromarray(np.arange(16 * 20, dtype=np.uint32).astype(np.uint8).reshape(16, 20)).save(
         place / "large.png"
