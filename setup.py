@@ -47,8 +47,9 @@ setup(
         "matplotlib>=3.8,<4",
         "click>=8.1,<9",
         "scikit-learn>=1.6,<2",
-        # scikit-learn's own means of running things side by side.
+        # scikit-learn's own means of running things side by side, and of limiting its threads.
         "joblib>=1.4,<2",
+        "threadpoolctl>=3.1,<4",
         "tqdm>=4.66,<5",
         "Pillow>=10,<14",
         # The page of `kvae reproduce`, from its Markdown. TensorBoard brings it anyway.

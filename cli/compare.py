@@ -58,9 +58,9 @@ def compare(
         for quantity in quantities
         if quantity.errors
     }
-    figure = figures.compared(
-        list(loaded), drawn, f"{len(images.test):,} test images, ± two standard errors"
-    )
+    item = loaded[paths[0].name].config.data.item
+    title = f"{len(images.test):,} test {item}s"
+    figure = figures.compared(list(loaded), drawn, f"{title}, ± two standard errors", item)
     figures.save(figure, target)
     if as_json:
         output.as_json(
@@ -71,7 +71,6 @@ def compare(
             }
         )
         return
-    title = f"{len(images.test):,} test images of {images.name}"
-    output.quantities(quantities, list(loaded), title)
+    output.quantities(quantities, list(loaded), f"{title} of {images.name}")
     click.echo()
     output.line(f"* best of the line; ± standard error. Figure: {target}")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kvae.errors import KvaeError
 from kvae_cli import options, output
 
 if TYPE_CHECKING:
@@ -15,9 +16,13 @@ OTHERS = {
     "tfds:NAME": "any image dataset of TensorFlow Datasets, such as tfds:fashion_mnist",
     "FOLDER": "a folder of images; sub-folders are splits or labels",
     "FILE": ".npy, or .npz with one array or with x_train, y_train, x_test, y_test",
+    "TABLE": "numbers in a .csv file, or in a .npy file of floats with two axes",
 }
 MOST_LABELS = 20
 """The largest number of labels that are listed."""
+MOST_COLUMNS = 50
+"""The largest number of columns of a table that are listed."""
+SHEET = Path("images.png")
 
 
 @click.group()
@@ -67,29 +72,34 @@ def prepare(name: str, data_dir: Path | None, as_json: bool) -> None:
     "--output",
     "target",
     type=options.OutputFile(".png"),
-    default="images.png",
-    show_default=True,
-    help="File of the sheet of images.",
+    help="File of the sheet of images; there is none of a table.  [default: images.png]",
 )
 @options.data_dir
 @options.as_json
 def show(
     dataset: str,
     image_size: tuple[int, int] | None,
-    target: Path,
+    target: Path | None,
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
     """Show how DATASET is read, before anything is trained on it.
 
     DATASET is what `kvae train --dataset` takes. Prints the splits, the sizes, the labels, what was
-    assumed, and what is remarkable; and writes a sheet of images from each split.
+    assumed, and what is remarkable; and writes a sheet of images from each split. Of a table it
+    prints the columns.
     """
     from kvae import data as datasets
     from kvae.io import files
 
-    files.check_writable(target.parent)
+    files.check_writable((target or SHEET).parent)
     loaded = datasets.load(dataset, data_dir, image_size=image_size, progress=output.progress)
+    if loaded.columns is not None:
+        if target is not None:
+            raise KvaeError(f"{loaded.name} is a table: there is no sheet of it for `output`")
+        _show_table(loaded, as_json)
+        return
+    target = target or SHEET
     from kvae import figures
 
     splits = {f"{part} ({len(loaded.split(part)):,})": loaded.split(part) for part in PARTS}
@@ -122,6 +132,33 @@ def show(
     output.line(f"Sheet of images in {target}")
 
 
+def _show_table(loaded: "Dataset", as_json: bool) -> None:
+    """Print what was read of a table."""
+    import numpy as np
+
+    columns = loaded.columns
+    assert columns is not None
+    rows = np.concatenate([columns.rows(loaded.split(part).images) for part in PARTS])
+    lowest, highest = rows.min(axis=0).tolist(), rows.max(axis=0).tolist()
+    names = columns.names or tuple(map(str, range(len(columns))))
+    each = zip(names, columns.means, columns.stddevs, lowest, highest, strict=True)
+    keys = "column", "mean", "stddev", "lowest", "highest"
+    found = [dict(zip(keys, of_one, strict=True)) for of_one in each]
+    if as_json:
+        output.as_json(
+            _summary(loaded) | {"columns": found, "notes": loaded.notes, "remarks": loaded.remarks}
+        )
+        return
+    _print(loaded)
+    shown = [[text if isinstance(text, str) else f"{text:.5g}" for text in one.values()]
+             for one in found]  # fmt: skip
+    output.table([list(keys), *shown[:MOST_COLUMNS]], "  ")
+    if len(found) > MOST_COLUMNS:
+        output.line(f"  and {len(found) - MOST_COLUMNS:,} more columns")
+    for line in output.notes(loaded):
+        output.line(line)
+
+
 def _summary(loaded: "Dataset") -> dict[str, Any]:
     return {
         "name": loaded.name,
@@ -129,7 +166,9 @@ def _summary(loaded: "Dataset") -> dict[str, Any]:
         "kind": loaded.kind,
         "image_shape": loaded.image_shape,
         "labels": loaded.label_names,
-        "images": {part: len(loaded.split(part)) for part in PARTS},
+        "rows" if loaded.train.numbers else "images": {
+            part: len(loaded.split(part)) for part in PARTS
+        },
     }
 
 
@@ -137,6 +176,9 @@ def _print(loaded: "Dataset", values: str = "") -> None:
     height, width, channels = loaded.image_shape
     output.line(f"{loaded.name}: {loaded.description}")
     rows = [(part, f"{len(loaded.split(part)):,}") for part in PARTS]
+    if loaded.columns is not None:
+        output.table([*rows, ("columns", f"{len(loaded.columns):,}")], "  ")
+        return
     pixels = f"{height} x {width} x {channels}, {loaded.kind}{values}"
     output.table([*rows, ("pixels", pixels)], "  ")
 

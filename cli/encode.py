@@ -38,8 +38,8 @@ def encode(
     """Write what MODEL says of each image of SOURCE to a table: bound, latents.
 
     MODEL is the name or the path of a saved model. SOURCE is a dataset, a folder, a .npy or .npz
-    file, or image files. A row has the image's file, its label if there is one, its ELBO with its
-    parts in nats, and the means and the standard deviations of its latents.
+    file, a table of numbers, or image files. A row has the image's file, its label if there is one,
+    its ELBO with its parts in nats, and the means and the standard deviations of its latents.
     """
     from kvae.runs import folders
 
@@ -54,6 +54,9 @@ def encode(
         saved_models.load(path), found.images, samples, seed, output.progress
     )
     shape = encoded.arrays if target.suffix.lower() == ".npz" else encoded.columns
-    inference.write_table(shape(found.names, found.labels), target)
-    output.line(f"{pictures.counted(len(found))} through {path.name} in {target}")
+    columns = {found.item: found.names} | shape(found.names, found.labels)
+    if found.item != "image":
+        del columns["image"]
+    inference.write_table(columns, target)
+    output.line(f"{pictures.counted(len(found), found.item)} through {path.name} in {target}")
     pictures.finish(found)

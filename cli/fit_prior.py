@@ -50,6 +50,7 @@ def fit_prior(
     MODEL is the name or the path of a saved model, by default the newest.
     """
     from kvae import runs
+    from kvae.config import read_config
 
     saved, held_out, quantities = runs.fit_prior(
         model,
@@ -75,6 +76,7 @@ def fit_prior(
         return
     for count, log_density in held_out.items():
         click.echo(f"{count:5} components: held-out latents {log_density:.3f} nats", err=True)
-    output.quantities(quantities, ["before", "after"], "on the test images")
+    item = read_config(saved).data.item
+    output.quantities(quantities, ["before", "after"], f"on the test {item}s")
     click.echo()
     output.line(f"Model    {saved}")

@@ -1,5 +1,6 @@
 """kvae interpolate"""
 
+import math
 from pathlib import Path
 
 import click
@@ -28,9 +29,9 @@ from kvae_cli import options, output, pictures
     "--output",
     "target",
     type=options.OutputFile(".png", ".npy"),
-    default="interpolation.png",
-    show_default=True,
-    help="File of the picture, or of float32 [pairs, steps, height, width, channels] in [0, 1].",
+    help="File of the picture, or of float32 [pairs, steps, height, width, channels] in [0, 1]; of "
+    "a table, float64 [pairs, steps, columns].  [default: interpolation.png, or interpolation.npy "
+    "of a table]",
 )
 @pictures.sources
 def interpolate(
@@ -38,7 +39,7 @@ def interpolate(
     source: tuple[str, ...],
     steps: int,
     method: str,
-    target: Path,
+    target: Path | None,
     resize: bool,
     models: Path,
     data_dir: Path | None,
@@ -46,23 +47,31 @@ def interpolate(
     """Decode what lies between images in MODEL's latent space, from each image to the next.
 
     MODEL is the name or the path of a saved model. SOURCE is two image files or more, or a folder
-    or a .npy file of two images or more.
+    or a .npy file of two images or more, or a table of two rows or more.
     """
-    from kvae.io import files
+    from kvae.io import files, machine
     from kvae.runs import folders
 
     path = folders.find(model, models, "saved model")
-    files.check_writable(target.parent)
+    target = pictures.target_of(target, path, "interpolation", (".npy",))
     found = pictures.read(path, source, resize, None, data_dir)
+    pictures.refuse_many(len(found) * (steps + 2), target, "name a few images")
+    numbers = (len(found) - 1) * steps * math.prod(found.images.shape[1:])
+    machine.require_memory(8 * numbers, f"{len(found):,} images", "name a few images")
 
     import numpy as np
 
     from kvae import figures, inference
+    from kvae.data.tables import write_table
     from kvae.runs import saved_models
 
     loaded = saved_models.load(path)
     between = inference.interpolate(loaded, found.images, steps, method, output.progress)
-    if target.suffix.lower() == ".npy":
+    columns = loaded.config.data.columns
+    if columns is not None:
+        rows = columns.rows(between.reshape(-1, *found.images.shape[1:]))
+        write_table(rows.reshape(*between.shape[:2], -1), (), target)
+    elif target.suffix.lower() == ".npy":
         with files.atomic_file(target) as scratch:
             np.save(scratch, between)
     else:

@@ -21,9 +21,7 @@ from kvae_cli import options, output, pictures
     "--output",
     "target",
     type=options.OutputFile(".png"),
-    default="nearest.png",
-    show_default=True,
-    help="File of the picture.",
+    help="File of the picture; there is none of a table.  [default: nearest.png]",
 )
 @pictures.split
 @pictures.sources
@@ -32,7 +30,7 @@ def nearest(
     model: str,
     source: tuple[str, ...],
     count: int,
-    target: Path,
+    target: Path | None,
     split: str | None,
     resize: bool,
     models: Path,
@@ -42,15 +40,16 @@ def nearest(
     """Find the training images of MODEL that are nearest to those of SOURCE, by their latents.
 
     MODEL is the name or the path of a saved model. SOURCE is a dataset, a folder, a .npy or .npz
-    file, or image files. The picture has a row for each image: the image, then the training images,
-    the nearest first.
+    file, a table of numbers, or image files. The picture has a row for each image: the image, then
+    the training images, the nearest first.
     """
-    from kvae.io import files
     from kvae.runs import folders
 
     path = folders.find(model, models, "saved model")
-    files.check_writable(target.parent)
+    target = pictures.picture_of(target, path, "nearest.png", "output")
     found = pictures.read(path, source, resize, split, data_dir)
+    if target:
+        pictures.refuse_many(len(found) * (count + 1), target, "name fewer images")
     train = folders.dataset_of(path, None, data_dir, output.progress).train
 
     import numpy as np
@@ -60,21 +59,24 @@ def nearest(
 
     loaded = saved_models.load(path)
     index, distances = inference.nearest(loaded, found.images, train.images, count, output.progress)
-    rows = np.concatenate([found.images[:, None], train.images[index]], axis=1)
-    flat = rows.reshape(-1, *found.images.shape[1:])
-    figures.save_png(figures.tile(flat / np.float32(255), rows.shape[1]), target)
+    if target:
+        rows = np.concatenate([found.images[:, None], train.images[index]], axis=1)
+        flat = rows.reshape(-1, *found.images.shape[1:])
+        figures.save_png(figures.tile(flat / np.float32(255), rows.shape[1]), target)
     names = train.files if train.files is not None else np.arange(len(train)).astype(str)
     table = [
         [str(name), rank, str(names[which]), float(distance)]
         for name, indices, far in zip(found.names, index, distances, strict=True)
         for rank, (which, distance) in enumerate(zip(indices, far, strict=True), start=1)
     ]
+    keys = found.item, "rank", f"training {found.item}", "distance"
     if as_json:
-        keys = "image", "rank", "training image", "distance"
         output.as_json([dict(zip(keys, row, strict=True)) for row in table])
     else:
-        output.line(f"{pictures.counted(len(found))} with the nearest training images in {target}")
-        lines = [["image", "rank", "training image", "distance"]]
+        where = f" in {target}" if target else ""
+        many = pictures.counted(len(found), found.item)
+        output.line(f"{many} with the nearest training {found.item}s{where}")
+        lines = [list(keys)]
         output.table(
             lines + [[image, str(rank), own, f"{far:.3f}"] for image, rank, own, far in table]
         )

@@ -12,6 +12,9 @@ from kvae_cli import options, output
 if TYPE_CHECKING:
     from kvae.data.sources import Pictures
 
+MOST_PICTURED = 10_000
+"""The largest number of images in a picture."""
+
 samples = click.option(
     "--samples",
     type=click.IntRange(1, options.LARGEST),
@@ -48,7 +51,7 @@ def read(
 
     Args:
         model: Folder of the saved model. If it was trained on resized images, these are resized.
-        source: A dataset, a folder or a file of arrays, or image files.
+        source: A dataset, a folder, a file of arrays or a table, or image files.
         resize: Whether to resize images of another size.
         split: The split of a dataset; None takes all images.
         data_dir: Folder of TensorFlow Datasets.
@@ -60,20 +63,95 @@ def read(
     resize = resize or config.data.image_size is not None
     found = pictures(
         source, config.model.image_shape, resize, split, data_dir, config.data.split_seed,
-        output.progress,
+        output.progress, config.data.columns,
     )  # fmt: skip
     if found.notes:
         click.echo(f"Assumed: {'; '.join(found.notes)}.", err=True)
     return found
 
 
-def counted(count: int) -> str:
-    """A number of images in words.
+def counted(count: int, item: str = "image") -> str:
+    """A number of images, or of rows, in words.
 
     Args:
         count: The number.
+        item: What an image is called.
     """
-    return "1 image" if count == 1 else f"{count:,} images"
+    return f"1 {item}" if count == 1 else f"{count:,} {item}s"
+
+
+def target_of(target: Path | None, model: Path, stem: str, arrays: tuple[str, ...]) -> Path:
+    """The file to write: a picture or an array of images, or a table of numbers.
+
+    Args:
+        target: What was asked for; None is a picture, or a table if the model is of one.
+        model: Folder of the saved model.
+        stem: The name of the file that is written if none was asked for.
+        arrays: Suffixes of files that hold a table.
+
+    Raises:
+        KvaeError: A picture was asked for and the model is of a table, or the reverse.
+    """
+    from kvae.config import read_config
+    from kvae.io import files
+
+    is_table = read_config(model).data.columns is not None
+    if target is None:
+        target = Path(stem + (arrays[0] if is_table else ".png"))
+    suffix = target.suffix.lower()
+    if is_table and suffix not in arrays:
+        raise KvaeError(
+            f"{model.name} is of a table of numbers, and there is no picture of it: give an "
+            f"`output` that ends in {' or '.join(arrays)}"
+        )
+    if suffix == ".csv" and not is_table:
+        raise KvaeError(f"{model.name} is of images, which are no table: give another `output`")
+    files.check_writable(target.parent)
+    return target
+
+
+def picture_of(target: Path | None, model: Path, default: str, option: str) -> Path | None:
+    """The picture to write; None if the model is of a table, of which there is none.
+
+    Args:
+        target: What was asked for.
+        model: Folder of the saved model.
+        default: The file that is written if none was asked for.
+        option: The option that names it.
+
+    Raises:
+        KvaeError: A picture was asked for and the model is of a table.
+    """
+    from kvae.config import read_config
+    from kvae.io import files
+
+    if read_config(model).data.columns is not None:
+        if target is not None:
+            raise KvaeError(
+                f"{model.name} is of a table of numbers, and there is no picture of it: leave out "
+                f"`{option}`"
+            )
+        return None
+    target = target or Path(default)
+    files.check_writable(target.parent)
+    return target
+
+
+def refuse_many(count: int, target: Path, advice: str) -> None:
+    """Refuse to draw more images than can be looked at.
+
+    Args:
+        count: The number of images in the picture.
+        target: The file to write.
+        advice: What to do instead.
+
+    Raises:
+        KvaeError: The file is a picture, and there would be too many images in it.
+    """
+    if target.suffix.lower() == ".png" and count > MOST_PICTURED:
+        raise KvaeError(
+            f"{target} would have {count:,} images, and {MOST_PICTURED:,} are the most: {advice}"
+        )
 
 
 def finish(found: "Pictures") -> None:

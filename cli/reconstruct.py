@@ -21,10 +21,9 @@ OWN = 10
 @click.option(
     "--output",
     "target",
-    type=options.OutputFile(".png", ".npy"),
-    default="reconstructions.png",
-    show_default=True,
-    help="File of the picture, or of float32 [count, height, width, channels] in [0, 1].",
+    type=options.OutputFile(".png", ".npy", ".csv"),
+    help="File of the picture, or of float32 [count, height, width, channels] in [0, 1]; of a "
+    "table, .csv or .npy.  [default: reconstructions.png, or reconstructions.csv of a table]",
 )
 @pictures.split
 @pictures.sources
@@ -32,7 +31,7 @@ def reconstruct(
     model: str | None,
     source: tuple[str, ...],
     count: int | None,
-    target: Path,
+    target: Path | None,
     split: str | None,
     resize: bool,
     models: Path,
@@ -41,14 +40,15 @@ def reconstruct(
     """Reconstruct the images of SOURCE: the picture has each image above its reconstruction.
 
     MODEL is the name or the path of a saved model, by default the newest. SOURCE is a dataset, a
-    folder, a .npy or .npz file, or image files; by default MODEL's own test images.
+    folder, a .npy or .npz file, a table of numbers, or image files; by default MODEL's own test
+    images. Reconstructed rows of a table are in the units of its columns.
     """
     from kvae.config import read_config
     from kvae.io import files
     from kvae.runs import folders
 
     path = folders.find(model, models, "saved model")
-    files.check_writable(target.parent)
+    target = pictures.target_of(target, path, "reconstructions", (".csv", ".npy"))
     if not source:
         source, split, count = (read_config(path).data.dataset,), split or "test", count or OWN
     found = pictures.read(path, source, resize, split, data_dir)
@@ -56,16 +56,21 @@ def reconstruct(
     import numpy as np
 
     from kvae import figures, inference
-    from kvae.data import Split
+    from kvae.data.dataset import spread
+    from kvae.data.tables import write_table
     from kvae.runs import saved_models
 
     loaded = saved_models.load(path)
-    images = Split(found.images).spread(count or len(found)).images
+    images = found.images[spread(len(found), count or len(found))]
+    pictures.refuse_many(2 * len(images), target, "choose a smaller `count`, or a .npy `output`")
     reconstructions = inference.reconstruct(loaded, images, output.progress)
-    if target.suffix.lower() == ".npy":
+    columns = loaded.config.data.columns
+    if columns is not None:
+        write_table(columns.rows(reconstructions), columns.names, target)
+    elif target.suffix.lower() == ".npy":
         with files.atomic_file(target) as scratch:
             np.save(scratch, reconstructions)
     else:
         figures.save_png(figures.pairs(loaded.inputs(images).numpy(), reconstructions), target)
-    output.line(f"{pictures.counted(len(images))} through {path.name} in {target}")
+    output.line(f"{pictures.counted(len(images), found.item)} through {path.name} in {target}")
     pictures.finish(found)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kvae_cli import options, output
+from kvae_cli import options, output, pictures
 
 TILE = 56
 """The approximate height and width, in pixels, to which each sample is enlarged in a picture."""
@@ -23,17 +23,16 @@ TILE = 56
 @click.option(
     "--output",
     "target",
-    type=options.OutputFile(".png", ".npy"),
-    default="samples.png",
-    show_default=True,
+    type=options.OutputFile(".png", ".npy", ".csv"),
     help="File of the samples: a grid (.png), or float32 [count, height, width, channels] in "
-    "[0, 1] (.npy).",
+    "[0, 1] (.npy); of a table, .csv or .npy.  [default: samples.png, or samples.csv of a table]",
 )
 @options.models
-def sample(model: str | None, count: int, seed: int, target: Path, models: Path) -> None:
+def sample(model: str | None, count: int, seed: int, target: Path | None, models: Path) -> None:
     """Make new images with MODEL: the means of p(x|z) for samples of z from the prior.
 
-    MODEL is the name or the path of a saved model, by default the newest.
+    MODEL is the name or the path of a saved model, by default the newest. Of a model of a table,
+    new rows are samples of p(x), in the units of its columns.
     """
     from kvae.config import read_config
     from kvae.io import files, machine
@@ -46,14 +45,22 @@ def sample(model: str | None, count: int, seed: int, target: Path, models: Path)
     machine.require_memory(
         count * (4 * numbers + 2 * enlarged), f"{count:,} samples", "choose a smaller --count"
     )
-    files.check_writable(target.parent)
+    target = pictures.target_of(target, path, "samples", (".csv", ".npy"))
 
     import numpy as np
 
     from kvae import figures
+    from kvae.data.tables import write_table
+    from kvae.inference import sampled_rows
     from kvae.runs import saved_models
 
-    images = saved_models.load(path).sample(count, seed).numpy()
+    model_of = saved_models.load(path)
+    columns = model_of.config.data.columns
+    if columns is not None:
+        write_table(sampled_rows(model_of, count, seed), columns.names, target)
+        output.line(f"{pictures.counted(count, 'sample')} of {path.name} in {target}")
+        return
+    images = model_of.sample(count, seed).numpy()
     if target.suffix.lower() == ".npy":
         with files.atomic_file(target) as scratch:
             np.save(scratch, images)

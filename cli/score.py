@@ -26,9 +26,7 @@ from kvae_cli import options, output, pictures
 @click.option(
     "--picture",
     type=options.OutputFile(".png"),
-    default="unusual.png",
-    show_default=True,
-    help="File of the picture.",
+    help="File of the picture; there is none of a table.  [default: unusual.png]",
 )
 @pictures.samples
 @pictures.split
@@ -41,7 +39,7 @@ def score(
     source: tuple[str, ...],
     top: int,
     target: Path | None,
-    picture: Path,
+    picture: Path | None,
     samples: int | None,
     split: str | None,
     resize: bool,
@@ -54,16 +52,16 @@ def score(
     """Say how usual each image of SOURCE is to MODEL: its bound on log p(x), in nats.
 
     MODEL is the name or the path of a saved model. SOURCE is a dataset, a folder, a .npy or .npz
-    file, or image files. The percentile is the percentage of MODEL's own validation images that
-    have a lower bound. The picture has the least usual images, with their reconstructions below.
+    file, a table of numbers, or image files. The percentile is the percentage of MODEL's own
+    validation images that have a lower bound. The picture has the least usual images, with their
+    reconstructions below.
     """
-    from kvae.io import files
     from kvae.runs import folders
 
     path = folders.find(model, models, "saved model")
     if target:
         pictures.refuse_existing(target, overwrite)
-    files.check_writable(picture.parent)
+    picture = pictures.picture_of(picture, path, "unusual.png", "picture")
     found = pictures.read(path, source, resize, split, data_dir)
     own = folders.dataset_of(path, None, data_dir, output.progress)
 
@@ -74,14 +72,14 @@ def score(
     scores = inference.score(
         loaded, found.images, own.validation.images, samples, seed, output.progress
     )
-    table = {"image": found.names}
+    table = {found.item: found.names}
     if found.labels is not None:
         table["label"] = found.labels
     table |= {"bound": scores.bounds, "percentile": scores.percentiles}
     if target:
         inference.write_table(table, target)
     least = scores.order[:top]
-    if len(least):
+    if picture and len(least):
         some = found.images[least]
         pairs = figures.pairs(
             loaded.inputs(some, seed).numpy(), inference.reconstruct(loaded, some)
@@ -89,10 +87,10 @@ def score(
         figures.save_png(pairs, picture)
     rows = [{name: values[index].item() for name, values in table.items()} for index in least]
     if as_json:
-        output.as_json({"model": path.name, "images": len(found), "least usual": rows})
+        output.as_json({"model": path.name, f"{found.item}s": len(found), "least usual": rows})
     else:
-        where = f"; the least usual in {picture}" if len(least) else ""
-        output.line(f"{pictures.counted(len(found))} scored by {path.name}{where}")
+        where = f"; the least usual in {picture}" if picture and len(least) else ""
+        output.line(f"{pictures.counted(len(found), found.item)} scored by {path.name}{where}")
         lines = [list(table)] + [
             [f"{cell:.1f}" if isinstance(cell, float) else str(cell) for cell in row.values()]
             for row in rows

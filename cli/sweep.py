@@ -151,5 +151,7 @@ def _report(result: "Sweep") -> None:
             spread = f" ± {row.stddev[metric.name]:.2f}" if text and row.stddev else ""
             cells.append(text + spread)
         lines.append([title(row.options) or "all", str(len(row.runs)), *cells])
-    click.echo("Test images, nats an image, mean ± standard deviation over seeds:\n")
+    click.echo(
+        "Nats for each image or row of the test data, mean ± standard deviation over seeds:\n"
+    )
     output.table(lines)

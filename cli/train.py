@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     default="digits",
     show_default=True,
     help="Images: digits, mnist, frey, frey/blocks, tfds:NAME, or the path of a folder of images, "
-    "a .npy file or a .npz file.",
+    "a .npy file or a .npz file. A table of numbers: a .csv file, or a .npy file of floats.",
 )
 @options.recipe
 @options.model_family
@@ -73,7 +73,7 @@ def train(
     checkpoint_every: int | None,
     **chosen: Any,
 ) -> None:
-    """Train a model, evaluate it on the test images, and export it.
+    """Train a model of images or of a table, evaluate it on the test images, and export it.
 
     Writes the run to runs/NAME (configuration, history, checkpoints, TensorBoard events, figures)
     and the trained model to saved_models/NAME.
@@ -82,6 +82,7 @@ def train(
     kvae train
     kvae train --dataset frey --latent 5
     kvae train --dataset path/to/images --image-size 64x64 --latent 20
+    kvae train --dataset measurements.csv
     kvae train --resume digits-z2
     kvae train --resume digits-z2 --epochs 600
     """
@@ -109,8 +110,12 @@ def train(
     if resumed:
         images = folders.dataset_of(resumed, None, data_dir, output.progress)
     else:
-        images = data.load(dataset, data_dir, image_size=image_size, progress=output.progress)
         like = folders.to_start_from(chosen["start_from"], models)
+        # The weights of another model are for columns that are standardised as its own are.
+        columns = None if like is None else like.data.columns
+        images = data.load(
+            dataset, data_dir, image_size=image_size, progress=output.progress, columns=columns
+        )
         config = configuration.configure(images, recipe, family, like, jit=jit, **chosen)
 
     def introduce(name: str | None, memory: int | None = None) -> None:
@@ -242,7 +247,9 @@ def _report(folder: Path, saved_model: Path, config: Any, as_json: bool) -> None
             }
         )
         return
-    click.echo(f"\n{folder.name} on {results['images']:,} test images, nats an image:\n")
+    item = config.data.item
+    each = f"{'a' if config.data.numbers else 'an'} {item}"
+    click.echo(f"\n{folder.name} on {results['images']:,} test {item}s, nats {each}:\n")
     rows = []
     for metric in metrics:
         value = results.get(metric.name)

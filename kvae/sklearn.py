@@ -25,6 +25,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from kvae.config import configure
 from kvae.config.fields import LARGEST_INTEGER, require
 from kvae.data import Dataset, Split
+from kvae.data.columns import Columns
 from kvae.data.levels import to_levels, white_level
 from kvae.errors import KvaeError, UsageError
 
@@ -103,10 +104,11 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             machine. A `RandomState` or None gives other numbers in each `fit`.
 
     Attributes:
-        model_: The trained model of kvae. `kvae.save(estimator.model_, path)` saves it. A model of
-            a table takes standardised columns, `[rows, columns, 1, 1]`, without the constant ones.
-        history_: A dictionary for each epoch, as `kvae.train` returns them. ELBOs of tables are
-            those of standardised columns.
+        model_: The trained model of kvae. `kvae.save(estimator.model_, path)` saves it, and
+            `kvae encode` and its like use it on such tables. In Python, a model of a table takes
+            standardised columns, `[rows, columns, 1, 1]`, without the constant ones:
+            `model_.config.data.columns.images(X)`.
+        history_: A dictionary for each epoch, as `kvae.train` returns them.
         n_iter_: Number of epochs.
         mean_: Mean of each column, `[n_features]`; only of tables.
         scale_: Standard deviation of each column, `[n_features]`, and 1 of constant columns; only
@@ -224,7 +226,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         )
         self._measure(X)
         seed = int(check_random_state(self.random_state).randint(LARGEST_INTEGER))
-        dataset = _dataset(self._images(X), self.image_shape is None, seed)
+        dataset = _dataset(self._images(X), self._columns, seed)
         config = configure(dataset, self.recipe, seed=seed, **self._options())
         self.model_ = build(config, dataset.train.images)
         self.history_ = train(self.model_, dataset)
@@ -297,12 +299,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         images = self._images(self._validated(X, reset=False))
-        bounds = self._row_bounds(images, int(self.scoring_samples)).astype(np.float64)
-        if self.image_shape is None:
-            # The density of a column in its own units is that of the standardised one over the
-            # standard deviation. That of a constant column is 1.
-            bounds -= np.log(self.scale_).sum()
-        return bounds
+        return self._row_bounds(images, int(self.scoring_samples)).astype(np.float64)
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
         """The mean of `score_samples`: a lower bound on the mean log-likelihood, in nats a row.
@@ -340,15 +337,13 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             isinstance(n_samples, numbers.Integral) and 1 <= n_samples <= LARGEST_INTEGER,
             f"n_samples must be a whole number of 1 or more, got {n_samples}",
         )
-        from kvae.models.base import seed_pair
+        from kvae.inference import sampled_rows
 
         count, model = int(n_samples), self.model_
         seed = int(check_random_state(random_state).randint(LARGEST_INTEGER))
         if self.image_shape is not None:
             return self._rows(model.sample(count, seed).numpy())
-        latents = model.prior.distribution().sample(count, seed=seed_pair(seed))
-        # Other random numbers than those of the latents.
-        return self._rows(model.decode(latents).sample(seed=seed_pair([seed, 1])).numpy())
+        return sampled_rows(model, count, seed)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -390,26 +385,21 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _measure(self, X: np.ndarray) -> None:  # noqa: N803
         """Find out what numbers of `X` mean: the scale of each column, or which number is white."""
+        self._columns: Columns | None = None
         if self.image_shape is not None:
             self.white_ = _white(X)
             self._kind = X.dtype.kind
             return
-        exact = X.astype(np.float64)
-        with np.errstate(over="ignore"):
-            self.mean_, self.scale_ = exact.mean(axis=0), exact.std(axis=0)
-        require(bool(np.isfinite(self.scale_).all()), "X has numbers whose squares are too large")
-        # What rounding makes of equal numbers is constant, too.
-        most = np.abs(exact).max(axis=0)
-        self._varying = np.ptp(exact, axis=0) > 10 * np.finfo(X.dtype).eps * most
-        self.scale_[~self._varying] = 1.0
-        self.mean_[~self._varying] = exact[0, ~self._varying]
+        names = tuple(map(str, getattr(self, "feature_names_in_", ())))
+        self._columns = Columns.measured(X, names)
+        self.mean_ = np.array(self._columns.means)
+        self.scale_ = np.where(self._columns.varying, self._columns.stddevs, 1.0)
 
     def _images(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
         """Rows as images of kvae: uint8 pixels, or float32 standardised columns."""
-        if self.image_shape is None:
-            exact = X.astype(np.float64)[:, self._varying]
-            standard = (exact - self.mean_[self._varying]) / self.scale_[self._varying]
-            return standard.astype(np.float32)[:, :, None, None]
+        if self._columns is not None:
+            return self._columns.images(X)
+        assert self.image_shape is not None
         require(
             X.dtype.kind == self._kind,
             f"X has pixels of {X.dtype}, but those in `fit` were of another kind",
@@ -423,12 +413,9 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _rows(self, images: np.ndarray) -> np.ndarray:
         """The rows of means or samples of p(x|z), `[n_samples, n_features]`, float64."""
-        flat = images.reshape(len(images), -1).astype(np.float64)
-        if self.image_shape is not None:
-            return flat
-        rows = np.tile(self.mean_, (len(flat), 1))
-        rows[:, self._varying] += flat * self.scale_[self._varying]
-        return rows
+        if self._columns is not None:
+            return self._columns.rows(images)
+        return images.reshape(len(images), -1).astype(np.float64)
 
 
 def _white(X: np.ndarray) -> float:  # noqa: N803
@@ -443,20 +430,20 @@ def _white(X: np.ndarray) -> float:  # noqa: N803
         raise UsageError(str(error)) from error
 
 
-def _dataset(images: np.ndarray, are_numbers: bool, seed: int) -> Dataset:
+def _dataset(images: np.ndarray, columns: Columns | None, seed: int) -> Dataset:
     """The rows in splits: a tenth is held out if there are enough, and no row if not.
 
     Args:
         images: The rows as images.
-        are_numbers: Whether the rows are real numbers rather than pixels.
+        columns: The columns of a table; None of pixels.
         seed: Decides which rows are held out.
     """
-    train = held_out = Split(images, numbers=are_numbers)
+    train = held_out = Split(images, numbers=columns is not None)
     if len(images) >= ENOUGH_ROWS:
         order = np.random.RandomState(seed).permutation(len(images))
         count = len(images) // 10
         train, held_out = (train.take(np.sort(part)) for part in (order[count:], order[:count]))
-    return Dataset("X", train, held_out, held_out, "rows of X")
+    return Dataset("X", train, held_out, held_out, "rows of X", columns=columns)
 
 
 def _in_chunks(function: Callable[[Any], Any], rows: np.ndarray) -> np.ndarray:

@@ -173,6 +173,12 @@ def configure(
         "image_shape": dataset.image_shape,
         "numbers": dataset.train.numbers,
     }
+    if dataset.columns:
+        chosen |= {
+            "column_names": dataset.columns.names,
+            "column_means": dataset.columns.means,
+            "column_stddevs": dataset.columns.stddevs,
+        }
     kinds = _dataclasses(of)
     fields = {
         part: {field.name for field in dataclasses.fields(kind)} for part, kind in kinds.items()

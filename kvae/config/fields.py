@@ -108,7 +108,7 @@ def check(config: Any) -> None:
         require(_fits(value, hint), f"{name} must be {_described(hint)}, got {shown(value)}")
         if isinstance(value, list):
             # JSON has lists, but a frozen dataclass can be hashed only with tuples.
-            object.__setattr__(config, name, tuple(map(int, value)))
+            object.__setattr__(config, name, tuple(map(_item(hint), value)))
         if name in rules and value is not None:
             _check_range(name, value, rules[name])
 
@@ -197,11 +197,19 @@ def shown(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
+def _item(hint: Any) -> Any:
+    """The type of the items of a tuple."""
+    if isinstance(hint, types.UnionType):
+        hint = next(each for each in typing.get_args(hint) if typing.get_origin(each) is tuple)
+    return typing.get_args(hint)[0]
+
+
 def _fits(value: Any, hint: Any) -> bool:
     if isinstance(hint, types.UnionType):
         return any(_fits(value, each) for each in typing.get_args(hint))
     if typing.get_origin(hint) is tuple:
-        return isinstance(value, list | tuple) and all(_fits(item, int) for item in value)
+        kind = typing.get_args(hint)[0]
+        return isinstance(value, list | tuple) and all(_fits(item, kind) for item in value)
     if hint is str:
         return isinstance(value, str) and "\0" not in value
     if hint in (int, float):
@@ -220,4 +228,5 @@ def _described(hint: Any) -> str:
         bool: "true or false",
         type(None): "nothing",
     }
-    return known.get(hint, "whole numbers")
+    items = {str: "texts", float: "numbers", int: "whole numbers"}
+    return known.get(hint) or items[_item(hint)]

@@ -1,9 +1,14 @@
 """The parts of a configuration that every family of models has: the data and the training."""
 
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kvae import registry
 from kvae.config.fields import check, option, require
+
+if TYPE_CHECKING:
+    from kvae.data.columns import Columns
 
 BINARIZE = ("none", "threshold", "dynamic")
 READING = 2
@@ -16,7 +21,7 @@ class DataConfig:
     """Which images a model is trained on, and how they are changed before.
 
     Attributes:
-        dataset: A built-in name, `tfds:NAME`, or the path of a folder, `.npy` or `.npz`.
+        dataset: A built-in name, `tfds:NAME`, or the path of a folder, `.npy`, `.npz` or `.csv`.
         image_size: Height and width that images are resized to; None keeps them as they are.
         binarize: `none` keeps grey pixels; `threshold` makes pixels of 0.5 and more white and the
             others black; `dynamic` samples each pixel anew from Bernoulli(grey level) every time
@@ -25,6 +30,11 @@ class DataConfig:
         reading: The version of the rules by which images were read and split, today `READING`.
         numbers: Whether images are made of any real numbers, such as standardised measurements,
             rather than of pixels.
+        column_names: The names of a table's columns; empty if they have none.
+        column_means: The mean of each column of a table, in training; empty if the data are no
+            table.
+        column_stddevs: The standard deviation of each column, and 0 of a constant column, which is
+            left out.
     """
 
     dataset: str
@@ -38,6 +48,9 @@ class DataConfig:
     split_seed: int = option(0, least=0, offered=False)
     reading: int = option(1, least=1, offered=False)
     numbers: bool = False
+    column_names: tuple[str, ...] = ()
+    column_means: tuple[float, ...] = ()
+    column_stddevs: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         check(self)
@@ -50,6 +63,41 @@ class DataConfig:
             not self.numbers or self.binarize == "none",
             f"binarize {self.binarize!r} is for pixels, but the data are real numbers",
         )
+        count = len(self.column_means)
+        require(
+            len(self.column_stddevs) == count and len(self.column_names) in (0, count),
+            "column_names, column_means and column_stddevs must be as many",
+        )
+        require(
+            all(map(math.isfinite, (*self.column_means, *self.column_stddevs)))
+            and all(stddev >= 0 for stddev in self.column_stddevs),
+            "column_means and column_stddevs must be finite, and column_stddevs not negative",
+        )
+        require(
+            self.numbers or not count,
+            "the columns of a table are real numbers, but the data are pixels",
+        )
+
+    @property
+    def columns(self) -> "Columns | None":
+        """The columns of the table, and how they are standardised; None if there is no table."""
+        # Imported here because it imports NumPy, and the names of options are needed without it.
+        from kvae.data.columns import Columns
+
+        if not self.column_means:
+            return None
+        return Columns(self.column_names, self.column_means, self.column_stddevs)
+
+    @property
+    def log_scale(self) -> float:
+        """What is subtracted from the log-likelihood of standardised columns, so that it is that of
+        columns in their own units; 0 if there is no table."""
+        return self.columns.log_scale if self.columns else 0.0
+
+    @property
+    def item(self) -> str:
+        """What the data are many of, in messages: `row` or `image`."""
+        return "row" if self.numbers else "image"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kvae.data.alignment import largest_shift, shift_cost
+from kvae.data.columns import Columns
 from kvae.errors import KvaeError, UsageError
 
 
@@ -77,8 +78,18 @@ class Split:
         Args:
             count: How many; all images if there are fewer.
         """
-        count = min(count, len(self))
-        return self.take(np.linspace(0, len(self) - 1, count).round().astype(int))
+        return self.take(spread(len(self), count))
+
+
+def spread(total: int, count: int) -> np.ndarray:
+    """Numbers of some of many images, at even distances.
+
+    Args:
+        total: How many there are.
+        count: How many are wanted; all images if there are fewer.
+    """
+    count = min(count, total)
+    return np.linspace(0, total - 1, count).round().astype(int)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +107,7 @@ class Dataset:
         split_seed: The seed of the random splits, if the dataset came without splits.
         notes: What was assumed when the images were read, in words.
         remarks: What is remarkable about the images, in words; `kvae.data.load` finds it.
+        columns: The columns of a table, whose standardised rows the images are; None of others.
 
     Raises:
         UsageError: No training image has a pixel above 1: these are black and white, but would be
@@ -112,6 +124,7 @@ class Dataset:
     split_seed: int = 0
     notes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    columns: Columns | None = None
 
     def __post_init__(self) -> None:
         if len({split.numbers for split in (self.train, self.validation, self.test)}) > 1:
@@ -206,7 +219,7 @@ def checksum(images: np.ndarray) -> int:
     It covers the shape and all pixels; of images of more than 256 MiB, only some thousand.
 
     Args:
-        images: `[count, height, width, channels]`, of any type.
+        images: `[count, ...]`, of any type.
     """
     some = images if images.nbytes <= 2**28 else images[:: -(-len(images) // 5000)]
     shape = ",".join(map(str, images.shape)).encode()
@@ -219,6 +232,7 @@ def partition(
     where: str,
     labels: np.ndarray | None = None,
     same: np.ndarray | None = None,
+    what: str = "images",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Split the numbers of images at random, 80 % : 10 % : 10 %.
 
@@ -231,6 +245,7 @@ def partition(
             splits all images as one.
         same: A number for each image, `[count]`, that is the same for images that must be in the
             same split. None leaves every image free.
+        what: What is split, for error messages.
 
     Returns:
         The numbers of the images for training, validation and testing, each sorted. Together they
@@ -240,7 +255,7 @@ def partition(
         KvaeError: there are fewer than 10 images.
     """
     if count < 10:
-        raise KvaeError(f"{where} has {count} images; at least 10 are needed, to hold some out")
+        raise KvaeError(f"{where} has {count} {what}; at least 10 are needed, to hold some out")
     first, unit = np.arange(count), np.arange(count)
     if same is not None:
         _, first, unit = np.unique(same, return_index=True, return_inverse=True)
@@ -378,6 +393,6 @@ def fingerprints(images: np.ndarray) -> np.ndarray:
     """A number for each image, `[count]`, that is the same for equal images alone.
 
     Args:
-        images: `[count, height, width, channels]`, of any type.
+        images: `[count, ...]`, of any type.
     """
     return np.array([hash(image.tobytes()) for image in images], np.int64)

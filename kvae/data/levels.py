@@ -148,6 +148,8 @@ def shape_of_images(images: np.ndarray, where: str) -> np.ndarray:
         shape = " x ".join(map(str, images.shape)) or "a single number"
         is_first = images.ndim == 4 and images.shape[1] < min(images.shape[2:])
         hint = ": move the channels to the last axis" if is_first else ""
+        if images.ndim == 2:
+            hint = ": a table of numbers is a .csv file, or a .npy file of floats"
         raise KvaeError(
             f"{where} must be [count, height, width] or [count, height, width, channels], with 1 "
             "or 3 channels or with fewer channels than pixels on either side, but is "

@@ -5,11 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kvae.data.columns import Columns
 from kvae.data.dataset import Dataset, fingerprints
 from kvae.errors import KvaeError, UsageError
 
 NEARLY_ALL = 0.99
 """A share of pixels that is remarkable if all of them have one value."""
+FEW_VALUES = 10
+"""A column of so few different values is remarkable, if there are enough rows."""
+ENOUGH_ROWS = 100
+MOST_COLUMNS = 5
+"""The largest number of columns that a remark names."""
 PARTS = ("train", "validation", "test")
 
 
@@ -51,7 +57,7 @@ def look(dataset: Dataset) -> Look:
     if len(np.unique(every)) == 1:
         raise KvaeError(f"all images of {dataset.name} are the same: there is nothing to learn")
     values = np.flatnonzero(counts.sum(axis=0))
-    repeated = len(every) - len(np.unique(every))
+    repeated = _repeated(every)
     leaked = sum(int(np.isin(keys, found[0]).sum()) for keys in found[1:])
     remarks = [*_of_values(counts), *_of_channels(dataset.train.images, counts)]
     if len(np.unique(found[0])) == 1:
@@ -75,7 +81,37 @@ def looked_at(dataset: Dataset) -> Dataset:
     Raises:
         KvaeError: All images are the same.
     """
-    return dataclasses.replace(dataset, remarks=look(dataset).remarks)
+    columns = dataset.columns
+    found = look(dataset).remarks if columns is None else _of_table(dataset, columns)
+    return dataclasses.replace(dataset, remarks=tuple(found))
+
+
+def _repeated(keys: np.ndarray) -> int:
+    return len(keys) - len(np.unique(keys))
+
+
+def _of_table(dataset: Dataset, columns: Columns) -> list[str]:
+    rows = np.concatenate([dataset.split(part).images for part in PARTS])
+    repeated = _repeated(fingerprints(rows))
+    remarks = [f"{repeated:,} of {len(rows):,} rows are equal to others"] if repeated else []
+    constant = np.flatnonzero(~columns.varying)
+    remarks += [
+        f"{columns.named(index)} is {columns.means[index]:g} in all training rows, and is left out"
+        for index in constant[:MOST_COLUMNS]
+    ]
+    if len(constant) > MOST_COLUMNS:
+        remarks.append(f"so are {len(constant) - MOST_COLUMNS:,} more columns")
+    varying = np.flatnonzero(columns.varying)
+    values = [len(np.unique(column)) for column in rows.reshape(len(rows), -1).T]
+    few = [columns.named(varying[n]) for n, count in enumerate(values) if count < FEW_VALUES]
+    if few and len(rows) >= ENOUGH_ROWS:
+        more = f" and {len(few) - MOST_COLUMNS:,} more" if len(few) > MOST_COLUMNS else ""
+        remarks.append(
+            f"{', '.join(few[:MOST_COLUMNS])}{more} {'has' if len(few) == 1 else 'have'} fewer "
+            f"than {FEW_VALUES} different values: modelled as real numbers, and the log-likelihood "
+            "depends on the smallest standard deviation"
+        )
+    return remarks
 
 
 def require_differences(dataset: Dataset) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kvae import registry
+from kvae.data.columns import Columns
 from kvae.errors import KvaeError, UsageError
 from kvae.progress import Progress, silent
 
@@ -19,6 +20,7 @@ class Request:
         seed: Decides the splits of a dataset that comes without splits.
         image_size: Height and width to resize to; None keeps the images as they are.
         progress: Shows how far a long load is.
+        columns: How the columns of a table are standardised; None measures its training rows.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Request:
     seed: int = 0
     image_size: tuple[int, int] | None = None
     progress: Progress = silent
+    columns: Columns | None = None
 
 
 def default_data_dir() -> Path:

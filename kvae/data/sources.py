@@ -1,5 +1,6 @@
 """Images that a trained model is used on: any number of them, none held out."""
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from kvae import registry
-from kvae.data import arrays, folder, image_files
+from kvae.data import arrays, folder, image_files, tables
+from kvae.data.columns import Columns
 from kvae.data.dataset import Read, Split
 from kvae.data.loading import load
 from kvae.data.request import Request, default_data_dir, expanded, named
@@ -24,12 +26,14 @@ class Pictures:
     """Images of one shape, each with a name by which a person finds it again.
 
     Attributes:
-        images: uint8 `[count, height, width, channels]`.
+        images: uint8 `[count, height, width, channels]`; of a table, its standardised rows,
+            float32 `[count, columns, 1, 1]`.
         names: What each image is, `[count]`: its file, with the page if there are several, or its
             split and number, from 0.
         labels: The name of each image's label, `[count]`; None if the images have no labels.
         notes: What was assumed when the images were read, in words.
         failures: A message on each file that could not be read.
+        item: What an image is called: `row` if it is one of a table.
     """
 
     images: np.ndarray
@@ -37,6 +41,7 @@ class Pictures:
     labels: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
+    item: str = "image"
 
     def __len__(self) -> int:
         return len(self.images)
@@ -50,8 +55,9 @@ def pictures(
     data_dir: str | os.PathLike[str] | None = None,
     seed: int = 0,
     progress: Progress = silent,
+    columns: Columns | None = None,
 ) -> Pictures:
-    """Read images for a model. One image is enough, and none is held out.
+    """Read images, or rows of a table, for a model. One is enough, and none is held out.
 
     Grey images are also images for a model of colours. Of files that cannot be read the others are
     returned, with a message for each.
@@ -65,16 +71,21 @@ def pictures(
         data_dir: Folder of TensorFlow Datasets; None is TFDS's own default.
         seed: Decides the splits of images that come without splits.
         progress: Shows how far a long load is.
+        columns: The columns of the table that the model is of, `model.config.data.columns`; None
+            if it is of images.
 
     Raises:
         UsageError: The dataset is unknown, or files were given together with a split.
-        KvaeError: There are no images, none can be read, or they do not have the shape.
+        KvaeError: There are no images, none can be read, or they do not have the shape; or a table
+            is not like the model's.
     """
     listed = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     names = [named(source) for source in listed]
     size = image_shape[:2] if resize else None
     root = expanded(data_dir) if data_dir else default_data_dir()
     failures: list[str] = []
+    if columns is not None:
+        return _of_table(names, Request("", root, seed, None, progress, columns), split)
     if len(names) == 1 and not _is_image_file(names[0]):
         request = Request(names[0], root, seed, size, progress)
         found = _of_dataset(request, split, failures)
@@ -94,6 +105,21 @@ def pictures(
     )
 
 
+def _of_table(names: Sequence[str], request: Request, split: str | None) -> Pictures:
+    columns = request.columns
+    assert columns is not None
+    wrong = [name for name in names if not tables.is_table(expanded(name))]
+    if wrong or len(names) > 1:
+        what = f"{wrong[0]} is none" if wrong else f"{len(names)} files were given"
+        raise KvaeError(f"the model is of a table of numbers, in one .csv or .npy file, but {what}")
+    request = dataclasses.replace(request, name=names[0])
+    if split is None:
+        splits = tables.read(request, columns).splits
+    else:
+        splits = {split: tables.load(request).split(split)}
+    return Pictures(next(iter(splits.values())).images, _names(splits), item="row")
+
+
 def _is_image_file(name: str) -> bool:
     return Path(name).suffix.lower() in image_files.SUFFIXES and not expanded(name).is_dir()
 
@@ -101,6 +127,8 @@ def _is_image_file(name: str) -> bool:
 def _of_dataset(request: Request, split: str | None, failures: list[str]) -> Read:
     path = expanded(request.name)
     is_path = request.name not in registry.DATASETS and not request.name.startswith("tfds:")
+    if is_path and tables.is_table(path):
+        raise KvaeError(f"{path} is a table of numbers, but the model is of images")
     if is_path and split is None and path.is_dir():
         return folder.read(request, failures)
     if is_path and split is None and path.is_file():

@@ -51,7 +51,8 @@ def compare_models(
 ) -> list[Quantity]:
     """Compare the bounds, latents, reconstructions and samples of several models.
 
-    A quantity is compared if all models have it. Differences between bounds are taken image by
+    A quantity is compared if all models have it; of models of numbers there are bounds and latents
+    alone. Differences between bounds are taken image by
     image. Their standard errors are therefore those of the differences, which are much smaller than
     those of the bounds.
 
@@ -74,6 +75,8 @@ def compare_models(
     each = list(models.values())
     if all(isinstance(model, Bounds) for model in each):
         quantities += _bounds(each, dataset, seed, importance_samples, progress)
+    if dataset.train.numbers:
+        return quantities
     some, train = dataset.test.spread(COMPARED), dataset.train.spread(COMPARED)
     if all(isinstance(model, Reconstructs) for model in each):
         originals = some.images / np.float32(255)

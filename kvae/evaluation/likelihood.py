@@ -203,7 +203,7 @@ def annealed_importance_sampling(
         )
         found.append(tf.reduce_logsumexp(log_weights, axis=0).numpy() - math.log(chains))
         acceptances.append(float(tf.reduce_mean(accepted)))
-    bound = np.concatenate(found)[: len(images)]
+    bound = np.concatenate(found)[: len(images)] - model.config.data.log_scale
     return Annealed(bound, float(np.mean(acceptances)), step_size, chains, steps)
 
 

@@ -1,5 +1,6 @@
 """A report on a trained model: what was measured, and what each figure means in plain words."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +60,8 @@ def evaluate(
 ) -> Report:
     """Measure a model on a split of a dataset: likelihood, latents, samples, reconstructions.
 
-    The report has only the rows for what the model can do.
+    The report has only the rows for what the model can do. That of a model of numbers has none for
+    pictures.
 
     Args:
         model: What `kvae.build` or `kvae.load` returned.
@@ -70,20 +72,19 @@ def evaluate(
         progress: Shows how much of the longer parts is done.
 
     Raises:
-        UsageError: The model is for images of another shape, or for real numbers, which are no
-            images.
+        UsageError: The model is for images of another shape, or for a table of other columns.
     """
     config = model.config
-    if config.data.numbers:
-        raise UsageError(
-            "the report is on images, and the model is of real numbers: measure it with "
-            "kvae.evaluation.importance_weighted_bound"
-        )
     if config.model.image_shape != dataset.image_shape:
         raise UsageError(
             f"the model is for images of {config.model.image_shape}, but {dataset.name} has "
             f"{dataset.image_shape}"
         )
+    if config.data.numbers != dataset.train.numbers or config.data.columns != dataset.columns:
+        raise UsageError(
+            f"{dataset.name} is not read as the model's data were: load it with `columns`"
+        )
+    are_images = not config.data.numbers
     held_out = dataset.split(split)
     groups: dict[str, list[Row]] = {}
     verdict, per_dimension = "", {}
@@ -100,20 +101,27 @@ def evaluate(
             groups["Likelihood"] += sections.annealed(
                 model, held_out, importance_samples, seed, progress
             )
-        groups["Likelihood"].append(
-            sections.bits(model, held_out, bound, importance_samples, seed, progress)
-        )
+        if are_images:
+            groups["Likelihood"].append(
+                sections.bits(model, held_out, bound, importance_samples, seed, progress)
+            )
         if isinstance(model, Infers) and isinstance(model, Decodes):
             groups["Latent use"] = sections.latent_use(model, dataset, found, seed)
             verdict = latents.verdict(found)
         per_dimension = {name: list(map(float, v)) for name, v in found.per_dimension.items()}
-    compared = sections.Compared(model, dataset.train, held_out, seed)
-    if isinstance(model, Generates):
-        groups["Samples against data"] = sections.samples_against_data(compared)
-        groups["Memorising"] = sections.memorising(compared)
-    if isinstance(model, Reconstructs):
-        groups["Reconstruction"] = sections.reconstructions(model, dataset, compared, dimensions)
-    if isinstance(model, Bounds) and dimensions is not None and model.measure == "density":
+    if are_images:
+        compared = sections.Compared(model, dataset.train, held_out, seed)
+        if isinstance(model, Generates):
+            groups["Samples against data"] = sections.samples_against_data(compared)
+            groups["Memorising"] = sections.memorising(compared)
+        if isinstance(model, Reconstructs):
+            groups["Reconstruction"] = sections.reconstructions(
+                model, dataset, compared, dimensions
+            )
+    elif isinstance(model, Reconstructs):
+        groups["Reconstruction"] = sections.restored_rows(model, dataset, held_out, dimensions)
+    is_density = isinstance(model, Bounds) and model.measure == "density"
+    if is_density and dimensions is not None and math.prod(config.model.image_shape) > 1:
         groups["Against linear models"] = sections.linear_models(
             model, dataset, held_out, bound, dimensions
         )
@@ -122,7 +130,7 @@ def evaluate(
     return Report(
         model=f"{config.data.dataset}, {config.model.summary}, "
         f"trained on: {config.objective.summary}",
-        images=f"{len(held_out):,} {split} images of {dataset.name}",
+        images=f"{len(held_out):,} {split} {config.data.item}s of {dataset.name}",
         verdict=verdict,
         groups=groups,
         per_dimension=per_dimension,

@@ -79,7 +79,7 @@ def annealed(model: Any, held_out: Split, count: int, seed: int, progress: Progr
     if affordable < FEWEST_ANNEALED:
         verdict = "left out: it would take too long with so large a decoder"
         return [Row("annealed importance sampling", "", {}, verdict)]
-    some = held_out.spread(min(ANNEALED, affordable)).images
+    some, item = held_out.spread(min(ANNEALED, affordable)).images, model.config.data.item
     from_prior = not isinstance(model, Infers)
     found = likelihood.annealed_importance_sampling(
         model, some, seed=seed, progress=progress, from_prior=from_prior
@@ -95,9 +95,9 @@ def annealed(model: Any, held_out: Split, count: int, seed: int, progress: Progr
         verdict = "below the importance-weighted bound: more steps would be needed"
     acceptable = 0.5 <= found.acceptance <= 0.95
     return [
-        mean_row(f"annealed importance sampling, {len(some)} images", found.bound),
+        mean_row(f"annealed importance sampling, {len(some)} {item}s", found.bound),
         Row(
-            "its gain on those images",
+            f"its gain on those {item}s",
             "nats",
             {"value": gain, "standard error": error},
             verdict,
@@ -174,7 +174,7 @@ def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> li
     most = math.log(len(some))
     distance = float(divergences.mean()) - information
     if information > most - 0.5:
-        apart = "at most: so many images cannot show more mutual information"
+        apart = f"at most: so many {model.config.data.item}s cannot show more mutual information"
     else:
         far = "near" if distance < 0.5 else "some way from" if distance < 2 else "far from"
         apart = f"the aggregated posterior is {far} the prior"
@@ -195,7 +195,7 @@ def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> li
             "mutual information of x and z",
             "nats",
             {"value": information, "standard error": error},
-            f"of at most {most:.2f}, the log of {len(some):,} training images",
+            f"of at most {most:.2f}, the log of {len(some):,} training {model.config.data.item}s",
         ),
         Row("KL(q(z) || p(z))", "nats", {"value": distance}, apart),
     ]
@@ -351,6 +351,31 @@ def reconstructions(
     ]
 
 
+def restored_rows(
+    model: Any, dataset: Dataset, held_out: Split, dimensions: int | None
+) -> list[Row]:
+    """How close reconstructions of held-out rows of numbers are to their originals.
+
+    Args:
+        model: A model that reconstructs.
+        dataset: The dataset; principal components are those of its training rows.
+        held_out: The rows.
+        dimensions: The number of principal components that reconstruct the same rows; None for no
+            comparison.
+    """
+    train, test = dataset.train.images, held_out.images
+    error = float(np.mean(np.square(test - model.reconstruct(model.inputs(test)).numpy())))
+    note = "of standardised columns: that of their means is about 1" if dataset.columns else ""
+    rows = [Row("mean squared error a number", "", {"value": error}, note)]
+    if dimensions is not None and math.prod(train.shape[1:]) > 1:
+        components = _fewer(dimensions, train)
+        pca = classical.pca_reconstructions(train, test, components)
+        other = float(np.mean(np.square(test - pca)))
+        note = f"the model's is {error / other:.2f} times as large"
+        rows.append(Row(f"that of PCA, {components} components", "", {"value": other}, note))
+    return rows
+
+
 def linear_models(
     model: Any, dataset: Dataset, held_out: Split, bound: np.ndarray, dimensions: int
 ) -> list[Row]:
@@ -370,7 +395,7 @@ def linear_models(
         ("probabilistic PCA", classical.probabilistic_pca),
         ("factor analysis", classical.factor_analysis),
     ):
-        exact = log_density(train, test, latent)
+        exact = log_density(train, test, latent) - model.config.data.log_scale
         gain, error = float(np.mean(bound - exact)), standard_error(bound - exact)
         if gain > 2 * error:
             verdict = f"the model is {gain:.1f} ± {error:.1f} better"

@@ -272,6 +272,8 @@ def survey(model: Any, dataset: Dataset, seed: int = 0, progress: Progress = sil
     """
     if not isinstance(model, Bounds | Decodes | Embeds | Generates | Reconstructs):
         raise KvaeError("there is nothing to explore: this model has neither latents nor samples")
+    if dataset.train.numbers:
+        raise KvaeError("there is nothing to look at: this model is of numbers, not of images")
     test = dataset.test
     numbered = dataclasses.replace(test, features={"number": np.arange(len(test))})
     some = numbered.spread(IMAGES)

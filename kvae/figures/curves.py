@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def history(
-    columns: Mapping[str, Sequence[Any]], metrics: Sequence[Metric], images: int, title: str
+    columns: Mapping[str, Sequence[Any]],
+    metrics: Sequence[Metric],
+    images: int,
+    title: str,
+    item: str = "image",
 ) -> "Figure":
     """Plot a run's metrics on training and validation images, one column of panels a metric.
 
@@ -25,6 +29,7 @@ def history(
         metrics: What is plotted, as far as training or validation images have it.
         images: How many training images an epoch has.
         title: The title of the figure.
+        item: What an image is called: `row` if it is one of a table.
     """
     splits = {"train": style.BLUE, "validation": style.VERMILION}
     shown = [m for m in metrics if any(f"{split}_{m.name}" in columns for split in splits)]
@@ -46,15 +51,19 @@ def history(
                 panel.plot(places, values, color=splits[split], label=split, marker=mark)
             _limit(panel, list(curves.values()), left_out)
         axes[0, column].set(title=metric.label, xlabel="epochs")
-        axes[1, column].set(xscale="log", xlabel="images seen")
+        axes[1, column].set(xscale="log", xlabel=f"{item}s seen")
     for panel in axes[:, 0] if shown else []:
-        panel.set_ylabel(_per_image(shown[0]))
+        panel.set_ylabel(_per_image(shown[0], item))
         panel.legend(frameon=False)
     return figure
 
 
-def _per_image(metric: Metric) -> str:
-    return f"{metric.unit} an image" if metric.unit else ""
+def _per_image(metric: Metric, item: str = "image") -> str:
+    return f"{metric.unit} {_with_article(item)}" if metric.unit else ""
+
+
+def _with_article(item: str) -> str:
+    return f"{'an' if item[0] in 'aeiou' else 'a'} {item}"
 
 
 def _marker(places: np.ndarray) -> str | None:
@@ -70,26 +79,30 @@ def _limit(axes: Any, curves: Sequence[Sequence[float] | np.ndarray], left_out: 
     axes.set_ylim(low - margin, high + margin)
 
 
-def kl_bars(kl: np.ndarray, title: str) -> "Figure":
+def kl_bars(kl: np.ndarray, title: str, item: str = "image") -> "Figure":
     """Plot the KL of each latent dimension as a bar, the largest first.
 
     Args:
         kl: KL of each dimension in nats, `[latent]`.
         title: The title of the figure.
+        item: What an image is called: `row` if it is one of a table.
     """
     order = np.argsort(kl)[::-1]
     figure, axes = style.panels(max(4.0, min(14.0, 1.6 + 0.28 * len(kl))), 3.4, title)
     panel = axes[0, 0]
     panel.bar(range(len(kl)), kl[order], color=style.BLUE)
     panel.set_xlabel("latent dimension, by KL")
-    panel.set_ylabel("KL, nats an image")
+    panel.set_ylabel(f"KL, nats {_with_article(item)}")
     if len(kl) <= 40:
         panel.set_xticks(range(len(kl)), [str(index + 1) for index in order], fontsize=8)
     return figure
 
 
 def compared(
-    names: Sequence[str], values: Mapping[str, Sequence[tuple[float, float]]], title: str
+    names: Sequence[str],
+    values: Mapping[str, Sequence[tuple[float, float]]],
+    title: str,
+    item: str = "image",
 ) -> "Figure":
     """Plot several runs side by side.
 
@@ -100,6 +113,7 @@ def compared(
         names: The names of the runs.
         values: For each quantity, by its name, the mean and the standard error of each run.
         title: The title of the figure.
+        item: What an image is called: `row` if it is one of a table.
     """
     height = 1.5 + 0.34 * len(names)
     figure, axes = style.panels(3.6 * len(values) + 1, height, title, columns=len(values))
@@ -107,7 +121,7 @@ def compared(
     for panel, (quantity, pairs) in zip(axes[0], values.items(), strict=True):
         means, errors = np.asarray(pairs, float).T
         panel.errorbar(means, places, xerr=2 * errors, fmt="o", color=style.BLUE, capsize=3)
-        panel.set(xlabel=f"{quantity}, nats an image", ylim=(len(names) - 0.5, -0.5))
+        panel.set(xlabel=f"{quantity}, nats {_with_article(item)}", ylim=(len(names) - 0.5, -0.5))
         panel.set_yticks(places, names if panel is axes[0, 0] else [""] * len(names))
         panel.grid(axis="x", alpha=0.3)
     return figure

@@ -31,6 +31,7 @@ def tsne(latents: np.ndarray, seed: int = 0, progress: Progress = silent) -> np.
         The points in the plane, `[count, 2]`.
     """
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     steps = range(TSNE_ITERATIONS // _REPORTED)
     ticks = iter(progress(steps, len(steps), "t-SNE"))
@@ -49,7 +50,10 @@ def tsne(latents: np.ndarray, seed: int = 0, progress: Progress = silent) -> np.
         random_state=seed,
         verbose=2,
     )
-    with contextlib.redirect_stdout(Watcher()):
+    # Each iteration is a few short loops, at whose ends all of OpenMP's threads meet. Where other
+    # processes use the cores, too, the threads wait for each other most of the time.
+    one_thread = threadpool_limits(1, user_api="openmp")
+    with one_thread, contextlib.redirect_stdout(Watcher()):
         plane = model.fit_transform(latents)
     # t-SNE may stop early: the progress is then completed here.
     for _ in ticks:

@@ -60,6 +60,11 @@ class Subject:
     seed: int = 0
     progress: Progress = silent
 
+    @property
+    def item(self) -> str:
+        """What the data are many of: `image` or `row`."""
+        return self.model.config.data.item
+
     def inputs(self, count: int) -> np.ndarray:
         """Some test images as the model sees them: float32 `[count, height, width, channels]`.
 
@@ -107,11 +112,14 @@ def draw(
         The path of each figure by name.
 
     Raises:
-        NotDrawnError: The model or the run lacks what a figure needs.
+        NotDrawnError: The model or the run lacks what a figure needs, or the figure shows images
+            and the model is of numbers.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}
     for name in names:
+        if name in OF_IMAGES and subject.dataset.train.numbers:
+            raise NotDrawnError("it shows images, and the model is of numbers")
         drawn = PICTURES[name](subject)
         if isinstance(drawn, list):
             paths[name] = folder / f"{name}.gif"
@@ -128,7 +136,7 @@ def _curves(subject: Subject) -> "Figure":
     count = len(subject.dataset.train)
     metrics = family(subject.model.config.family).metrics
     title = f"{subject.name}: training and validation"
-    return figures.history(subject.history, metrics, count, title)
+    return figures.history(subject.history, metrics, count, title, subject.item)
 
 
 def _samples(subject: Subject) -> "Figure":
@@ -179,7 +187,8 @@ def _kl(subject: Subject) -> np.ndarray:
 
 
 def _kl_bars(subject: Subject) -> "Figure":
-    return figures.kl_bars(_kl(subject), f"{subject.name}: use of the latents on test images")
+    title = f"{subject.name}: use of the latents on test {subject.item}s"
+    return figures.kl_bars(_kl(subject), title, subject.item)
 
 
 def _traversals(subject: Subject) -> "Figure":
@@ -249,13 +258,13 @@ def _tsne(subject: Subject) -> "Figure":
     if len(means) < 3:
         raise NotDrawnError(f"t-SNE needs three test images or more, and there are {len(means)}")
     plane = figures.tsne(means, subject.seed, subject.progress)
-    title = f"{subject.name}: t-SNE of the latent means of test images"
+    title = f"{subject.name}: t-SNE of the latent means of test {subject.item}s"
     return figures.scatter(plane, title, ("", ""), **colours)
 
 
 def _pca(subject: Subject) -> "Figure":
     means, colours = _embeddings(subject)
-    title = f"{subject.name}: latent means of test images"
+    title = f"{subject.name}: latent means of test {subject.item}s"
     if means.shape[1] < 2:
         raise NotDrawnError("PCA needs two latent dimensions or more")
     if len(means) < 2:
@@ -292,6 +301,16 @@ PICTURES: dict[str, Callable[[Subject], Any]] = {
     "animation": _animation,
 }
 """Functions from a `Subject` to a figure, or to the list of the pictures of an animation."""
+OF_IMAGES = (
+    "samples",
+    "reconstructions",
+    "manifold",
+    "traversals",
+    "interpolation",
+    "nearest",
+    "animation",
+)
+"""Figures that show images."""
 
 
 def quick(subject: Subject) -> list[str]:
@@ -311,6 +330,8 @@ def quick(subject: Subject) -> list[str]:
         "animation": (Generates,),
     }
     names = [name for name, each in needs.items() if all(isinstance(model, c) for c in each)]
+    if subject.dataset.train.numbers:
+        names = [name for name in names if name not in OF_IMAGES]
     if "manifold" in names and model.prior.distribution().event_shape != (2,):
         names.remove("manifold")
     return names

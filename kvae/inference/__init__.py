@@ -2,6 +2,7 @@
 
 from kvae.inference.encoding import Encoded, encode
 from kvae.inference.latent_space import Index, Neighbours, embeddings, interpolate, nearest, path
+from kvae.inference.rows import sampled_rows
 from kvae.inference.scoring import Scores, percentiles, reconstruct, score
 from kvae.inference.tables import write_table
 
@@ -17,6 +18,7 @@ __all__ = [
     "path",
     "percentiles",
     "reconstruct",
+    "sampled_rows",
     "score",
     "write_table",
 ]

@@ -12,7 +12,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from kvae.errors import KvaeError, first_line
 from kvae.io import machine
@@ -114,7 +114,25 @@ def _read_npz(
         return arrays
 
 
-def _read_npy(file: Any, name: str, path: Path) -> "np.ndarray":
+class Header(NamedTuple):
+    """The shape and the type of an array in a file."""
+
+    shape: tuple[int, ...]
+    dtype: "np.dtype"
+
+
+def array_header(path: Path) -> Header | None:
+    """The header of the `.npy` file at `path`; None if that cannot be read."""
+    with open_regular(path) as file:
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                return _header(file)
+        # As in `read_arrays`.
+        except Exception:
+            return None
+
+
+def _header(file: Any) -> Header:
     from numpy.lib import format as npy
 
     # The header is read from a copy of a few bytes, since it may claim to have gigabytes.
@@ -122,7 +140,14 @@ def _read_npy(file: Any, name: str, path: Path) -> "np.ndarray":
     head = io.BytesIO(file.read(HEADER_BYTES))
     version = npy.read_magic(head)
     read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    _, _, dtype = read_header(head)
+    shape, _, dtype = read_header(head)
+    return Header(shape, dtype)
+
+
+def _read_npy(file: Any, name: str, path: Path) -> "np.ndarray":
+    from numpy.lib import format as npy
+
+    dtype = _header(file).dtype
     if dtype.kind not in "biuf":
         found = "pickled objects" if dtype.hasobject else f"values of type {dtype!s:.80}"
         raise KvaeError(f"{name} in {path} must hold numbers, but holds {found}")

@@ -18,7 +18,8 @@ COUNT = 36
 class Film:
     """Keeps `COUNT` samples of the model, from the same seed, after each of up to `FRAMES` epochs.
 
-    The first of these epochs are closest to each other. A model that cannot sample has no frames.
+    The first of these epochs are closest to each other. A model that cannot sample, or whose
+    samples are no pictures, has no frames.
 
     Args:
         model: The model in training.
@@ -27,6 +28,8 @@ class Film:
 
     def __init__(self, model: Any, epochs: int) -> None:
         self._model = model
+        generates = isinstance(model, Generates)
+        self._films = generates and not model.config.data.numbers
         self._wanted = set(np.geomspace(1, epochs, FRAMES).round().astype(int).tolist())
         self._epochs: list[int] = []
         self._images: list[np.ndarray] = []
@@ -37,7 +40,7 @@ class Film:
         Args:
             epoch: Number of the epoch that has just ended, from 1.
         """
-        if epoch in self._wanted and isinstance(self._model, Generates):
+        if epoch in self._wanted and self._films:
             self._epochs.append(epoch)
             self._images.append(to_uint8(self._model.sample(COUNT).numpy()))
 
@@ -51,7 +54,7 @@ class Film:
         Raises:
             KvaeError: The file is missing or damaged.
         """
-        if epochs == 0 or not isinstance(self._model, Generates):
+        if epochs == 0 or not self._films:
             return
         frames = read_frames(path)
         kept = frames["epochs"] <= epochs

@@ -224,8 +224,13 @@ def dataset_of(
             of_data.dataset,
         )
     images = data.load(
-        name or of_data.dataset, data_dir, of_data.split_seed, of_data.image_size, progress
-    )
+        name or of_data.dataset, data_dir, of_data.split_seed, of_data.image_size, progress,
+        of_data.columns,
+    )  # fmt: skip
+    if (images.columns is None) != (of_data.columns is None):
+        own = "images" if of_data.columns is None else "a table of numbers"
+        other = "no table" if images.columns is None else "a table of numbers"
+        raise KvaeError(f"{model.name} is of {own}, but {images.name} is {other}")
     if images.image_shape != config.model.image_shape:
         shapes = [" x ".join(map(str, s)) for s in (config.model.image_shape, images.image_shape)]
         raise KvaeError(

@@ -35,7 +35,8 @@ def save(
     `[batch, height, width, channels]` in [0, 1]: `encode(images) -> mean, stddev` of q(z|x);
     `embed(images) -> embedding`; `decode(latents) -> mean`; `reconstruct(images) -> mean`;
     `sample(count, seed) -> images`, with a scalar int32 `count` and an int32 `[2]` `seed`. The
-    default is `reconstruct`, or else `sample`.
+    default is `reconstruct`, or else `sample`. In place of images, a model of a table takes and
+    gives standardised columns, by the means and standard deviations in `config.json`.
 
     Args:
         model: What `kvae.build` returned, trained or not.

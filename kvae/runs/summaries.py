@@ -26,6 +26,7 @@ SAMPLES = 64
 PROJECTED = 1000
 """The largest number of test images in the Projector. More would make the browser slow."""
 SPLITS = ("train", "validation")
+OF_DATA = ("image_shape", "column_names", "column_means", "column_stddevs")
 
 
 class Summaries:
@@ -86,12 +87,13 @@ class Summaries:
         with self._writers["."].as_default(step=step):
             for name, values in validation.per_dimension.items():
                 tf.summary.histogram(name, values)
-            if isinstance(model, Reconstructs):
+            are_pictures = not self._config.data.numbers
+            if are_pictures and isinstance(model, Reconstructs):
                 some = self._dataset.validation.spread(IMAGES)
                 pixels = self._model.inputs(some.images, seed)
                 grid = figures.pairs(pixels.numpy(), model.reconstruct(pixels).numpy())
                 tf.summary.image("reconstructions", grid[None])
-            if isinstance(model, Generates):
+            if are_pictures and isinstance(model, Generates):
                 grid = figures.tile(model.sample(SAMPLES, seed).numpy())
                 tf.summary.image("samples", grid[None])
         self.flush()
@@ -121,14 +123,16 @@ class Summaries:
             self._project(test.embeddings[:PROJECTED])
 
     def _project(self, latents: np.ndarray) -> None:
-        """Write embeddings of test images, with thumbnails and labels, for the Projector."""
+        """Write embeddings of test images, with thumbnails and labels, for the Projector.
+
+        Rows of a table have no thumbnails.
+        """
         split = self._dataset.test.take(slice(len(latents)))
         folder = self._folder / "projector"
         folder.mkdir(exist_ok=True)
         # The Projector shows nothing if there are fewer than three dimensions.
         latents = np.pad(latents, ((0, 0), (0, max(0, 3 - latents.shape[1]))))
         np.savetxt(folder / "latents.tsv", latents, "%.6g", delimiter="\t")
-        figures.save_png(figures.sprite(split.images / 255), folder / "thumbnails.png")
         if split.labels is not None:
             names = self._dataset.label_names
             rows = [names[label] if names else str(label) for label in split.labels]
@@ -142,9 +146,11 @@ class Summaries:
         embedding.tensor_name = "test latents"
         embedding.tensor_path = "projector/latents.tsv"
         embedding.metadata_path = "projector/labels.tsv"
-        embedding.sprite.image_path = "projector/thumbnails.png"
-        height, width, _ = self._dataset.image_shape
-        embedding.sprite.single_image_dim.extend([width, height])
+        if not split.numbers:
+            figures.save_png(figures.sprite(split.images / 255), folder / "thumbnails.png")
+            embedding.sprite.image_path = "projector/thumbnails.png"
+            height, width, _ = self._dataset.image_shape
+            embedding.sprite.single_image_dim.extend([width, height])
         projector.visualize_embeddings(str(self._folder), config)
 
     def close(self) -> None:
@@ -166,6 +172,6 @@ def _flat(config: Config) -> dict[str, str | float | int | bool]:
     return {
         name: ",".join(map(str, value)) if isinstance(value, list | tuple) else value
         for name, value in config.flat().items()
-        # The image shape is not chosen: it is that of the data.
-        if value is not None and name != "image_shape"
+        # Shape and columns are not chosen: they are those of the data.
+        if value is not None and name not in OF_DATA
     }

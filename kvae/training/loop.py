@@ -50,7 +50,8 @@ def train(
 
     Raises:
         UsageError: The model is for images of another shape, or for pixels where the dataset has
-            real numbers, or the reverse; or a batch cannot be shared equally.
+            real numbers, or the reverse, or for a table of other columns; or a batch cannot be
+            shared equally.
         KvaeError: All training images are the same, a metric is not finite, there is too little
             memory, or another worker is gone.
     """
@@ -64,6 +65,11 @@ def train(
         raise UsageError(
             f"the model is for {made_of[model.config.data.numbers]}, but {dataset.name} has "
             f"{made_of[dataset.train.numbers]}"
+        )
+    if model.config.data.columns != dataset.columns:
+        raise UsageError(
+            f"the columns of {dataset.name} are standardised in another way than those that the "
+            "model is for: load it with `columns`"
         )
     require_differences(dataset)
     state = state or State(model, dataset, plan)

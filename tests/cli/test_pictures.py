@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import mannwhitneyu
+from sklearn.metrics import roc_auc_score
 
 import kvae
 
@@ -88,6 +90,45 @@ def test_score(place, invoke, digits):
         assert picture.height > picture.width
 
 
+def test_pandas_and_csv_read_the_same_table(place, invoke, digits):
+    pandas = pytest.importorskip("pandas")
+    arguments = "digits", "--split", "test", "--samples", 4, "--seed", 3
+    assert invoke("encode", "complete", *arguments).returncode == 0
+    model = kvae.load(place / "saved_models/complete")
+    found = kvae.encode(model, digits.test.images, samples=4, seed=3)
+    names = [f"test {number}" for number in range(len(digits.test))]
+    expected = found.columns(np.array(names), digits.test.labels)
+    frame = pandas.read_csv(place / "latents.csv", dtype={"label": int})
+    assert list(frame.columns) == list(expected)
+    assert frame["image"].tolist() == names
+    assert frame["label"].tolist() == digits.test.labels.tolist()
+    of_csv = rows_of(place / "latents.csv")
+    for name in set(expected) - {"image", "label"}:
+        assert expected[name].dtype == np.float32
+        np.testing.assert_array_equal(frame[name].to_numpy(np.float32), expected[name])
+        np.testing.assert_array_equal([np.float32(row[name]) for row in of_csv], expected[name])
+
+
+def test_the_auroc_of_inverted_digits(place, command, digits):
+    some = digits.test.images[:60]
+    # Inverted in part only, or every inverted digit would be less usual than every other.
+    changed = some.copy()
+    changed[:, :2, :4] = 255 - changed[:, :2, :4]
+    inverted = np.concatenate([changed[:40], 255 - some[40:]])
+    images = np.concatenate([some, inverted])
+    np.save(place / "both.npy", images)
+    done = command("score", "complete", "both.npy", "--output", "scores.csv", "--top", 0)
+    assert done.returncode == 0, done.stderr
+    bounds = np.array([float(row["bound"]) for row in rows_of(place / "scores.csv")])
+    model = kvae.load(place / "saved_models/complete")
+    own = kvae.score(model, images, digits.validation.images).bounds.astype(np.float64)
+    is_inverted = np.repeat([0, 1], 60)
+    statistic = mannwhitneyu(own[:60], own[60:]).statistic / 60**2
+    assert 0.6 < statistic < 1
+    assert roc_auc_score(is_inverted, -bounds) == pytest.approx(statistic, abs=1e-12)
+    assert roc_auc_score(is_inverted, -own) == pytest.approx(statistic, abs=1e-12)
+
+
 def test_interpolate(place, invoke):
     files = [f"some/{number:02}.png" for number in range(3)]
     done = invoke("interpolate", "complete", *files, "--steps", 4, "--output", "ways.npy")
@@ -118,6 +159,17 @@ def test_reconstruct(place, invoke, digits):
     np.testing.assert_allclose(np.load(place / "some.npy"), expected, atol=1e-5)
     done = invoke("reconstruct", "complete")
     assert done.stdout == "10 images through complete in reconstructions.png\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "advice"), [("interpolate", "name a few images"), ("nearest", "name fewer images")]
+)
+def test_a_picture_of_too_many_images_is_refused(place, invoke, command, advice):
+    option = "--steps" if command == "interpolate" else "--count"
+    done = invoke(command, "complete", "digits", option, 10)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"images, and 10,000 are the most: {advice}" in done.stderr
+    assert not list(place.glob("*.png"))
 
 
 def test_images_of_another_size(place, invoke):

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 from scipy.stats import norm
 from sklearn.neighbors import KNeighborsClassifier
+from threadpoolctl import threadpool_info
 
 from kvae import figures
 from kvae.metrics import Metric
@@ -157,10 +158,12 @@ def test_tsne_keeps_clusters_apart_and_says_how_far_it_got():
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1, 2], 40)
     latents = rng.standard_normal((120, 5)) + 30 * np.eye(3, 5)[labels]
-    seen = []
+    seen, threads = [], []
 
     def progress(items, total, description):
         assert (total, description) == (20, "t-SNE")
+        # On a machine that is busy, more threads of OpenMP take several times as long.
+        threads.extend(of["num_threads"] for of in threadpool_info() if of["user_api"] == "openmp")
         for item in items:
             seen.append(item)
             yield item
@@ -168,6 +171,8 @@ def test_tsne_keeps_clusters_apart_and_says_how_far_it_got():
     plane = figures.tsne(latents, progress=progress)
     assert plane.shape == (120, 2)
     assert len(seen) == 20
+    assert threads
+    assert set(threads) == {1}
     accuracy = KNeighborsClassifier(5).fit(plane[::2], labels[::2]).score(plane[1::2], labels[1::2])
     assert accuracy == 1
 

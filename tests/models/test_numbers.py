@@ -118,8 +118,8 @@ def test_pixels_and_numbers_are_not_mixed_up(model, table):
         kvae.train(model, dataset)
     with pytest.raises(UsageError, match="is for pixels, but made has real numbers"):
         kvae.train(kvae.build(kvae.configure(dataset, **OPTIONS)), table)
-    with pytest.raises(UsageError, match="the report is on images"):
-        evaluate(model, table)
+    with pytest.raises(UsageError, match="not read as the model's data were"):
+        evaluate(model, dataset)
 
 
 def test_the_bound_reaches_the_exact_likelihood_of_a_linear_gaussian():

@@ -30,6 +30,19 @@ class Terms(NamedTuple):
     kl: tf.Tensor
 
 
+def in_own_units(terms: Terms, log_scale: float) -> Terms:
+    """The terms of rows in their columns' own units, from those of standardised rows.
+
+    Args:
+        terms: The terms of standardised rows.
+        log_scale: `kvae.config.DataConfig.log_scale`; 0 of images, whose terms are returned.
+    """
+    if not log_scale:
+        return terms
+    objective, elbo, reconstruction = (each - log_scale for each in terms[:3])
+    return Terms(objective, elbo, reconstruction, terms.kl)
+
+
 @dataclass(frozen=True)
 class Weighting:
     """How an objective differs from the bound that it is derived from.

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kvae.data import random_numbers
 from kvae.models.estimates import divergence
-from kvae.models.vae.bounds import Terms, Weighting
+from kvae.models.vae.bounds import Terms, Weighting, in_own_units
 from kvae.models.vae.model import VAE
 from kvae.models.vae.posteriors import sample_and_log_prob
 
@@ -50,4 +50,5 @@ def wake_sleep(model: VAE, images: tf.Tensor, seed: tf.Tensor, weighting: Weight
     # Not `model.encode`, since pixels that are dreamt may be outside [0, 1].
     objective = reconstruction + prior.log_prob(latents) + model.encoder(dreamt).log_prob(dreams)
     kl = divergence(posterior, prior, latents, log_q)
-    return Terms(objective, reconstruction - kl, reconstruction, kl)
+    terms = Terms(objective, reconstruction - kl, reconstruction, kl)
+    return in_own_units(terms, model.config.data.log_scale)

@@ -60,7 +60,8 @@ class VAE(Model):
         """
         images, prior = self.checked(images), self.prior.distribution()
         if weighting is None:
-            return bounds.elbo(self.encode(images), self.decode, prior, images, seed)
+            found = bounds.elbo(self.encode(images), self.decode, prior, images, seed)
+            return bounds.in_own_units(found, self.config.data.log_scale)
         objective = self.config.objective
         noise_seed, encoder_seed, decoder_seed = (
             tf.random.experimental.stateless_fold_in(seed, stream) for stream in range(3)
@@ -76,7 +77,8 @@ class VAE(Model):
             return self.decoder(latents, decoder_seed)
 
         bound = registry.resolve(registry.BOUNDS, objective.bound)
-        return bound(posterior, decode, prior, images, seed, weighting)
+        found = bound(posterior, decode, prior, images, seed, weighting)
+        return bounds.in_own_units(found, self.config.data.log_scale)
 
     def encode(self, images: tf.Tensor) -> tfd.Distribution:
         """q(z|x): batch shape `[batch]`, event shape `[latent]`.
@@ -188,7 +190,8 @@ class VAE(Model):
         posterior, prior = self.encode(images), self.prior.distribution()
 
         def sample(samples: int, seed: tf.Tensor) -> tf.Tensor:
-            return bounds.log_weights(posterior, self.decode, prior, images, samples, seed)
+            found = bounds.log_weights(posterior, self.decode, prior, images, samples, seed)
+            return found - self.config.data.log_scale
 
         return sample
 
