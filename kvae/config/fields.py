@@ -108,7 +108,8 @@ def check(config: Any) -> None:
         require(_fits(value, hint), f"{name} must be {_described(hint)}, got {shown(value)}")
         if isinstance(value, list):
             # JSON has lists, but a frozen dataclass can be hashed only with tuples.
-            object.__setattr__(config, name, tuple(map(int, value)))
+            items = (each if isinstance(each, str) else int(each) for each in value)
+            object.__setattr__(config, name, tuple(items))
         if name in rules and value is not None:
             _check_range(name, value, rules[name])
 
@@ -201,7 +202,8 @@ def _fits(value: Any, hint: Any) -> bool:
     if isinstance(hint, types.UnionType):
         return any(_fits(value, each) for each in typing.get_args(hint))
     if typing.get_origin(hint) is tuple:
-        return isinstance(value, list | tuple) and all(_fits(item, int) for item in value)
+        of = typing.get_args(hint)[0]
+        return isinstance(value, list | tuple) and all(_fits(item, of) for item in value)
     if hint is str:
         return isinstance(value, str) and "\0" not in value
     if hint in (int, float):
@@ -219,5 +221,6 @@ def _described(hint: Any) -> str:
         float: "a number",
         bool: "true or false",
         type(None): "nothing",
+        tuple[str, ...]: "texts",
     }
     return known.get(hint, "whole numbers")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from kvae import registry
 from kvae.data import arrays, folder, image_files
-from kvae.data.dataset import Read, Split
+from kvae.data.dataset import Read, Split, named_labels
 from kvae.data.loading import load
 from kvae.data.request import Request, default_data_dir, expanded, named
 from kvae.errors import KvaeError, UsageError
@@ -88,7 +88,7 @@ def pictures(
     labels = None
     if parts[0].labels is not None:
         every = np.concatenate([each.labels for each in parts])
-        labels = np.array(found.label_names)[every] if found.label_names else every.astype(str)
+        labels = named_labels(every, found.label_names)
     return Pictures(
         np.concatenate(images), _names(found.splits), labels, tuple(notes), tuple(failures)
     )

@@ -8,7 +8,16 @@ from kvae.errors import UsageError
 from kvae.evaluation import latents, sections
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.evaluation.rows import Row
-from kvae.models.base import Bounds, Decodes, Embeds, Generates, Infers, Reconstructs
+from kvae.models.base import (
+    Bounds,
+    Conditional,
+    Decodes,
+    Embeds,
+    Generates,
+    Infers,
+    Reconstructs,
+    labels_of,
+)
 from kvae.models.evaluator import CHUNK, Evaluator
 from kvae.progress import Progress, silent
 
@@ -72,6 +81,7 @@ def evaluate(
     Raises:
         UsageError: The model is for images of another shape, or for real numbers, which are no
             images.
+        KvaeError: The model is conditional, and the images have no labels, or others than it knows.
     """
     config = model.config
     if config.data.numbers:
@@ -85,39 +95,44 @@ def evaluate(
             f"{dataset.image_shape}"
         )
     held_out = dataset.split(split)
+    own_labels = labels_of(model, dataset, held_out)
     groups: dict[str, list[Row]] = {}
     verdict, per_dimension = "", {}
     dimensions: int | None = None
     if isinstance(model, Bounds):
-        found = Evaluator(model, seed, min(CHUNK, len(held_out)))(held_out.images)
+        found = Evaluator(model, seed, min(CHUNK, len(held_out)))(held_out.images, own_labels)
         if found.embeddings is not None:
             dimensions = found.embeddings.shape[1]
         bound = importance_weighted_bound(
-            model, held_out.images, importance_samples, seed, progress
+            model, held_out.images, importance_samples, seed, progress, labels=own_labels
         )
         groups["Likelihood"] = sections.bounds(model, found, bound, importance_samples)
         if isinstance(model, Decodes):
             groups["Likelihood"] += sections.annealed(
-                model, held_out, importance_samples, seed, progress
+                model, dataset, held_out, importance_samples, seed, progress
             )
         groups["Likelihood"].append(
-            sections.bits(model, held_out, bound, importance_samples, seed, progress)
+            sections.bits(model, dataset, held_out, bound, importance_samples, seed, progress)
         )
         if isinstance(model, Infers) and isinstance(model, Decodes):
             groups["Latent use"] = sections.latent_use(model, dataset, found, seed)
             verdict = latents.verdict(found)
         per_dimension = {name: list(map(float, v)) for name, v in found.per_dimension.items()}
-    compared = sections.Compared(model, dataset.train, held_out, seed)
+    compared = sections.Compared(model, dataset, held_out, seed)
     if isinstance(model, Generates):
         groups["Samples against data"] = sections.samples_against_data(compared)
         groups["Memorising"] = sections.memorising(compared)
     if isinstance(model, Reconstructs):
         groups["Reconstruction"] = sections.reconstructions(model, dataset, compared, dimensions)
-    if isinstance(model, Bounds) and dimensions is not None and model.measure == "density":
+    # Linear models bound log p(x) alone, and the labels are no news to a conditional model.
+    conditional = isinstance(model, Conditional)
+    density = isinstance(model, Bounds) and model.measure == "density"
+    if density and dimensions is not None and not conditional:
         groups["Against linear models"] = sections.linear_models(
             model, dataset, held_out, bound, dimensions
         )
-    if isinstance(model, Embeds) and sections.labelled(dataset.train, held_out):
+    labelled = sections.labelled(dataset.train, held_out)
+    if isinstance(model, Embeds) and labelled and not conditional:
         groups["Labels"] = sections.label_rows(model, dataset.train, held_out)
     return Report(
         model=f"{config.data.dataset}, {config.model.summary}, "
