@@ -173,7 +173,9 @@ class Dataset:
     def class_counts(self) -> tuple[int, ...]:
         """The number of training images of each of `classes`."""
         names = self.names_of(self.train)
-        counts = {} if names is None else dict(zip(*np.unique(names, return_counts=True), strict=True))
+        if names is None:
+            return ()
+        counts = dict(zip(*np.unique(names, return_counts=True), strict=True))
         return tuple(int(counts.get(name, 0)) for name in self.classes)
 
     def names_of(self, split: Split) -> np.ndarray | None:

@@ -61,8 +61,8 @@ def importance_weighted_bound(
         `[count]`, in nats.
 
     Raises:
-        UsageError: A conditional model has no labels, another model has some, or they are not as many
-            as the images.
+        UsageError: A conditional model has no labels, another model has some, or they are not as
+            many as the images.
     """
     check_labels(model, labels, len(images))
     config, binarize = model.config.training, model.config.data.binarize
@@ -177,8 +177,8 @@ def annealed_importance_sampling(
         labels: The number of each image's label, `[count]`, for a conditional model.
 
     Raises:
-        UsageError: A conditional model has no labels, another model has some, or they are not as many
-            as the images.
+        UsageError: A conditional model has no labels, another model has some, or they are not as
+            many as the images.
     """
     check_labels(model, labels, len(images))
     config, binarize = model.config.training, model.config.data.binarize

@@ -408,7 +408,7 @@ def label_numbers(model: Conditional, names: Sequence[str] | np.ndarray) -> np.n
 
 
 def labels_of(model: Any, dataset: "Dataset", split: "Split") -> np.ndarray | None:
-    """The labels that a model needs together with images: int32 `[count]`, or None if it needs none.
+    """The labels that a model needs beside images: int32 `[count]`, or None if it needs none.
 
     Args:
         model: Any model.

@@ -6,7 +6,6 @@ import tensorflow as tf
 from kvae.data.pixels import to_float
 from kvae.models.base import (
     Bounds,
-    Conditional,
     Statistics,
     check_labels,
     given,
@@ -28,7 +27,7 @@ class Evaluator:
         chunk: The number of images that are evaluated at a time.
     """
 
-    def __init__(self, model: Bounds | Conditional, seed: int, chunk: int = CHUNK) -> None:
+    def __init__(self, model: Bounds, seed: int, chunk: int = CHUNK) -> None:
         self._model, self._seed, self._chunk = model, tf.constant([seed, STREAM]), chunk
         config = model.config  # type: ignore[attr-defined]
         binarize, jit = config.data.binarize, config.training.jit

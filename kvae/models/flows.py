@@ -182,7 +182,7 @@ class Relocated(tfd.Distribution):
         self.base, self._shift, self._scale = base, shift, scale
 
     def onwards(self, points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Points of the base, `[..., latent]`, scaled and shifted, and the log-determinant, `[...]`.
+        """Points of the base scaled and shifted, `[..., latent]`, and the log-determinant, `[...]`.
 
         Args:
             points: `[..., latent]`; the axes before the last end with the batch shape.

@@ -17,7 +17,7 @@ from kvae import figures
 from kvae.config import Config
 from kvae.data import Dataset
 from kvae.metrics import Row
-from kvae.models.base import Generates, Reconstructs
+from kvae.models.base import Generates, Reconstructs, given, labels_of
 from kvae.models.plan import Evaluation
 from kvae.runs.events import rewind
 
@@ -89,7 +89,8 @@ class Summaries:
             if isinstance(model, Reconstructs):
                 some = self._dataset.validation.spread(IMAGES)
                 pixels = self._model.inputs(some.images, seed)
-                grid = figures.pairs(pixels.numpy(), model.reconstruct(pixels).numpy())
+                seen = given(model, labels_of(model, self._dataset, some))
+                grid = figures.pairs(pixels.numpy(), seen.reconstruct(pixels).numpy())
                 tf.summary.image("reconstructions", grid[None])
             if isinstance(model, Generates):
                 grid = figures.tile(model.sample(SAMPLES, seed).numpy())
@@ -166,6 +167,6 @@ def _flat(config: Config) -> dict[str, str | float | int | bool]:
     return {
         name: ",".join(map(str, value)) if isinstance(value, list | tuple) else value
         for name, value in config.flat().items()
-        # The image shape is not chosen: it is that of the data.
-        if value is not None and name != "image_shape"
+        # These are not chosen: they are those of the data.
+        if value is not None and name not in ("image_shape", "classes", "class_counts")
     }

@@ -25,7 +25,9 @@ def aevb(model: Autoencoder, images: tf.Tensor, seed: tf.Tensor, weighting: Weig
     return model.terms(images, seed, weighting)
 
 
-def wake_sleep(model: Autoencoder, images: tf.Tensor, seed: tf.Tensor, weighting: Weighting) -> Terms:
+def wake_sleep(
+    model: Autoencoder, images: tf.Tensor, seed: tf.Tensor, weighting: Weighting
+) -> Terms:
     """The wake-sleep algorithm (Hinton et al., 1995), whose objective is not a single bound.
 
     In the wake phase, decoder and prior maximise log p(x, z) at a sample z from q(z|x). In the
