@@ -1,5 +1,6 @@
 """kvae reconstruct"""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -11,8 +12,6 @@ OWN = 10
 
 
 @click.command()
-@click.argument("model", required=False)
-@click.argument("source", nargs=-1)
 @click.option(
     "--count",
     type=click.IntRange(min=1),
@@ -27,7 +26,7 @@ OWN = 10
     help="File of the picture, or of float32 [count, height, width, channels] in [0, 1].",
 )
 @pictures.split
-@pictures.sources
+@partial(pictures.sources, required=False)
 def reconstruct(
     model: str | None,
     source: tuple[str, ...],
@@ -35,6 +34,7 @@ def reconstruct(
     target: Path,
     split: str | None,
     resize: bool,
+    label: str | None,
     models: Path,
     data_dir: Path | None,
 ) -> None:
@@ -60,8 +60,9 @@ def reconstruct(
     from kvae.runs import saved_models
 
     loaded = saved_models.load(path)
-    images = Split(found.images).spread(count or len(found)).images
-    reconstructions = inference.reconstruct(loaded, images, output.progress)
+    some = Split(found.images, pictures.labels(loaded, found, label)).spread(count or len(found))
+    images = some.images
+    reconstructions = inference.reconstruct(loaded, images, output.progress, some.labels)
     if target.suffix.lower() == ".npy":
         with files.atomic_file(target) as scratch:
             np.save(scratch, reconstructions)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from kvae_cli import options, output
+from kvae_cli import options, output, pictures
 
 TILE = 56
 """The approximate height and width, in pixels, to which each sample is enlarged in a picture."""
@@ -19,6 +19,11 @@ TILE = 56
     show_default=True,
     help="Number of samples.",
 )
+@click.option(
+    "--label",
+    help="Name of the label of all samples of a conditional model.  [default: random labels, as "
+    "often as training images have them]",
+)
 @options.seed
 @click.option(
     "--output",
@@ -30,7 +35,9 @@ TILE = 56
     "[0, 1] (.npy).",
 )
 @options.models
-def sample(model: str | None, count: int, seed: int, target: Path, models: Path) -> None:
+def sample(
+    model: str | None, count: int, label: str | None, seed: int, target: Path, models: Path
+) -> None:
     """Make new images with MODEL: the means of p(x|z) for samples of z from the prior.
 
     MODEL is the name or the path of a saved model, by default the newest.
@@ -53,10 +60,14 @@ def sample(model: str | None, count: int, seed: int, target: Path, models: Path)
     from kvae import figures
     from kvae.runs import saved_models
 
-    images = saved_models.load(path).sample(count, seed).numpy()
+    loaded = saved_models.load(path)
+    if label is not None:
+        loaded = loaded.given(pictures.number(loaded, label))
+    images = loaded.sample(count, seed).numpy()
     if target.suffix.lower() == ".npy":
         with files.atomic_file(target) as scratch:
             np.save(scratch, images)
     else:
         figures.save_png(figures.tile(images), target)
-    output.line(f"{count} samples of {path.name} in {target}")
+    of_label = "" if label is None else f", label {label},"
+    output.line(f"{count} samples of {path.name}{of_label} in {target}")

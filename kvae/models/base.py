@@ -15,6 +15,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 import kvae.models.backend  # noqa: F401  must come before anything runs
+from kvae import registry
 from kvae.config import Config, family
 from kvae.data.pixels import to_float
 from kvae.errors import KvaeError, UsageError
@@ -343,10 +344,6 @@ class Conditional(Protocol):
         """
 
 
-LISTED = 10
-"""How many labels an error names at most."""
-
-
 def given(model: Any, labels: Any) -> Any:
     """A model that needs no labels any more.
 
@@ -395,15 +392,13 @@ def label_numbers(model: Conditional, names: Sequence[str] | np.ndarray) -> np.n
         names: The name of the label of each image, `[count]`.
 
     Raises:
-        UsageError: The model does not know a label.
+        KvaeError: The model does not know a label.
     """
     numbers = {name: number for number, name in enumerate(model.classes)}
     found, inverse = np.unique(np.asarray(names, str), return_inverse=True)
     for name in found:
         if name not in numbers:
-            more = len(numbers) - LISTED
-            listed = ", ".join(model.classes[:LISTED]) + (f" and {more:,} more" * (more > 0))
-            raise UsageError(f"the model does not know the label {str(name)!r}, but {listed}")
+            raise KvaeError(str(registry.unknown("label", str(name), model.classes)))
     return np.array([numbers[name] for name in found], np.int32)[inverse]
 
 
@@ -426,10 +421,7 @@ def labels_of(model: Any, dataset: "Dataset", split: "Split") -> np.ndarray | No
         raise KvaeError(
             f"the model is conditional, but the images of {dataset.name} have no labels"
         )
-    try:
-        return label_numbers(model, names)
-    except UsageError as error:
-        raise KvaeError(f"{dataset.name}: {error}") from error
+    return label_numbers(model, names)
 
 
 def of_any_label(model: Any) -> Any:
