@@ -56,6 +56,8 @@ def test_every_option_of_a_configuration_is_a_parameter():
     # Runs and files have options that an estimator has no use for.
     other = {"dataset", "image_size", "split_seed", "reading", "numbers", "start_from", "seed"}
     hidden = {"initial_stddev", "prior_fitted", "shared_step", "weight_prior"}
+    # An estimator is given no labels.
+    hidden |= {"condition", "classes", "class_counts"}
     of = family("vae")
     fields = {
         field.name
