@@ -62,7 +62,8 @@ def sample(
 
     loaded = saved_models.load(path)
     if label is not None:
-        loaded = loaded.given(pictures.number(loaded, label))
+        number = pictures.number(loaded, label)
+        loaded = loaded.given(number)
     images = loaded.sample(count, seed).numpy()
     if target.suffix.lower() == ".npy":
         with files.atomic_file(target) as scratch:

@@ -96,6 +96,8 @@ def evaluate(
         )
     held_out = dataset.split(split)
     own_labels = labels_of(model, dataset, held_out)
+    # Before the long parts, although they are needed after these.
+    labels_of(model, dataset, dataset.train)
     groups: dict[str, list[Row]] = {}
     verdict, per_dimension = "", {}
     dimensions: int | None = None
