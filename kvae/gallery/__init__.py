@@ -174,8 +174,13 @@ def _labels(subject: Subject) -> "Figure":
         figures.tile(np.concatenate(rows), LABEL_COLUMNS),
         f"{subject.name}: samples of each label",
         below="a column has the same random numbers in all rows",
-        left=tuple(model.classes[number][:LONGEST_LABEL] for number in numbers),
+        left=tuple(_readable(model.classes[number]) for number in numbers),
     )
+
+
+def _readable(label: str) -> str:
+    """The name of a label as figures show it: names of folders may be no text, and long."""
+    return label.encode("utf-8", "backslashreplace").decode()[:LONGEST_LABEL]
 
 
 def _reconstructions(subject: Subject) -> "Figure":
@@ -190,7 +195,7 @@ def _manifold(subject: Subject) -> "Figure":
     subject.need(Decodes)
     model, name = of_any_label(subject.model), subject.name
     if isinstance(subject.model, Conditional):
-        name += f", label {subject.model.classes[0]}"
+        name += f", label {_readable(subject.model.classes[0])}"
     means, scales = _prior(model)
     if len(means) != 2:
         raise NotDrawnError(

@@ -1,5 +1,7 @@
 """Every picture, drawn from a model that was really trained."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -150,6 +152,16 @@ def test_pictures_of_a_conditional_model_have_the_labels_of_their_images(conditi
         np.testing.assert_array_equal(
             shown(subject, name), np.broadcast_to(grid, (*grid.shape[:2], 3))
         )
+
+
+def test_labels_of_any_name_are_drawn(few_digits, tmp_path):
+    names = (r"$\nothing$", "\udcff", "two\nlines", "x" * 500, *"abcdef")
+    dataset = dataclasses.replace(few_digits, label_names=names)
+    config = kvae.configure(dataset, condition="labels", hidden=(4,), jit=False)
+    subject = gallery.Subject("given", kvae.build(config), dataset)
+    assert (tmp_path / "labels.png") in gallery.draw(
+        subject, ["labels", "manifold"], tmp_path
+    ).values()
 
 
 @pytest.mark.slow

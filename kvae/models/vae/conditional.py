@@ -1,6 +1,7 @@
 """Conditional variational autoencoders: encoder, decoder and prior see the label of each image.
 
-Kingma et al. (2014b), Section 2.2, and Sohn et al. (2015), Equation 4: the bound is of log p(x|y).
+Kingma, Rezende, Mohamed & Welling (2014), Section 2.2, and Sohn et al. (2015): the bound is of
+log p(x|y).
 Every network, prior, posterior and likelihood becomes conditional in the same way. The encoder has
 an additional channel in its images, the decoder additional latents, and the prior is scaled and
 shifted.
