@@ -242,8 +242,8 @@ def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> li
             f"mutual information of x and z{given_label}",
             "nats",
             {"value": information, "standard error": error},
-            f"of at most {most:.2f}, the log of {len(some):,} training images"
-            + (" in groups of one label" if given_label else ""),
+            f"of at most {most:.2f}, the {'mean ' if given_label else ''}log of {len(some):,} "
+            f"training images{' by label' if given_label else ''}",
         ),
         Row(f"KL(q(z{of_label}) || p(z{of_label}))", "nats", {"value": distance}, apart),
     ]
