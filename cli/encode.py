@@ -8,8 +8,6 @@ from kvae_cli import options, output, pictures
 
 
 @click.command()
-@click.argument("model")
-@click.argument("source", nargs=-1, required=True)
 @click.option(
     "--output",
     "target",
@@ -30,6 +28,7 @@ def encode(
     samples: int | None,
     split: str | None,
     resize: bool,
+    label: str | None,
     models: Path,
     data_dir: Path | None,
     seed: int,
@@ -50,9 +49,9 @@ def encode(
     from kvae import inference
     from kvae.runs import saved_models
 
-    encoded = inference.encode(
-        saved_models.load(path), found.images, samples, seed, output.progress
-    )
+    loaded = saved_models.load(path)
+    labels = pictures.labels(loaded, found, label)
+    encoded = inference.encode(loaded, found.images, samples, seed, output.progress, labels)
     shape = encoded.arrays if target.suffix.lower() == ".npz" else encoded.columns
     columns = {found.item: found.names} | shape(found.names, found.labels)
     if found.item != "image":

@@ -9,6 +9,7 @@ from kvae_cli import options, output
 NAMES = (
     "curves",
     "samples",
+    "labels",
     "reconstructions",
     "manifold",
     "kl",

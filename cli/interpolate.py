@@ -9,8 +9,6 @@ from kvae_cli import options, output, pictures
 
 
 @click.command()
-@click.argument("model")
-@click.argument("source", nargs=-1, required=True)
 @click.option(
     "--steps",
     type=click.IntRange(2, 1000),
@@ -41,13 +39,15 @@ def interpolate(
     method: str,
     target: Path | None,
     resize: bool,
+    label: str | None,
     models: Path,
     data_dir: Path | None,
 ) -> None:
     """Decode what lies between images in MODEL's latent space, from each image to the next.
 
     MODEL is the name or the path of a saved model. SOURCE is two image files or more, or a folder
-    or a .npy file of two images or more, or a table of two rows or more.
+    or a .npy file of two images or more, or a table of two rows or more. A conditional model
+    decodes with the label of the image that the way starts from.
     """
     from kvae.io import files, machine
     from kvae.runs import folders
@@ -66,7 +66,8 @@ def interpolate(
     from kvae.runs import saved_models
 
     loaded = saved_models.load(path)
-    between = inference.interpolate(loaded, found.images, steps, method, output.progress)
+    labels = pictures.labels(loaded, found, label)
+    between = inference.interpolate(loaded, found.images, steps, method, output.progress, labels)
     columns = loaded.config.data.columns
     if columns is not None:
         rows = columns.rows(between.reshape(-1, *found.images.shape[1:]))

@@ -8,8 +8,6 @@ from kvae_cli import options, output, pictures
 
 
 @click.command()
-@click.argument("model")
-@click.argument("source", nargs=-1, required=True)
 @click.option(
     "--count",
     type=click.IntRange(1, 100),
@@ -33,6 +31,7 @@ def nearest(
     target: Path | None,
     split: str | None,
     resize: bool,
+    label: str | None,
     models: Path,
     data_dir: Path | None,
     as_json: bool,
@@ -50,15 +49,20 @@ def nearest(
     found = pictures.read(path, source, resize, split, data_dir)
     if target:
         pictures.refuse_many(len(found) * (count + 1), target, "name fewer images")
-    train = folders.dataset_of(path, None, data_dir, output.progress).train
+    own = folders.dataset_of(path, None, data_dir, output.progress)
+    train = own.train
 
     import numpy as np
 
     from kvae import figures, inference
+    from kvae.models.base import labels_of
     from kvae.runs import saved_models
 
     loaded = saved_models.load(path)
-    index, distances = inference.nearest(loaded, found.images, train.images, count, output.progress)
+    index, distances = inference.nearest(
+        loaded, found.images, train.images, count, output.progress,
+        pictures.labels(loaded, found, label), labels_of(loaded, own, train),
+    )  # fmt: skip
     if target:
         rows = np.concatenate([found.images[:, None], train.images[index]], axis=1)
         flat = rows.reshape(-1, *found.images.shape[1:])

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kvae.errors import KvaeError
+from kvae.errors import KvaeError, UsageError
 from kvae_cli import options, output
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from kvae.data.sources import Pictures
 
 MOST_PICTURED = 10_000
@@ -22,16 +24,30 @@ samples = click.option(
 )
 
 
-def sources(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say which images it takes and where models are."""
+label = click.option(
+    "--label",
+    help="Name of the label that all images have, for a conditional model.  [default: their own]",
+)
+
+
+def sources(command: Callable[..., Any], required: bool = True) -> Callable[..., Any]:
+    """Give a command the arguments and options that say which model and which images it takes.
+
+    Args:
+        command: The command.
+        required: Whether a model and a source must be named.
+    """
     for decorate in (
         options.data_dir,
         options.models,
+        label,
         click.option(
             "--resize",
             is_flag=True,
             help="Resize images of another size, and make colours grey for a model of grey images.",
         ),
+        click.argument("source", nargs=-1, required=required),
+        click.argument("model", required=required),
     ):
         command = decorate(command)
     return command
@@ -68,6 +84,51 @@ def read(
     if found.notes:
         click.echo(f"Assumed: {'; '.join(found.notes)}.", err=True)
     return found
+
+
+def labels(model: Any, found: "Pictures", label: str | None) -> "np.ndarray | None":
+    """The numbers of the images' labels, int32 `[count]`, or None if the model needs none.
+
+    Args:
+        model: The model.
+        found: The images.
+        label: The name of the label that all of them have; None takes their own.
+
+    Raises:
+        UsageError: The model is not conditional, does not know the label, or the images have none.
+        KvaeError: An image has a label that the model does not know.
+    """
+    import numpy as np
+
+    from kvae.models.base import Conditional, label_numbers
+
+    if label is not None:
+        return np.full(len(found), number(model, label), np.int32)
+    if not isinstance(model, Conditional):
+        return None
+    if found.labels is None:
+        raise UsageError("the model is conditional, but the images have no labels: give `label`")
+    return label_numbers(model, found.labels)
+
+
+def number(model: Any, label: str) -> int:
+    """The number of a label that a person named.
+
+    Args:
+        model: The model.
+        label: The name of the label.
+
+    Raises:
+        UsageError: The model is not conditional, or does not know the label.
+    """
+    from kvae.models.base import Conditional, label_numbers
+
+    if not isinstance(model, Conditional):
+        raise UsageError("`label` is for conditional models, and this model is not one")
+    try:
+        return int(label_numbers(model, [label])[0])
+    except KvaeError as error:
+        raise UsageError(str(error)) from error
 
 
 def counted(count: int, item: str = "image") -> str:

@@ -1,5 +1,6 @@
 """kvae reconstruct"""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -11,8 +12,6 @@ OWN = 10
 
 
 @click.command()
-@click.argument("model", required=False)
-@click.argument("source", nargs=-1)
 @click.option(
     "--count",
     type=click.IntRange(min=1),
@@ -26,7 +25,7 @@ OWN = 10
     "table, .csv or .npy.  [default: reconstructions.png, or reconstructions.csv of a table]",
 )
 @pictures.split
-@pictures.sources
+@partial(pictures.sources, required=False)
 def reconstruct(
     model: str | None,
     source: tuple[str, ...],
@@ -34,6 +33,7 @@ def reconstruct(
     target: Path | None,
     split: str | None,
     resize: bool,
+    label: str | None,
     models: Path,
     data_dir: Path | None,
 ) -> None:
@@ -61,9 +61,13 @@ def reconstruct(
     from kvae.runs import saved_models
 
     loaded = saved_models.load(path)
-    images = found.images[spread(len(found), count or len(found))]
+    labels = pictures.labels(loaded, found, label)
+    which = spread(len(found), count or len(found))
+    images = found.images[which]
     pictures.refuse_many(2 * len(images), target, "choose a smaller `count`, or a .npy `output`")
-    reconstructions = inference.reconstruct(loaded, images, output.progress)
+    reconstructions = inference.reconstruct(
+        loaded, images, output.progress, None if labels is None else labels[which]
+    )
     columns = loaded.config.data.columns
     if columns is not None:
         write_table(columns.rows(reconstructions), columns.names, target)

@@ -19,6 +19,11 @@ TILE = 56
     show_default=True,
     help="Number of samples.",
 )
+@click.option(
+    "--label",
+    help="Name of the label of all samples of a conditional model.  [default: random labels, as "
+    "often as training images have them]",
+)
 @options.seed
 @click.option(
     "--output",
@@ -28,7 +33,14 @@ TILE = 56
     "[0, 1] (.npy); of a table, .csv or .npy.  [default: samples.png, or samples.csv of a table]",
 )
 @options.models
-def sample(model: str | None, count: int, seed: int, target: Path | None, models: Path) -> None:
+def sample(
+    model: str | None,
+    count: int,
+    label: str | None,
+    seed: int,
+    target: Path | None,
+    models: Path,
+) -> None:
     """Make new images with MODEL: the means of p(x|z) for samples of z from the prior.
 
     MODEL is the name or the path of a saved model, by default the newest. Of a model of a table,
@@ -54,16 +66,19 @@ def sample(model: str | None, count: int, seed: int, target: Path | None, models
     from kvae.inference import sampled_rows
     from kvae.runs import saved_models
 
-    model_of = saved_models.load(path)
-    columns = model_of.config.data.columns
+    loaded = saved_models.load(path)
+    if label is not None:
+        loaded = loaded.given(pictures.number(loaded, label))
+    columns = loaded.config.data.columns
     if columns is not None:
-        write_table(sampled_rows(model_of, count, seed), columns.names, target)
+        write_table(sampled_rows(loaded, count, seed), columns.names, target)
         output.line(f"{pictures.counted(count, 'sample')} of {path.name} in {target}")
         return
-    images = model_of.sample(count, seed).numpy()
+    images = loaded.sample(count, seed).numpy()
     if target.suffix.lower() == ".npy":
         with files.atomic_file(target) as scratch:
             np.save(scratch, images)
     else:
         figures.save_png(figures.tile(images), target)
-    output.line(f"{count} samples of {path.name} in {target}")
+    of_label = "" if label is None else f", label {label},"
+    output.line(f"{count} samples of {path.name}{of_label} in {target}")

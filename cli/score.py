@@ -8,8 +8,6 @@ from kvae_cli import options, output, pictures
 
 
 @click.command()
-@click.argument("model")
-@click.argument("source", nargs=-1, required=True)
 @click.option(
     "--top",
     type=click.IntRange(min=0),
@@ -43,6 +41,7 @@ def score(
     samples: int | None,
     split: str | None,
     resize: bool,
+    label: str | None,
     models: Path,
     data_dir: Path | None,
     seed: int,
@@ -50,6 +49,8 @@ def score(
     as_json: bool,
 ) -> None:
     """Say how usual each image of SOURCE is to MODEL: its bound on log p(x), in nats.
+
+    A conditional model bounds log p(x|y), where y is the image's label.
 
     MODEL is the name or the path of a saved model. SOURCE is a dataset, a folder, a .npy or .npz
     file, a table of numbers, or image files. The percentile is the percentage of MODEL's own
@@ -66,12 +67,15 @@ def score(
     own = folders.dataset_of(path, None, data_dir, output.progress)
 
     from kvae import figures, inference
+    from kvae.models.base import labels_of
     from kvae.runs import saved_models
 
     loaded = saved_models.load(path)
+    labels = pictures.labels(loaded, found, label)
     scores = inference.score(
-        loaded, found.images, own.validation.images, samples, seed, output.progress
-    )
+        loaded, found.images, own.validation.images, samples, seed, output.progress,
+        labels, labels_of(loaded, own, own.validation),
+    )  # fmt: skip
     table = {found.item: found.names}
     if found.labels is not None:
         table["label"] = found.labels
@@ -81,8 +85,10 @@ def score(
     least = scores.order[:top]
     if picture and len(least):
         some = found.images[least]
+        of_some = None if labels is None else labels[least]
         pairs = figures.pairs(
-            loaded.inputs(some, seed).numpy(), inference.reconstruct(loaded, some)
+            loaded.inputs(some, seed).numpy(),
+            inference.reconstruct(loaded, some, labels=of_some),
         )
         figures.save_png(pairs, picture)
     rows = [{name: values[index].item() for name, values in table.items()} for index in least]

@@ -57,6 +57,8 @@ def test_every_option_of_a_configuration_is_a_parameter():
     other = {"dataset", "image_size", "split_seed", "reading", "numbers", "start_from", "seed"}
     other |= {"column_names", "column_means", "column_stddevs"}
     hidden = {"initial_stddev", "prior_fitted", "shared_step", "weight_prior"}
+    # An estimator is given no labels.
+    hidden |= {"condition", "classes", "class_counts"}
     of = family("vae")
     fields = {
         field.name

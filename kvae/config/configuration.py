@@ -179,6 +179,13 @@ def configure(
             "column_means": dataset.columns.means,
             "column_stddevs": dataset.columns.stddevs,
         }
+    if chosen.get("condition") is not None:
+        require(
+            dataset.train.labels is not None,
+            f"`condition={chosen['condition']}` needs a label of each image, and the images of "
+            f"{dataset.name} have none",
+        )
+        chosen |= {"classes": dataset.classes, "class_counts": dataset.class_counts}
     kinds = _dataclasses(of)
     fields = {
         part: {field.name for field in dataclasses.fields(kind)} for part, kind in kinds.items()

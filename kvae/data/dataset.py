@@ -170,6 +170,35 @@ class Dataset:
         """`kvae.data.alignment.shift_cost` of the training images, for the largest shift."""
         return shift_cost(self.train.images, largest_shift(self.image_shape))
 
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The name of each label that images of this dataset can have; empty without labels.
+
+        Labels without names are named by their numbers.
+        """
+        if self.label_names:
+            return self.label_names
+        splits = self.train, self.validation, self.test
+        found = [split.labels for split in splits if split.labels is not None]
+        return tuple(map(str, np.unique(np.concatenate(found)))) if found else ()
+
+    @property
+    def class_counts(self) -> tuple[int, ...]:
+        """The number of training images of each of `classes`."""
+        names = self.names_of(self.train)
+        if names is None:
+            return ()
+        counts = dict(zip(*np.unique(names, return_counts=True), strict=True))
+        return tuple(int(counts.get(name, 0)) for name in self.classes)
+
+    def names_of(self, split: Split) -> np.ndarray | None:
+        """The name of the label of each image of a split, `[count]`; None if it has no labels.
+
+        Args:
+            split: Images of this dataset.
+        """
+        return None if split.labels is None else named_labels(split.labels, self.label_names)
+
     def split(self, name: str) -> Split:
         """Select a split by name.
 
@@ -177,6 +206,17 @@ class Dataset:
             name: `train`, `validation` or `test`.
         """
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
+
+
+def named_labels(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """The name of each label, `[count]`.
+
+    Args:
+        labels: Integers `[count]`.
+        names: The name of each label, in the order of the labels; empty names labels by their
+            numbers.
+    """
+    return np.array(names)[labels] if len(names) else labels.astype(str)
 
 
 class Read(NamedTuple):

@@ -12,7 +12,7 @@ from PIL import Image
 from kvae import registry
 from kvae.data import arrays, folder, image_files, tables
 from kvae.data.columns import Columns
-from kvae.data.dataset import Read, Split
+from kvae.data.dataset import Read, Split, named_labels
 from kvae.data.loading import load
 from kvae.data.request import Request, default_data_dir, expanded, named
 from kvae.errors import KvaeError, UsageError
@@ -99,7 +99,7 @@ def pictures(
     labels = None
     if parts[0].labels is not None:
         every = np.concatenate([each.labels for each in parts])
-        labels = np.array(found.label_names)[every] if found.label_names else every.astype(str)
+        labels = named_labels(every, found.label_names)
     return Pictures(
         np.concatenate(images), _names(found.splits), labels, tuple(notes), tuple(failures)
     )

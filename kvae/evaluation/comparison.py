@@ -12,9 +12,10 @@ from kvae.errors import UsageError
 from kvae.evaluation import reconstruction
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.evaluation.samples import fidelity
+from kvae.evaluation.sections import bounded
 from kvae.evaluation.statistics import standard_error
 from kvae.metrics import Metric
-from kvae.models.base import Bounds, Generates, Reconstructs
+from kvae.models.base import Bounds, Conditional, Generates, Reconstructs, given, labels_of
 from kvae.models.evaluator import CHUNK, Evaluator
 from kvae.progress import Progress, silent
 
@@ -82,7 +83,10 @@ def compare_models(
         originals = some.images / np.float32(255)
         restored = [
             reconstruction.compare_images(
-                originals, model.reconstruct(model.inputs(some.images, seed)).numpy()
+                originals,
+                given(model, labels_of(model, dataset, some))
+                .reconstruct(model.inputs(some.images, seed))
+                .numpy(),
             )
             for model in each
         ]
@@ -108,14 +112,21 @@ def _bounds(
 ) -> list[Quantity]:
     test = dataset.test
     chunk = min(CHUNK, len(test))
-    found = [Evaluator(model, seed, chunk)(test.images) for model in models]
+    labels = [labels_of(model, dataset, test) for model in models]
+    found = [
+        Evaluator(model, seed, chunk)(test.images, own)
+        for model, own in zip(models, labels, strict=True)
+    ]
     quantities: list[Quantity] = []
     if importance_samples:
         weighted = [
-            importance_weighted_bound(model, test.images, importance_samples, seed, progress)
-            for model in models
+            importance_weighted_bound(
+                model, test.images, importance_samples, seed, progress, labels=own
+            )
+            for model, own in zip(models, labels, strict=True)
         ]
-        quantities += _with_differences(f"log p(x), {importance_samples} samples", weighted)
+        name = f"{bounded(models[0])}, {importance_samples} samples"
+        quantities += _with_differences(name, weighted)
     metrics: dict[str, Metric] = {}
     for model in models:
         metrics |= {metric.name: metric for metric in family(model.config.family).metrics}
@@ -162,8 +173,8 @@ def check_comparable(models: Mapping[str, Any]) -> None:
         models: Models by name.
 
     Raises:
-        UsageError: The models have different datasets or binarizations, or some bounds are of
-            densities and others of probabilities.
+        UsageError: The models have different datasets or binarizations, some bounds are of
+            densities and others of probabilities, or some are given labels and others are not.
     """
     measures = {
         "binary": "probabilities",
@@ -175,7 +186,8 @@ def check_comparable(models: Mapping[str, Any]) -> None:
         data = model.config.data
         binarized = f", binarized: {data.binarize}" if data.binarize != "none" else ""
         measure = measures[model.measure] if isinstance(model, Bounds) else "no bounds"
-        kinds[name] = f"{data.dataset} ({measure}{binarized})"
+        labels = ", given labels" if isinstance(model, Conditional) else ""
+        kinds[name] = f"{data.dataset} ({measure}{binarized}{labels})"
     if len(set(kinds.values())) > 1:
         each = "; ".join(f"{name}: {kind}" for name, kind in kinds.items())
         raise UsageError(f"these models' ELBOs are of different things: {each}")

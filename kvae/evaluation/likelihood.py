@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from kvae.data.pixels import to_float
+from kvae.models.base import check_labels, given, of_any_label
 from kvae.models.flows import unflowed
 from kvae.progress import Progress, silent
 
@@ -37,8 +38,11 @@ def importance_weighted_bound(
     seed: int = 0,
     progress: Progress = silent,
     dequantize: bool = False,
+    labels: np.ndarray | None = None,
 ) -> np.ndarray:
     """A lower bound on log p(x) of each image by importance sampling (Burda et al., 2016).
+
+    Of a conditional model it is a bound on log p(x|y), where y is the image's label.
 
     A few samples are taken at a time, so that memory does not grow with their number.
 
@@ -51,10 +55,16 @@ def importance_weighted_bound(
         dequantize: Add uniform noise that fills the gaps between grey levels. With it the expected
             log density is a lower bound on the log probability of 8-bit pixels, if the width of a
             grey level, 1/256, is taken into account (Theis et al., 2016).
+        labels: The number of each image's label, `[count]`, for a conditional model.
 
     Returns:
         `[count]`, in nats.
+
+    Raises:
+        UsageError: A conditional model has no labels, another model has some, or they are not as
+            many as the images.
     """
+    check_labels(model, labels, len(images))
     config, binarize = model.config.training, model.config.data.binarize
     pixels = math.prod(images.shape[1:])
     rows = max(1, ROWS_BYTES // (4 * pixels))
@@ -63,14 +73,16 @@ def importance_weighted_bound(
     at_once = max(1, min(samples, rows // batch))
 
     @tf.function(jit_compile=config.jit, autograph=False)
-    def bound(batch_images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def bound(
+        batch_images: tf.Tensor, seed: tf.Tensor, batch_labels: tf.Tensor | None = None
+    ) -> tf.Tensor:
         pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
         if dequantize:
             noise = tf.random.stateless_uniform(batch_images.shape, pixel_seed)
             floats = (tf.cast(batch_images, tf.float32) + noise) / 256
         else:
             floats = to_float(batch_images, binarize, pixel_seed, config.jit)
-        sample = model.log_weights(floats)
+        sample = given(model, batch_labels).log_weights(floats)
 
         def some(done: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             sample_seed = tf.random.experimental.stateless_fold_in(latent_seed, done)
@@ -90,7 +102,8 @@ def importance_weighted_bound(
     for start in progress(starts, len(starts), "importance samples"):
         index = np.arange(start, start + batch) % len(images)
         chunk_seed = tf.random.experimental.stateless_fold_in([seed, STREAM], start)
-        results.append(bound(tf.constant(images[index]), chunk_seed).numpy())
+        some = () if labels is None else (tf.constant(labels[index]),)
+        results.append(bound(tf.constant(images[index]), chunk_seed, *some).numpy())
     return np.concatenate(results)[: len(images)]
 
 
@@ -100,7 +113,7 @@ def multiplications(model: Any) -> int:
     Args:
         model: A model that decodes latents.
     """
-    latent = tf.TensorSpec([1, model.config.model.latent])
+    latent, model = tf.TensorSpec([1, model.config.model.latent]), of_any_label(model)
     decode = tf.function(lambda latents: model.decode(latents).mean(), autograph=False)
     total = 0
     for operation in decode.get_concrete_function(latent).graph.get_operations():
@@ -143,8 +156,11 @@ def annealed_importance_sampling(
     seed: int = 0,
     progress: Progress = silent,
     from_prior: bool = False,
+    labels: np.ndarray | None = None,
 ) -> Annealed:
     """A tighter lower bound on log p(x) by annealed importance sampling (Neal, 2001).
+
+    Of a conditional model it is a bound on log p(x|y), where y is the image's label.
 
     Chains of Hamiltonian Monte Carlo (HMC) move samples from q(z|x) to p(z|x). Wu et al. (2017)
     start them from the prior instead. From q(z|x) fewer steps are needed, and the mean weight is
@@ -158,49 +174,59 @@ def annealed_importance_sampling(
         seed: Decides all random numbers.
         progress: Shows how much is done.
         from_prior: Start from p(z), for a model without a trained encoder.
+        labels: The number of each image's label, `[count]`, for a conditional model.
+
+    Raises:
+        UsageError: A conditional model has no labels, another model has some, or they are not as
+            many as the images.
     """
+    check_labels(model, labels, len(images))
     config, binarize = model.config.training, model.config.data.binarize
     batch = min(len(images), ANNEALED_BATCH)
 
     @tf.function(jit_compile=config.jit, autograph=False)
     def run(
-        batch_images: tf.Tensor, steps: tf.Tensor, step_size: tf.Tensor, seed: tf.Tensor
+        batch_images: tf.Tensor,
+        steps: tf.Tensor,
+        step_size: tf.Tensor,
+        seed: tf.Tensor,
+        batch_labels: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
         floats = to_float(batch_images, binarize, pixel_seed, config.jit)
-        prior = model.prior.distribution()
+        seen = given(model, batch_labels)
+        prior = seen.prior.distribution()
         repeated = tf.tile(floats, (chains, 1, 1, 1))
 
-        base, flow = unflowed(prior if from_prior else model.encode(floats))
+        base, flow = unflowed(prior if from_prior else seen.encode(floats))
         if from_prior:
             base = tfd.BatchBroadcast(base, [batch])
 
         def joint(points: tf.Tensor) -> tf.Tensor:
             latents, log_det = flow(points)
             flat = tf.reshape(latents, (-1, latents.shape[-1]))
-            log_likelihood = tf.reshape(model.decode(flat).log_prob(repeated), (chains, -1))
+            log_likelihood = tf.reshape(seen.decode(flat).log_prob(repeated), (chains, -1))
             return log_likelihood + prior.log_prob(latents) + log_det
 
         return anneal(base, joint, chains, steps, step_size, latent_seed)
 
-    def chunk(start: int) -> tf.Tensor:
-        return tf.constant(images[np.arange(start, start + batch) % len(images)])
-
-    def seed_of(number: int) -> tf.Tensor:
-        return tf.random.experimental.stateless_fold_in([seed, STREAM + 1], number)
+    def at(start: int, steps: int, step_size: float, number: int) -> tuple[tf.Tensor, tf.Tensor]:
+        index = np.arange(start, start + batch) % len(images)
+        chunk_seed = tf.random.experimental.stateless_fold_in([seed, STREAM + 1], number)
+        some = () if labels is None else (tf.constant(labels[index]),)
+        sizes = tf.constant(steps), tf.constant(step_size)
+        return run(tf.constant(images[index]), *sizes, chunk_seed, *some)
 
     # A quarter of the steps is enough to measure how many proposals are accepted.
     trials = {}
     for size in progress(STEP_SIZES, len(STEP_SIZES), "HMC step size"):
-        accepted = run(chunk(0), tf.constant(max(1, steps // 4)), tf.constant(size), seed_of(-1))[1]
+        accepted = at(0, max(1, steps // 4), size, -1)[1]
         trials[size] = float(tf.reduce_mean(accepted))
     step_size = min(trials, key=lambda size: abs(trials[size] - ACCEPTANCE))
     found, acceptances = [], []
     starts = range(0, len(images), batch)
     for start in progress(starts, len(starts), "annealing"):
-        log_weights, accepted = run(
-            chunk(start), tf.constant(steps), tf.constant(step_size), seed_of(start)
-        )
+        log_weights, accepted = at(start, steps, step_size, start)
         found.append(tf.reduce_logsumexp(log_weights, axis=0).numpy() - math.log(chains))
         acceptances.append(float(tf.reduce_mean(accepted)))
     bound = np.concatenate(found)[: len(images)] - model.config.data.log_scale

@@ -9,7 +9,16 @@ from kvae.errors import UsageError
 from kvae.evaluation import latents, sections
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.evaluation.rows import Row
-from kvae.models.base import Bounds, Decodes, Embeds, Generates, Infers, Reconstructs
+from kvae.models.base import (
+    Bounds,
+    Conditional,
+    Decodes,
+    Embeds,
+    Generates,
+    Infers,
+    Reconstructs,
+    labels_of,
+)
 from kvae.models.evaluator import CHUNK, Evaluator
 from kvae.progress import Progress, silent
 
@@ -73,6 +82,7 @@ def evaluate(
 
     Raises:
         UsageError: The model is for images of another shape, or for a table of other columns.
+        KvaeError: The model is conditional, and the images have no labels, or others than it knows.
     """
     config = model.config
     if config.model.image_shape != dataset.image_shape:
@@ -86,31 +96,34 @@ def evaluate(
         )
     are_images = not config.data.numbers
     held_out = dataset.split(split)
+    own_labels = labels_of(model, dataset, held_out)
+    # Before the long parts, although they are needed after these.
+    labels_of(model, dataset, dataset.train)
     groups: dict[str, list[Row]] = {}
     verdict, per_dimension = "", {}
     dimensions: int | None = None
     if isinstance(model, Bounds):
-        found = Evaluator(model, seed, min(CHUNK, len(held_out)))(held_out.images)
+        found = Evaluator(model, seed, min(CHUNK, len(held_out)))(held_out.images, own_labels)
         if found.embeddings is not None:
             dimensions = found.embeddings.shape[1]
         bound = importance_weighted_bound(
-            model, held_out.images, importance_samples, seed, progress
+            model, held_out.images, importance_samples, seed, progress, labels=own_labels
         )
         groups["Likelihood"] = sections.bounds(model, found, bound, importance_samples)
         if isinstance(model, Decodes):
             groups["Likelihood"] += sections.annealed(
-                model, held_out, importance_samples, seed, progress
+                model, dataset, held_out, importance_samples, seed, progress
             )
         if are_images:
             groups["Likelihood"].append(
-                sections.bits(model, held_out, bound, importance_samples, seed, progress)
+                sections.bits(model, dataset, held_out, bound, importance_samples, seed, progress)
             )
         if isinstance(model, Infers) and isinstance(model, Decodes):
             groups["Latent use"] = sections.latent_use(model, dataset, found, seed)
             verdict = latents.verdict(found)
         per_dimension = {name: list(map(float, v)) for name, v in found.per_dimension.items()}
     if are_images:
-        compared = sections.Compared(model, dataset.train, held_out, seed)
+        compared = sections.Compared(model, dataset, held_out, seed)
         if isinstance(model, Generates):
             groups["Samples against data"] = sections.samples_against_data(compared)
             groups["Memorising"] = sections.memorising(compared)
@@ -120,12 +133,20 @@ def evaluate(
             )
     elif isinstance(model, Reconstructs):
         groups["Reconstruction"] = sections.restored_rows(model, dataset, held_out, dimensions)
+    # Linear models bound log p(x) alone, and the labels are no news to a conditional model.
+    conditional = isinstance(model, Conditional)
     is_density = isinstance(model, Bounds) and model.measure == "density"
-    if is_density and dimensions is not None and math.prod(config.model.image_shape) > 1:
+    if (
+        is_density
+        and not conditional
+        and dimensions is not None
+        and math.prod(config.model.image_shape) > 1
+    ):
         groups["Against linear models"] = sections.linear_models(
             model, dataset, held_out, bound, dimensions
         )
-    if isinstance(model, Embeds) and sections.labelled(dataset.train, held_out):
+    labelled = sections.labelled(dataset.train, held_out)
+    if isinstance(model, Embeds) and labelled and not conditional:
         groups["Labels"] = sections.label_rows(model, dataset.train, held_out)
     return Report(
         model=f"{config.data.dataset}, {config.model.summary}, "

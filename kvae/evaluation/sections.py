@@ -13,7 +13,16 @@ from kvae.data.pixels import to_float
 from kvae.evaluation import classical, labels, latents, likelihood, reconstruction, samples
 from kvae.evaluation.rows import Row, mean_row
 from kvae.evaluation.statistics import standard_error
-from kvae.models.base import Decodes, Generates, Infers, Reconstructs, seed_pair
+from kvae.models.base import (
+    Conditional,
+    Decodes,
+    Generates,
+    Infers,
+    Reconstructs,
+    given,
+    labels_of,
+    seed_pair,
+)
 from kvae.models.estimates import divergence
 from kvae.models.evaluator import CHUNK
 from kvae.models.plan import Evaluation
@@ -35,11 +44,20 @@ AGGREGATED_SLOWLY = 500
 GOOD_COVERAGE = 0.8
 """Samples are as varied as the data if their coverage is not below this."""
 MEANINGS = {
-    "elbo": "a lower bound on log p(x)",
+    "elbo": "a lower bound on {}",
     "reconstruction": "expected log p(x|z)",
     "kl": "cost of the latents",
 }
 """Verdicts on terms that several families have, by name."""
+
+
+def bounded(model: Any) -> str:
+    """What a model's bounds bound: `log p(x)`, or `log p(x|y)` of a conditional model.
+
+    Args:
+        model: A model with a bound.
+    """
+    return "log p(x|y)" if isinstance(model, Conditional) else "log p(x)"
 
 
 def bounds(model: Any, found: Evaluation, bound: np.ndarray, count: int) -> list[Row]:
@@ -53,7 +71,12 @@ def bounds(model: Any, found: Evaluation, bound: np.ndarray, count: int) -> list
     """
     metrics = {metric.name: metric for metric in family(model.config.family).metrics}
     rows = [
-        mean_row(metrics[name].label, values, metrics[name].unit, MEANINGS.get(name, ""))
+        mean_row(
+            metrics[name].label,
+            values,
+            metrics[name].unit,
+            MEANINGS.get(name, "").format(bounded(model)),
+        )
         for name, values in found.terms.items()
     ]
     gap = float(np.mean(bound - found.terms["elbo"]))
@@ -65,11 +88,14 @@ def bounds(model: Any, found: Evaluation, bound: np.ndarray, count: int) -> list
     return [*rows, mean_row(f"importance-weighted, {count} samples", bound, verdict=verdict)]
 
 
-def annealed(model: Any, held_out: Split, count: int, seed: int, progress: Progress) -> list[Row]:
+def annealed(
+    model: Any, dataset: Dataset, held_out: Split, count: int, seed: int, progress: Progress
+) -> list[Row]:
     """Annealed importance sampling on some images, compared with the importance-weighted bound.
 
     Args:
         model: A model that decodes latents and bounds log p(x).
+        dataset: The dataset that the images are of.
         held_out: The images.
         count: The number of importance samples for each image.
         seed: Decides all random numbers.
@@ -79,12 +105,13 @@ def annealed(model: Any, held_out: Split, count: int, seed: int, progress: Progr
     if affordable < FEWEST_ANNEALED:
         verdict = "left out: it would take too long with so large a decoder"
         return [Row("annealed importance sampling", "", {}, verdict)]
-    some, item = held_out.spread(min(ANNEALED, affordable)).images, model.config.data.item
+    part, item = held_out.spread(min(ANNEALED, affordable)), model.config.data.item
+    some, own_labels = part.images, labels_of(model, dataset, part)
     from_prior = not isinstance(model, Infers)
     found = likelihood.annealed_importance_sampling(
-        model, some, seed=seed, progress=progress, from_prior=from_prior
+        model, some, seed=seed, progress=progress, from_prior=from_prior, labels=own_labels
     )
-    bound = likelihood.importance_weighted_bound(model, some, count, seed)
+    bound = likelihood.importance_weighted_bound(model, some, count, seed, labels=own_labels)
     differences = found.bound - bound
     gain, error = float(differences.mean()), standard_error(differences)
     if abs(gain) <= max(0.5, 2 * error):
@@ -112,7 +139,13 @@ def annealed(model: Any, held_out: Split, count: int, seed: int, progress: Progr
 
 
 def bits(
-    model: Any, held_out: Split, bound: np.ndarray, count: int, seed: int, progress: Progress
+    model: Any,
+    dataset: Dataset,
+    held_out: Split,
+    bound: np.ndarray,
+    count: int,
+    seed: int,
+    progress: Progress,
 ) -> Row:
     """Bits per dimension: how many bits the model needs to code a pixel.
 
@@ -120,6 +153,7 @@ def bits(
 
     Args:
         model: A model that bounds log p(x).
+        dataset: The dataset that the images are of.
         held_out: The images.
         bound: The importance-weighted bound of each image, `[count]`, in nats.
         count: The number of importance samples for each image.
@@ -138,7 +172,13 @@ def bits(
         values = -bound / (pixels * math.log(2))
         return mean_row("bits per dimension", values, "bits", f"of {what}, at most")
     dequantized = likelihood.importance_weighted_bound(
-        model, held_out.images, count, seed, progress, dequantize=True
+        model,
+        held_out.images,
+        count,
+        seed,
+        progress,
+        dequantize=True,
+        labels=labels_of(model, dataset, held_out),
     )
     # A grey level has the width 1/256 in [0, 1], which adds log2(256) = 8 bits.
     return mean_row(
@@ -167,12 +207,19 @@ def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> li
         "more `epochs` or `mean_activation=sigmoid`",
     }[verdict]
     some = dataset.train.spread(AGGREGATED if model.has_quick_posterior else AGGREGATED_SLOWLY)
-    posterior = model.encode(model.inputs(some.images, seed))
-    z, log_q = posterior.experimental_sample_and_log_prob(seed=seed_pair(seed))
-    divergences = divergence(posterior, model.prior.distribution(), z, log_q).numpy()
-    information, error = latents.mutual_information(posterior, seed)
-    most = math.log(len(some))
-    distance = float(divergences.mean()) - information
+    own_labels = labels_of(model, dataset, some)
+    # A conditional model has an aggregated posterior and a prior for each label.
+    parts = [some]
+    if own_labels is not None:
+        parts = [some.take(own_labels == label) for label in np.unique(own_labels)]
+    share = np.array([len(part) for part in parts]) / len(some)
+    costs, informations, errors = np.transpose(
+        [_aggregated(given(model, labels_of(model, dataset, part)), part, seed) for part in parts]
+    )
+    information, error = float(share @ informations), float(np.linalg.norm(share * errors))
+    most = float(share @ [math.log(len(part)) for part in parts])
+    distance = float(share @ costs) - information
+    of_label, given_label = ("|y", " given y") if own_labels is not None else ("", "")
     if information > most - 0.5:
         apart = f"at most: so many {model.config.data.item}s cannot show more mutual information"
     else:
@@ -192,13 +239,22 @@ def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> li
             f"{verdict}: {advice}",
         ),
         Row(
-            "mutual information of x and z",
+            f"mutual information of x and z{given_label}",
             "nats",
             {"value": information, "standard error": error},
-            f"of at most {most:.2f}, the log of {len(some):,} training {model.config.data.item}s",
+            f"of at most {most:.2f}, the {'mean ' if given_label else ''}log of {len(some):,} "
+            f"training {model.config.data.item}s{' by label' if given_label else ''}",
         ),
-        Row("KL(q(z) || p(z))", "nats", {"value": distance}, apart),
+        Row(f"KL(q(z{of_label}) || p(z{of_label}))", "nats", {"value": distance}, apart),
     ]
+
+
+def _aggregated(model: Any, some: Split, seed: int) -> tuple[float, float, float]:
+    """The mean KL, the mutual information of x and z, and its standard error, in nats."""
+    posterior = model.encode(model.inputs(some.images, seed))
+    z, log_q = posterior.experimental_sample_and_log_prob(seed=seed_pair(seed))
+    divergences = divergence(posterior, model.prior.distribution(), z, log_q).numpy()
+    return float(divergences.mean()), *latents.mutual_information(posterior, seed)
 
 
 class Compared:
@@ -208,7 +264,7 @@ class Compared:
 
     Args:
         model: The model; it makes the kinds of images that it can make.
-        train: Training images.
+        dataset: The dataset, which has the training images.
         held_out: Images that the model was not trained on.
         seed: Decides all random numbers.
 
@@ -220,8 +276,10 @@ class Compared:
         reconstructions: Reconstructions of `held_out`; None if the model does not reconstruct.
     """
 
-    def __init__(self, model: Any, train: Split, held_out: Split, seed: int) -> None:
-        train, held_out = train.spread(COMPARED), held_out.spread(COMPARED)
+    def __init__(self, model: Any, dataset: Dataset, held_out: Split, seed: int) -> None:
+        train, held_out = dataset.train.spread(COMPARED), held_out.spread(COMPARED)
+        own_labels = labels_of(model, dataset, train)
+        of_train = given(model, own_labels)
         self.train, self.held_out = _shown(model, train), _shown(model, held_out)
         inputs, seen = (model.inputs(each.images, seed) for each in (train, held_out))
         self.made: dict[str, np.ndarray] = {}
@@ -231,11 +289,13 @@ class Compared:
         if isinstance(model, Infers) and isinstance(model, Decodes):
             # The order is random, because callers that need fewer take the first ones.
             order = np.random.RandomState(seed).permutation(len(train))
-            z = model.encode(inputs).sample(seed=seed_pair(seed)).numpy()[order]
-            self.made["aggregated-posterior samples"] = model.mean_images(tf.constant(z)).numpy()
+            z = of_train.encode(inputs).sample(seed=seed_pair(seed)).numpy()[order]
+            ordered = given(model, None if own_labels is None else own_labels[order])
+            self.made["aggregated-posterior samples"] = ordered.mean_images(tf.constant(z)).numpy()
         if isinstance(model, Reconstructs):
-            self.made["reconstructions"] = model.reconstruct(inputs).numpy()
-            self.reconstructions = model.reconstruct(seen).numpy()
+            self.made["reconstructions"] = of_train.reconstruct(inputs).numpy()
+            of_held_out = given(model, labels_of(model, dataset, held_out))
+            self.reconstructions = of_held_out.reconstruct(seen).numpy()
 
 
 def samples_against_data(compared: Compared) -> list[Row]:

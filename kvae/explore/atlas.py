@@ -14,7 +14,15 @@ from kvae.errors import KvaeError
 from kvae.explore import thumbnails
 from kvae.inference import encode
 from kvae.inference.encoding import in_chunks
-from kvae.models.base import Bounds, Decodes, Embeds, Generates, Infers, Reconstructs
+from kvae.models.base import (
+    Bounds,
+    Conditional,
+    Decodes,
+    Embeds,
+    Generates,
+    Infers,
+    Reconstructs,
+)
 from kvae.models.estimates import mean, stddev
 from kvae.models.usage import kl_per_dimension
 from kvae.progress import Progress, silent
@@ -268,8 +276,10 @@ def survey(model: Any, dataset: Dataset, seed: int = 0, progress: Progress = sil
         progress: Shows how much is done.
 
     Raises:
-        KvaeError: The model has nothing to look at.
+        KvaeError: The model has nothing to look at, or is conditional.
     """
+    if isinstance(model, Conditional):
+        raise KvaeError("kvae explore does not take conditional models: try kvae figures")
     if not isinstance(model, Bounds | Decodes | Embeds | Generates | Reconstructs):
         raise KvaeError("there is nothing to explore: this model has neither latents nor samples")
     if dataset.train.numbers:
@@ -287,7 +297,7 @@ def survey(model: Any, dataset: Dataset, seed: int = 0, progress: Progress = sil
         center, scale = mean(prior).numpy(), stddev(prior).numpy()
         if isinstance(model, Infers):
 
-            def usage(floats: Any, _: Any) -> Any:
+            def usage(model: Any, floats: Any, _: Any) -> Any:
                 return kl_per_dimension(model.encode(floats), model.prior.distribution())
 
             each = in_chunks(model, usage, some.images, seed, progress, "use of the latents")

@@ -73,7 +73,7 @@ class Explorer:
         atlas: Test images, and where they are in the model's latent space.
 
     Raises:
-        KvaeError: The model has nothing to look at.
+        KvaeError: The model has nothing to look at, or is conditional.
     """
 
     def __init__(

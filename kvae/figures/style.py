@@ -94,14 +94,15 @@ def picture(
     axes.spines[:].set_visible(False)
     axes.set_xticks([])
     axes.set_yticks([])
-    figure.text(0.5, 1 - 10 / down, title, ha="center", va="top", fontsize=11)
+    figure.text(0.5, 1 - 10 / down, title, ha="center", va="top", fontsize=11, parse_math=False)
     if below:
         axes.set_xlabel(below, fontsize=10)
     if side:
         axes.set_ylabel(side, fontsize=10)
     if left:
         centres = (np.arange(len(left)) + 0.5) * height / len(left)
-        axes.set_yticks(centres, left, fontsize=9)
+        # Names of labels may have dollar signs, which would begin a formula.
+        axes.set_yticks(centres, left, fontsize=9, parse_math=False)
         axes.tick_params(length=0)
     return figure
 

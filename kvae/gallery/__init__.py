@@ -13,7 +13,17 @@ from kvae.data import Dataset
 from kvae.errors import KvaeError
 from kvae.evaluation import nearest
 from kvae.inference import path
-from kvae.models.base import Decodes, Embeds, Generates, Infers, Reconstructs
+from kvae.models.base import (
+    Conditional,
+    Decodes,
+    Embeds,
+    Generates,
+    Infers,
+    Reconstructs,
+    given,
+    labels_of,
+    of_any_label,
+)
 from kvae.models.estimates import mean, stddev
 from kvae.models.usage import kl_per_dimension
 from kvae.progress import Progress, silent
@@ -24,6 +34,10 @@ if TYPE_CHECKING:
 SAMPLES = 64
 RECONSTRUCTIONS = 20
 MANIFOLD_SIDE = 15
+LABELLED = 20
+"""The largest number of labels that are drawn; of more, those at even distances are."""
+LABEL_COLUMNS = 12
+LONGEST_LABEL = 20
 TRAVERSED = 12
 STEPS = 9
 INTERPOLATIONS = 6
@@ -65,13 +79,25 @@ class Subject:
         """What the data are many of: `image` or `row`."""
         return self.model.config.data.item
 
-    def inputs(self, count: int) -> np.ndarray:
-        """Some test images as the model sees them: float32 `[count, height, width, channels]`.
+    def some(self, count: int) -> tuple[np.ndarray, Any]:
+        """Some test images as the model sees them, float32 `[count, height, width, channels]`, and
+        the model, given their labels if it is conditional.
 
         Args:
             count: The largest number of images.
         """
-        return self.model.inputs(self.dataset.test.spread(count).images, self.seed).numpy()
+        some = self.dataset.test.spread(count)
+        images = self.model.inputs(some.images, self.seed).numpy()
+        return images, given(self.model, self.labels(count))
+
+    def labels(self, count: int) -> np.ndarray | None:
+        """The numbers of the labels of the images that `some` returns; None unless the model is
+        conditional.
+
+        Args:
+            count: The largest number of images.
+        """
+        return labels_of(self.model, self.dataset, self.dataset.test.spread(count))
 
     def need(self, *capabilities: type[Any]) -> None:
         """Refuse a model that lacks a capability.
@@ -88,6 +114,7 @@ class Subject:
 
 
 LACKS = {
+    Conditional: "labels to choose from",
     Generates: "samples",
     Reconstructs: "reconstructions",
     Embeds: "embeddings",
@@ -145,45 +172,68 @@ def _samples(subject: Subject) -> "Figure":
     return figures.picture(figures.tile(images), f"{subject.name}: samples from the prior")
 
 
+def _labels(subject: Subject) -> "Figure":
+    subject.need(Conditional)
+    model = subject.model
+    chosen = np.linspace(0, len(model.classes) - 1, min(LABELLED, len(model.classes)))
+    numbers = chosen.round().astype(int).tolist()
+    rows = [model.given(number).sample(LABEL_COLUMNS, subject.seed).numpy() for number in numbers]
+    return figures.picture(
+        figures.tile(np.concatenate(rows), LABEL_COLUMNS),
+        f"{subject.name}: samples of each label",
+        below="a column has the same random numbers in all rows",
+        left=tuple(_readable(model.classes[number]) for number in numbers),
+    )
+
+
+def _readable(label: str) -> str:
+    """The name of a label as figures show it: names of folders may be no text, and long."""
+    return label.encode("utf-8", "backslashreplace").decode()[:LONGEST_LABEL]
+
+
 def _reconstructions(subject: Subject) -> "Figure":
     subject.need(Reconstructs)
-    images = subject.inputs(RECONSTRUCTIONS)
-    pairs = figures.pairs(images, subject.model.reconstruct(images).numpy())
+    images, model = subject.some(RECONSTRUCTIONS)
+    pairs = figures.pairs(images, model.reconstruct(images).numpy())
     title = f"{subject.name}: test images, and below each its reconstruction"
     return figures.picture(pairs, title)
 
 
 def _manifold(subject: Subject) -> "Figure":
     subject.need(Decodes)
-    means, scales = _prior(subject)
+    model, name = of_any_label(subject.model), subject.name
+    if isinstance(subject.model, Conditional):
+        name += f", label {_readable(subject.model.classes[0])}"
+    means, scales = _prior(model)
     if len(means) != 2:
         raise NotDrawnError(
             f"the manifold is drawn of two latent dimensions, and there are {len(means)}"
         )
     latents = means + scales * figures.manifold_latents(MANIFOLD_SIDE)
-    grid = subject.model.mean_images(latents).numpy()
+    grid = model.mean_images(latents).numpy()
     edge = 50 / MANIFOLD_SIDE
     standard = np.all(means == 0) and np.all(scales == 1)
     gaussian = "N(0, 1)" if standard else "a Gaussian as wide as the prior"
     between = f"from the {edge:.0f} % to the {100 - edge:.0f} % quantile of {gaussian}"
     return figures.picture(
         figures.tile(grid, MANIFOLD_SIDE),
-        f"{subject.name}: the decoded plane of latents",
+        f"{name}: the decoded plane of latents",
         below=f"first latent, {between}",
         side=f"second latent, {between}",
     )
 
 
-def _prior(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
+def _prior(model: Any) -> tuple[np.ndarray, np.ndarray]:
     """The mean and the standard deviation of each latent dimension under the prior."""
-    prior = subject.model.prior.distribution()
+    prior = model.prior.distribution()
     return mean(prior).numpy(), stddev(prior).numpy()
 
 
 def _kl(subject: Subject) -> np.ndarray:
     subject.need(Infers, Decodes)
-    posterior = subject.model.encode(subject.inputs(SCATTERED))
-    return kl_per_dimension(posterior, subject.model.prior.distribution()).numpy().mean(axis=0)
+    images, model = subject.some(SCATTERED)
+    posterior = model.encode(images)
+    return kl_per_dimension(posterior, model.prior.distribution()).numpy().mean(axis=0)
 
 
 def _kl_bars(subject: Subject) -> "Figure":
@@ -194,12 +244,13 @@ def _kl_bars(subject: Subject) -> "Figure":
 def _traversals(subject: Subject) -> "Figure":
     kl = _kl(subject)
     order = np.argsort(kl)[::-1][:TRAVERSED]
-    image = subject.inputs(1)
-    latents = np.tile(subject.model.embed(image), (len(order), STEPS, 1))
-    means, scales = _prior(subject)
+    image, model = subject.some(1)
+    latents = np.tile(model.embed(image), (len(order), STEPS, 1))
+    # Given the label of one image, the prior is a batch of one.
+    means, scales = (np.ravel(each) for each in _prior(model))
     for row, index in enumerate(order):
         latents[row, :, index] = means[index] + scales[index] * np.linspace(-3, 3, STEPS)
-    images = subject.model.mean_images(latents.reshape(-1, latents.shape[-1])).numpy()
+    images = model.mean_images(latents.reshape(-1, latents.shape[-1])).numpy()
     return figures.picture(
         figures.tile(images, STEPS),
         f"{subject.name}: one latent at a time",
@@ -211,20 +262,24 @@ def _traversals(subject: Subject) -> "Figure":
 
 def _interpolation(subject: Subject) -> "Figure":
     subject.need(Embeds, Decodes)
-    images = subject.inputs(2 * INTERPOLATIONS)
+    (images, model), own = subject.some(2 * INTERPOLATIONS), subject.labels(2 * INTERPOLATIONS)
     pairs = len(images) // 2
     if not pairs:
         raise NotDrawnError("interpolation needs two test images or more, and there is 1")
     starts, ends = images[:pairs], images[pairs : 2 * pairs]
-    first, last = (subject.model.embed(some).numpy() for some in (starts, ends))
-    latents = path(first, last, STEPS)
-    between = subject.model.mean_images(latents.reshape(-1, latents.shape[-1])).numpy()
-    between = between.reshape(pairs, STEPS, *images.shape[1:])
+    means = model.embed(images).numpy()
+    latents = path(means[:pairs], means[pairs : 2 * pairs], STEPS)
+    # Steps first, so that the labels of a conditional model are those of the images at the start.
+    flat = latents.swapaxes(0, 1).reshape(-1, latents.shape[-1])
+    walked = subject.model if own is None else given(subject.model, own[:pairs])
+    between = walked.mean_images(flat).numpy()
+    between = between.reshape(STEPS, pairs, *images.shape[1:]).swapaxes(0, 1)
     rows = np.concatenate([starts[:, None], between, ends[:, None]], axis=1)
     return figures.picture(
         figures.tile(rows.reshape(-1, *images.shape[1:]), STEPS + 2),
         f"{subject.name}: from one test image to another",
-        below="outermost the images, between them what is decoded on the way",
+        below="outermost the images, between them what is decoded on the way"
+        + (", given the label of the first" if own is not None else ""),
     )
 
 
@@ -242,7 +297,8 @@ def _embeddings(subject: Subject) -> tuple[np.ndarray, dict[str, Any]]:
     """Embeddings of test images, and the options of a plot that colour them."""
     subject.need(Embeds)
     some = subject.dataset.test.spread(SCATTERED)
-    means = subject.model.embed(subject.inputs(SCATTERED)).numpy()
+    images, model = subject.some(SCATTERED)
+    means = model.embed(images).numpy()
     if some.labels is not None:
         names = subject.dataset.label_names
         return means, {"labels": some.labels, "label_names": names}
@@ -290,6 +346,7 @@ def _animation(subject: Subject) -> list[Any]:
 PICTURES: dict[str, Callable[[Subject], Any]] = {
     "curves": _curves,
     "samples": _samples,
+    "labels": _labels,
     "reconstructions": _reconstructions,
     "manifold": _manifold,
     "kl": _kl_bars,
@@ -303,6 +360,7 @@ PICTURES: dict[str, Callable[[Subject], Any]] = {
 """Functions from a `Subject` to a figure, or to the list of the pictures of an animation."""
 OF_IMAGES = (
     "samples",
+    "labels",
     "reconstructions",
     "manifold",
     "traversals",
@@ -323,6 +381,7 @@ def quick(subject: Subject) -> list[str]:
     needs: dict[str, tuple[Any, ...]] = {
         "curves": (),
         "samples": (Generates,),
+        "labels": (Conditional,),
         "reconstructions": (Reconstructs,),
         "manifold": (Decodes,),
         "kl": (Infers, Decodes),
@@ -332,6 +391,6 @@ def quick(subject: Subject) -> list[str]:
     names = [name for name, each in needs.items() if all(isinstance(model, c) for c in each)]
     if subject.dataset.train.numbers:
         names = [name for name in names if name not in OF_IMAGES]
-    if "manifold" in names and model.prior.distribution().event_shape != (2,):
+    if "manifold" in names and of_any_label(model).prior.distribution().event_shape != (2,):
         names.remove("manifold")
     return names

@@ -11,7 +11,7 @@ import tensorflow as tf
 from kvae.data.pixels import to_float
 from kvae.errors import UsageError
 from kvae.evaluation.likelihood import importance_weighted_bound
-from kvae.models.base import Bounds, Embeds, Infers
+from kvae.models.base import Bounds, Embeds, Infers, check_labels, given
 from kvae.models.estimates import stddev
 from kvae.progress import Progress, silent
 
@@ -73,6 +73,7 @@ def encode(
     samples: int | None = None,
     seed: int = 0,
     progress: Progress = silent,
+    labels: np.ndarray | None = None,
 ) -> Encoded:
     """Encode images, and bound log p(x) of each.
 
@@ -83,17 +84,18 @@ def encode(
             al., 2016); None leaves it out.
         seed: Decides all random numbers.
         progress: Shows how much is done.
+        labels: The number of each image's label, `[count]`, for a conditional model.
 
     Raises:
-        UsageError: The images are not uint8 of the model's shape, or the model neither embeds
-            images nor bounds log p(x).
+        UsageError: The images are not uint8 of the model's shape, the labels do not go together
+            with them or with the model, or the model neither embeds images nor bounds log p(x).
     """
     if not isinstance(model, Bounds | Embeds):
         raise UsageError("this model neither embeds images nor bounds log p(x)")
     if samples is not None and not isinstance(model, Bounds):
         raise UsageError("this model has no bound on log p(x): leave `samples` out")
 
-    def describe(floats: tf.Tensor, seed: tf.Tensor) -> dict[str, Any]:
+    def describe(model: Any, floats: tf.Tensor, seed: tf.Tensor) -> dict[str, Any]:
         found: dict[str, Any] = {}
         if isinstance(model, Bounds):
             statistics = model.statistics(floats, seed)
@@ -104,48 +106,54 @@ def encode(
             found["stddevs"] = stddev(model.encode(floats))
         return found
 
-    found = in_chunks(model, describe, images, seed, progress, "encoding")
+    found = in_chunks(model, describe, images, seed, progress, "encoding", labels)
     terms = found.pop("terms", {})
     if samples is not None:
         terms[IMPORTANCE_WEIGHTED] = importance_weighted_bound(
-            model, images, samples, seed, progress
+            model, images, samples, seed, progress, labels=labels
         )
     return Encoded(terms, **found)
 
 
 def in_chunks(
     model: Any,
-    function: Callable[[tf.Tensor, tf.Tensor], Any],
+    function: Callable[[Any, tf.Tensor, tf.Tensor], Any],
     images: np.ndarray,
     seed: int,
     progress: Progress,
     description: str,
+    labels: np.ndarray | None = None,
 ) -> Any:
     """Call a function of images with some of them at a time, and join the results.
 
     Args:
         model: The model, which decides what it sees of images.
-        function: From float32 `[rows, height, width, channels]` and a seed, int32 `[2]`, to tensors
+        function: From the model, given the labels of some images if it is conditional, these
+            images, float32 `[rows, height, width, channels]`, and a seed, int32 `[2]`, to tensors
             `[rows, ...]`, in any structure.
         images: uint8 `[count, height, width, channels]`; one or more.
         seed: Decides all random numbers.
         progress: Shows how much is done.
         description: What is done, in a word.
+        labels: The number of each image's label, `[count]`, for a conditional model.
 
     Returns:
         The structure, with arrays `[count, ...]`.
 
     Raises:
-        UsageError: The images are not uint8 of the model's shape, or there are none.
+        UsageError: The images are not uint8 of the model's shape, there are none, or the labels do
+            not go together with them or with the model.
     """
     model.inputs(images[:1])
+    check_labels(model, labels, len(images))
     if not len(images):
         raise UsageError("there are no images")
     binarize = model.config.data.binarize
 
-    def seen(chunk: tf.Tensor, seed: tf.Tensor) -> Any:
+    def seen(chunk: tf.Tensor, seed: tf.Tensor, some: tf.Tensor | None = None) -> Any:
         pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-        return function(to_float(chunk, binarize, pixel_seed), latent_seed)
+        floats = to_float(chunk, binarize, pixel_seed)
+        return function(given(model, some), floats, latent_seed)
 
     # XLA would take longer to compile this than the few images take that are mostly given, and to
     # trace a graph takes longer than one image does.
@@ -159,7 +167,8 @@ def in_chunks(
         # filled up, and the results for the surplus images are cut off.
         index = np.arange(start, start + rows) % len(images)
         chunk_seed = tf.random.experimental.stateless_fold_in([seed, STREAM], start)
-        chunks.append(compiled(tf.constant(images[index]), chunk_seed))
+        some = () if labels is None else (tf.constant(labels[index]),)
+        chunks.append(compiled(tf.constant(images[index]), chunk_seed, *some))
 
     def joined(*parts: tf.Tensor) -> np.ndarray:
         return np.concatenate([part.numpy() for part in parts])[: len(images)]

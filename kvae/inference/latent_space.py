@@ -6,7 +6,7 @@ import numpy as np
 
 from kvae.errors import UsageError
 from kvae.inference.encoding import in_chunks
-from kvae.models.base import Decodes, Embeds
+from kvae.models.base import Decodes, Embeds, given
 from kvae.progress import Progress, silent
 
 METHODS = ("linear", "spherical")
@@ -24,20 +24,29 @@ class Neighbours(NamedTuple):
     distances: np.ndarray
 
 
-def embeddings(model: Any, images: np.ndarray, progress: Progress = silent) -> np.ndarray:
+def embeddings(
+    model: Any,
+    images: np.ndarray,
+    progress: Progress = silent,
+    labels: np.ndarray | None = None,
+) -> np.ndarray:
     """One vector for each image, `[count, dimensions]`: of a VAE, the mean of q(z|x).
 
     Args:
         model: A model that embeds images.
         images: uint8 `[count, height, width, channels]`.
         progress: Shows how much is done.
+        labels: The number of each image's label, `[count]`, for a conditional model.
 
     Raises:
-        UsageError: The images are not uint8 of the model's shape, or the model does not embed.
+        UsageError: The images are not uint8 of the model's shape, the labels do not go together
+            with them or with the model, or the model does not embed.
     """
     if not isinstance(model, Embeds):
         raise UsageError("this model has no embeddings")
-    return in_chunks(model, lambda floats, _: model.embed(floats), images, 0, progress, "encoding")
+    return in_chunks(
+        model, lambda model, floats, _: model.embed(floats), images, 0, progress, "encoding", labels
+    )
 
 
 def path(first: np.ndarray, last: np.ndarray, steps: int, method: str = "linear") -> np.ndarray:
@@ -83,8 +92,11 @@ def interpolate(
     steps: int = 10,
     method: str = "linear",
     progress: Progress = silent,
+    labels: np.ndarray | None = None,
 ) -> np.ndarray:
     """What is decoded on the way from each image to the next, through their latents.
+
+    A conditional model decodes with the label of the image that the way starts from.
 
     Args:
         model: A model that embeds images and decodes latents.
@@ -92,21 +104,26 @@ def interpolate(
         steps: The number of decoded images from one image to the next, both ends included.
         method: `linear` or `spherical`, as in `path`.
         progress: Shows how much is done.
+        labels: The number of each image's label, `[count]`, for a conditional model.
 
     Returns:
         float32 `[count - 1, steps, height, width, channels]` in [0, 1].
 
     Raises:
         UsageError: There are fewer than two images or steps, they are not uint8 of the model's
-            shape, there is no such method, or the model lacks such a latent space.
+            shape, the labels do not go together with them or with the model, there is no such
+            method, or the model lacks such a latent space.
     """
     if not isinstance(model, Decodes):
         raise UsageError("this model has no latent space that can be walked")
     if len(images) < 2:
         raise UsageError(f"interpolation needs two images or more, but got {len(images)}")
-    means = embeddings(model, images, progress)
+    means = embeddings(model, images, progress, labels)
     points = path(means[:-1], means[1:], steps, method)
-    decoded = [model.mean_images(row).numpy() for row in points]
+    own = [None] * len(points) if labels is None else labels[:-1]
+    decoded = [
+        given(model, label).mean_images(row).numpy() for row, label in zip(points, own, strict=True)
+    ]
     return np.stack(decoded)
 
 
@@ -118,16 +135,24 @@ class Index:
         among: The images to choose from, such as training images, uint8 `[count, height, width,
             channels]`.
         progress: Shows how much is done.
+        labels: The number of the label of each of these, `[count]`, for a conditional model.
 
     Raises:
-        UsageError: The images are not uint8 of the model's shape, or the model does not embed.
+        UsageError: The images are not uint8 of the model's shape, the labels do not go together
+            with them or with the model, or the model does not embed.
     """
 
-    def __init__(self, model: Any, among: np.ndarray, progress: Progress = silent) -> None:
+    def __init__(
+        self,
+        model: Any,
+        among: np.ndarray,
+        progress: Progress = silent,
+        labels: np.ndarray | None = None,
+    ) -> None:
         from sklearn.neighbors import NearestNeighbors
 
         self._count = len(among)
-        self._search = NearestNeighbors().fit(embeddings(model, among, progress))
+        self._search = NearestNeighbors().fit(embeddings(model, among, progress, labels))
 
     def nearest(self, points: np.ndarray, count: int = 5) -> Neighbours:
         """The images of the index that are nearest to points of the latent space.
@@ -146,6 +171,8 @@ def nearest(
     among: np.ndarray,
     count: int = 5,
     progress: Progress = silent,
+    labels: np.ndarray | None = None,
+    labels_among: np.ndarray | None = None,
 ) -> Neighbours:
     """The images that are nearest to others in latent space.
 
@@ -156,9 +183,12 @@ def nearest(
             width, channels]`.
         count: How many neighbours each image has; all, if there are fewer to choose from.
         progress: Shows how much is done.
+        labels: The number of each image's label, `[count]`, for a conditional model.
+        labels_among: The same for the images to choose from.
 
     Raises:
-        UsageError: The images are not uint8 of the model's shape, or the model does not embed.
+        UsageError: The images are not uint8 of the model's shape, the labels do not go together
+            with them or with the model, or the model does not embed.
     """
-    index = Index(model, among, progress)
-    return index.nearest(embeddings(model, images, progress), count)
+    index = Index(model, among, progress, labels_among)
+    return index.nearest(embeddings(model, images, progress, labels), count)

@@ -38,6 +38,8 @@ def score(
     samples: int | None = None,
     seed: int = 0,
     progress: Progress = silent,
+    labels: np.ndarray | None = None,
+    validation_labels: np.ndarray | None = None,
 ) -> Scores:
     """Say how usual images are: their bound on log p(x), beside that of validation images.
 
@@ -50,25 +52,28 @@ def score(
             None scores by the ELBO, with one sample.
         seed: Decides all random numbers.
         progress: Shows how much is done.
+        labels: The number of each image's label, `[count]`, for a conditional model.
+        validation_labels: The same for the validation images.
 
     Raises:
-        UsageError: The images are not uint8 of the model's shape, or the model has no bound on
-            log p(x).
+        UsageError: The images are not uint8 of the model's shape, the labels do not go together
+            with them or with the model, or the model has no bound on log p(x).
     """
     if not isinstance(model, Bounds):
         raise UsageError("this model has no bound on log p(x), so it cannot score images")
 
-    def bounds(some: np.ndarray, description: str) -> np.ndarray:
+    def bounds(some: np.ndarray, own: np.ndarray | None, description: str) -> np.ndarray:
         if samples is not None:
-            return importance_weighted_bound(model, some, samples, seed, progress)
+            return importance_weighted_bound(model, some, samples, seed, progress, labels=own)
         return in_chunks(
             model,
-            lambda floats, seed: model.statistics(floats, seed).terms["elbo"],
-            some, seed, progress, description,
+            lambda model, floats, seed: model.statistics(floats, seed).terms["elbo"],
+            some, seed, progress, description, own,
         )  # fmt: skip
 
-    found = bounds(images, "scoring")
-    return Scores(found, percentiles(found, bounds(validation, "scoring validation images")))
+    found = bounds(images, labels, "scoring")
+    usual = bounds(validation, validation_labels, "scoring validation images")
+    return Scores(found, percentiles(found, usual))
 
 
 def percentiles(bounds: np.ndarray, usual: np.ndarray) -> np.ndarray:
@@ -81,22 +86,31 @@ def percentiles(bounds: np.ndarray, usual: np.ndarray) -> np.ndarray:
     return 100 * np.searchsorted(np.sort(usual), bounds) / len(usual)
 
 
-def reconstruct(model: Any, images: np.ndarray, progress: Progress = silent) -> np.ndarray:
+def reconstruct(
+    model: Any,
+    images: np.ndarray,
+    progress: Progress = silent,
+    labels: np.ndarray | None = None,
+) -> np.ndarray:
     """Reconstruct images, however many.
 
     Args:
         model: What `kvae.load` or `kvae.build` returned.
         images: uint8 `[count, height, width, channels]`.
         progress: Shows how much is done.
+        labels: The number of each image's label, `[count]`, for a conditional model.
 
     Returns:
         float32 `[count, height, width, channels]` in [0, 1].
 
     Raises:
-        UsageError: The images are not uint8 of the model's shape, or the model cannot reconstruct.
+        UsageError: The images are not uint8 of the model's shape, the labels do not go together
+            with them or with the model, or the model cannot reconstruct.
     """
     if not isinstance(model, Reconstructs):
         raise UsageError("this model has no reconstructions")
     return in_chunks(
-        model, lambda floats, _: model.reconstruct(floats), images, 0, progress, "reconstructing"
-    )
+        model,
+        lambda model, floats, _: model.reconstruct(floats),
+        images, 0, progress, "reconstructing", labels,
+    )  # fmt: skip

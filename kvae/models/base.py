@@ -6,7 +6,7 @@ do. A family's model implements the protocols that make sense for it.
 """
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import keras
@@ -15,12 +15,14 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 import kvae.models.backend  # noqa: F401  must come before anything runs
+from kvae import registry
 from kvae.config import Config, family
 from kvae.data.pixels import to_float
-from kvae.errors import UsageError
+from kvae.errors import KvaeError, UsageError
 
 if TYPE_CHECKING:
     from kvae.data import Dataset
+    from kvae.data.dataset import Split
     from kvae.models.plan import NewOptimizer, Plan
     from kvae.models.priors import Prior
 
@@ -312,3 +314,120 @@ class Bounds(Protocol):
             A function from a number of samples and a seed, int32 `[2]`, to log weights
             `[samples, batch]`, in nats. What does not depend on the samples is computed once.
         """
+
+
+@runtime_checkable
+class Conditional(Protocol):
+    """A model of p(x|y), where y is the label of an image.
+
+    It has its other capabilities once labels are given. Its own `sample` takes labels at random, as
+    often as training images have them.
+    """
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the labels that the model knows, in the order of their numbers."""
+
+    def given(self, labels: Any) -> Any:
+        """The model with the labels of images fixed. It has all capabilities but training.
+
+        Its posterior is q(z|x, y), its prior p(z|y), its likelihood p(x|z, y), and its bounds are
+        of log p(x|y). Whatever has several rows for each image, such as importance samples, has the
+        rows of the first sample of all images first. `sample(count)` takes the labels in turn.
+
+        Args:
+            labels: The numbers of the labels, integers `[batch]`; or the number of one label,
+                which all images have.
+
+        Raises:
+            UsageError: There are no such labels. Inside a `tf.function` that is not checked.
+        """
+
+
+def given(model: Any, labels: Any) -> Any:
+    """A model that needs no labels any more.
+
+    Args:
+        model: Any model.
+        labels: For a conditional model, the numbers of the images' labels, integers `[batch]`, or
+            the number of one label; otherwise None.
+
+    Returns:
+        `model.given(labels)` of a conditional model, or else the model itself.
+
+    Raises:
+        UsageError: A conditional model has no labels, or another model has some.
+    """
+    if not isinstance(model, Conditional):
+        if labels is not None:
+            raise UsageError("this model is not conditional: leave the labels out")
+        return model
+    if labels is None:
+        raise UsageError("this model is conditional: give the label of each image")
+    return model.given(labels)
+
+
+def check_labels(model: Any, labels: np.ndarray | None, count: int) -> None:
+    """Refuse labels that do not go together with a model, or with a number of images.
+
+    Args:
+        model: Any model.
+        labels: The number of each image's label, `[count]`; None if there are none.
+        count: The number of images.
+
+    Raises:
+        UsageError: A conditional model has no labels, another model has some, or they are not as
+            many as the images.
+    """
+    given(model, labels)
+    if labels is not None and np.shape(labels) != (count,):
+        raise UsageError(f"labels {list(np.shape(labels))} are not those of {count:,} images")
+
+
+def label_numbers(model: Conditional, names: Sequence[str] | np.ndarray) -> np.ndarray:
+    """The numbers of labels among those that a model knows, int32 `[count]`.
+
+    Args:
+        model: A conditional model.
+        names: The name of the label of each image, `[count]`.
+
+    Raises:
+        KvaeError: The model does not know a label.
+    """
+    numbers = {name: number for number, name in enumerate(model.classes)}
+    found, inverse = np.unique(np.asarray(names, str), return_inverse=True)
+    for name in found:
+        if name not in numbers:
+            raise KvaeError(str(registry.unknown("label", str(name), model.classes)))
+    return np.array([numbers[name] for name in found], np.int32)[inverse]
+
+
+def labels_of(model: Any, dataset: "Dataset", split: "Split") -> np.ndarray | None:
+    """The labels that a model needs beside images: int32 `[count]`, or None if it needs none.
+
+    Args:
+        model: Any model.
+        dataset: The dataset.
+        split: Some of its images.
+
+    Raises:
+        KvaeError: The model is conditional, and the images have no labels or have one that the
+            model does not know.
+    """
+    if not isinstance(model, Conditional):
+        return None
+    names = dataset.names_of(split)
+    if names is None:
+        raise KvaeError(
+            f"the model is conditional, but the images of {dataset.name} have no labels"
+        )
+    return label_numbers(model, names)
+
+
+def of_any_label(model: Any) -> Any:
+    """A model that needs no labels any more, for what does not depend on the label.
+
+    Args:
+        model: Any model.
+    """
+    return given(model, 0 if isinstance(model, Conditional) else None)

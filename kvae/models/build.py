@@ -11,7 +11,7 @@ import tensorflow as tf
 from kvae.config import Config
 from kvae.errors import KvaeError
 from kvae.io import machine
-from kvae.models.base import Reconstructs, new_model
+from kvae.models.base import Reconstructs, new_model, of_any_label
 
 SMALLER = "give a smaller `image_size`, or fewer or smaller layers"
 """What to do about a model that takes too much memory."""
@@ -83,7 +83,7 @@ def _cost(config: Config) -> Cost:
         weights = sum(math.prod(weight.shape) for weight in model.weights)
         before = len(graph.get_operations())
         if isinstance(model, Reconstructs):
-            model.reconstruct(tf.zeros((_ROWS, *config.model.image_shape)))
+            of_any_label(model).reconstruct(tf.zeros((_ROWS, *config.model.image_shape)))
         activations = sum(
             output.shape.num_elements()
             for operation in graph.get_operations()[before:]

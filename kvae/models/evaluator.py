@@ -4,7 +4,13 @@ import numpy as np
 import tensorflow as tf
 
 from kvae.data.pixels import to_float
-from kvae.models.base import Bounds, Statistics
+from kvae.models.base import (
+    Bounds,
+    Statistics,
+    check_labels,
+    given,
+    of_any_label,
+)
 from kvae.models.plan import Evaluation
 
 CHUNK = 1000
@@ -16,7 +22,7 @@ class Evaluator:
     """Computes the bounds of any number of images with one compiled function.
 
     Args:
-        model: A model that bounds log p(x), with its configuration.
+        model: A model that bounds log p(x), or log p(x|y), with its configuration.
         seed: Decides the random numbers, which are the same in every call.
         chunk: The number of images that are evaluated at a time.
     """
@@ -27,25 +33,35 @@ class Evaluator:
         binarize, jit = config.data.binarize, config.training.jit
 
         @tf.function(jit_compile=jit, autograph=False)
-        def evaluate(images: tf.Tensor, seed: tf.Tensor) -> Statistics:
+        def evaluate(
+            images: tf.Tensor, seed: tf.Tensor, labels: tf.Tensor | None = None
+        ) -> Statistics:
             pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-            return model.statistics(to_float(images, binarize, pixel_seed, jit), latent_seed)
+            seen = to_float(images, binarize, pixel_seed, jit)
+            return given(model, labels).statistics(seen, latent_seed)
 
         self._evaluate = evaluate
 
-    def __call__(self, images: np.ndarray) -> Evaluation:
+    def __call__(self, images: np.ndarray, labels: np.ndarray | None = None) -> Evaluation:
         """Evaluate images.
 
         Args:
             images: uint8 `[count, height, width, channels]`.
+            labels: The number of each image's label, `[count]`, for a conditional model.
+
+        Raises:
+            UsageError: A conditional model has no labels, another model has some, or they are not
+                as many as the images.
         """
+        check_labels(self._model, labels, len(images))
         chunks = []
         for start in range(0, len(images), self._chunk):
             # All chunks have the same shape, so that the function is compiled once. The last chunk
             # is filled up, and the results for the surplus images are cut off.
             index = np.arange(start, start + self._chunk) % len(images)
             seed = tf.random.experimental.stateless_fold_in(self._seed, start)
-            chunks.append(self._evaluate(tf.constant(images[index]), seed))
+            some = () if labels is None else (tf.constant(labels[index]),)
+            chunks.append(self._evaluate(tf.constant(images[index]), seed, *some))
 
         def joined(*parts: tf.Tensor) -> np.ndarray:
             return np.concatenate([part.numpy() for part in parts])[: len(images)]
@@ -53,7 +69,7 @@ class Evaluator:
         found = tf.nest.map_structure(joined, *chunks)
         return Evaluation(
             terms=found.terms,
-            scalars=self._model.scalars(found.embedding),
+            scalars=of_any_label(self._model).scalars(found.embedding),
             embeddings=found.embedding,
             per_dimension={name: each.mean(axis=0) for name, each in found.per_dimension.items()},
         )

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
+from kvae.models.estimates import mean, stddev
 from kvae.models.initialization import Initialization
 
 MAX_LOG_SCALE = 3.0
@@ -160,6 +161,77 @@ class Flowed(tfd.TransformedDistribution):
         return tf.sqrt(self._variance())
 
 
+class Relocated(tfd.Distribution):
+    """A distribution whose points are scaled and shifted, in other ways for each row of a batch.
+
+    Args:
+        base: Batch shape `[]`, event shape `[latent]`.
+        shift: `[latent]`, or `[batch, latent]`.
+        scale: Positive, in the shape of `shift`.
+    """
+
+    def __init__(self, base: tfd.Distribution, shift: tf.Tensor, scale: tf.Tensor) -> None:
+        super().__init__(
+            dtype=tf.float32,
+            reparameterization_type=base.reparameterization_type,
+            validate_args=False,
+            allow_nan_stats=True,
+            parameters={"base": base, "shift": shift, "scale": scale},
+            name="Relocated",
+        )
+        self.base, self._shift, self._scale = base, shift, scale
+
+    def onwards(self, points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Points of the base scaled and shifted, `[..., latent]`, and the log-determinant, `[...]`.
+
+        Args:
+            points: `[..., latent]`; the axes before the last end with the batch shape.
+        """
+        log_det = tf.reduce_sum(tf.math.log(self._scale), axis=-1)
+        moved = points * self._scale + self._shift
+        return moved, log_det + tf.zeros(tf.shape(moved)[:-1])
+
+    def _batch_shape(self) -> tf.TensorShape:
+        return self._shift.shape[:-1]
+
+    def _batch_shape_tensor(self) -> tf.Tensor:
+        return tf.shape(self._shift)[:-1]
+
+    def _event_shape(self) -> tf.TensorShape:
+        return self._shift.shape[-1:]
+
+    def _event_shape_tensor(self) -> tf.Tensor:
+        return tf.shape(self._shift)[-1:]
+
+    def _log_prob(self, latents: tf.Tensor) -> tf.Tensor:
+        log_det = tf.reduce_sum(tf.math.log(self._scale), axis=-1)
+        return self.base.log_prob((latents - self._shift) / self._scale) - log_det
+
+    def _sample_n(self, count: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        shape = tf.concat([[count], self._batch_shape_tensor()], axis=0)
+        return self.onwards(self.base.sample(shape, seed=seed))[0]
+
+    def _mean(self) -> tf.Tensor:
+        return mean(self.base) * self._scale + self._shift
+
+    def _stddev(self) -> tf.Tensor:
+        return stddev(self.base) * self._scale
+
+
+def relocated(base: tfd.Distribution, shift: tf.Tensor, scale: tf.Tensor) -> tfd.Distribution:
+    """A distribution scaled and shifted, with a KL in closed form where the base has one.
+
+    Args:
+        base: Batch shape `[]`, event shape `[latent]`.
+        shift: `[latent]`, or `[batch, latent]`.
+        scale: Positive, in the shape of `shift`.
+    """
+    normal = base.distribution if isinstance(base, tfd.Independent) else None
+    if isinstance(normal, tfd.Normal):
+        return tfd.Independent(tfd.Normal(normal.loc * scale + shift, normal.scale * scale), 1)
+    return Relocated(base, shift, scale)
+
+
 def unflowed(
     distribution: tfd.Distribution,
 ) -> tuple[tfd.Distribution, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
@@ -177,6 +249,15 @@ def unflowed(
         distribution without a flow, the base is the distribution itself, and the function returns
         its points unchanged with a log_det of 0.
     """
+    if isinstance(distribution, Relocated):
+        base, before = unflowed(distribution.base)
+
+        def onwards(points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            inner, log_det = before(points)
+            moved, own = distribution.onwards(inner)
+            return moved, log_det + own
+
+        return base, onwards
     if not isinstance(distribution, Flowed):
         return distribution, lambda points: (points, tf.zeros(tf.shape(points)[:-1]))
     bijector = distribution.bijector

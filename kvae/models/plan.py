@@ -174,11 +174,13 @@ class Plan:
         """
         yield
 
-    def validate(self, images: np.ndarray) -> Evaluation:
+    def validate(self, images: np.ndarray, labels: np.ndarray | None = None) -> Evaluation:
         """Evaluate the model on images that it is not trained on.
 
         Args:
             images: uint8 `[count, height, width, channels]`.
+            labels: The number of each image's label, `[count]`, for a conditional model; None for
+                others.
         """
         return Evaluation()
 

@@ -1,10 +1,13 @@
 """Monte Carlo EM: a decoder and a prior trained without an encoder, on samples of p(z|x) by HMC."""
 
+from typing import Any
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from kvae.data import Dataset
+from kvae.models.base import given, labels_of
 from kvae.models.plan import Batch, NewOptimizer, Plan, Sums, after_all
 from kvae.models.vae.model import VAE
 from kvae.models.vae.plan import batch_loss, kernels
@@ -55,7 +58,9 @@ class MonteCarloEM(Plan):
         )
         # Epochs count from 1: the seed of epoch 0 is free.
         _, seed = epoch_order(model.config.training.seed, 0, count)
-        first = model.prior.distribution().sample(count, seed=seed)
+        self._labels = labels_of(model, dataset, dataset.train)
+        prior = given(model, self._labels).prior.distribution()
+        first = prior.sample(count if self._labels is None else (), seed=seed)
         self.latents = tf.Variable(first, trainable=False)
         self.step_size = tf.Variable(FIRST_STEP_SIZE, trainable=False)
         self.state = [
@@ -66,9 +71,11 @@ class MonteCarloEM(Plan):
 
     def step(self, batch: Batch) -> Sums:
         """An E-step and an M-step; sums of log p(x, z) before the M-step, and of acceptance."""
-        prior = self._model.prior.distribution()
+        labels = None if self._labels is None else tf.gather(self._labels, batch.index)
+        model = given(self._model, labels)
+        prior = model.prior.distribution()
         kernel = tfp.mcmc.HamiltonianMonteCarlo(
-            lambda latents: self._joint(batch.images, latents, prior),
+            lambda latents: self._joint(model, batch.images, latents, prior),
             tf.convert_to_tensor(self.step_size),
             LEAPFROG_STEPS,
         )
@@ -82,7 +89,7 @@ class MonteCarloEM(Plan):
 
         def update(number: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
-                joint = self._joint(batch.images, latents, self._model.prior.distribution())
+                joint = self._joint(model, batch.images, latents, model.prior.distribution())
                 loss = batch_loss(self._model, joint, batch, self._count)
             self._optimizer.apply(after_all(tape.gradient(loss, self._weights)), self._weights)
             return number + 1
@@ -95,9 +102,12 @@ class MonteCarloEM(Plan):
         joint, acceptance = tf.unstack(tf.reduce_sum(batch.weight * parts, axis=1))
         return {"joint": joint, "acceptance": acceptance}
 
-    def _joint(self, images: tf.Tensor, latents: tf.Tensor, prior: tfd.Distribution) -> tf.Tensor:
+    @staticmethod
+    def _joint(
+        model: Any, images: tf.Tensor, latents: tf.Tensor, prior: tfd.Distribution
+    ) -> tf.Tensor:
         """log p(x, z), `[rows]`."""
-        return self._model.decode(latents).log_prob(images) + prior.log_prob(latents)
+        return model.decode(latents).log_prob(images) + prior.log_prob(latents)
 
 
 def _scattered(values: tf.Tensor, index: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:

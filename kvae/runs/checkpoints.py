@@ -14,6 +14,7 @@ import tensorflow as tf
 from kvae.data.dataset import Dataset, checksum
 from kvae.errors import KvaeError, NotFiniteError, first_line
 from kvae.io.files import flush
+from kvae.models.base import labels_of
 from kvae.models.weights import check_files, check_list, restore, variables
 from kvae.training import State
 
@@ -33,7 +34,7 @@ class Checkpoints:
 
     Each checkpoint has all that a resumed run needs besides the configuration: the weights, the
     best weights if they are kept, the plan's state, the history, how many steps of the current
-    epoch are done, and checksums of the images.
+    epoch are done, and checksums of the images, and of the labels that the model is given.
 
     Args:
         folder: `runs/NAME/checkpoints`.
@@ -48,6 +49,8 @@ class Checkpoints:
         self._folder, self._state, self._every = folder, state, every
         splits = dataset.train, dataset.validation, dataset.test
         self._images = [checksum(split.images) for split in splits]
+        labels = (labels_of(state.model, dataset, split) for split in splits)
+        self._images += [checksum(each) for each in labels if each is not None]
         self._progress = tf.Variable("", dtype=tf.string)
         self._checkpoint = tf.train.Checkpoint(
             weights=variables(state.model),
@@ -141,8 +144,9 @@ class Checkpoints:
         else:
             return
         if progress["images"] != self._images:
+            what = "images" if len(self._images) == 3 else "images or their labels"
             raise KvaeError(
-                f"cannot resume from {prefix}: the images are not those that the run was started "
+                f"cannot resume from {prefix}: the {what} are not those that the run was started "
                 "with; give it those, or start a new run"
             )
         state = self._state

@@ -170,6 +170,7 @@ def _complete(
 ) -> Run:
     """Train from a state to the last epoch, then evaluate, draw and export the model."""
     from kvae import gallery
+    from kvae.models.base import labels_of
     from kvae.runs import saved_models
     from kvae.runs.failures import explained
     from kvae.runs.records import Records
@@ -182,7 +183,8 @@ def _complete(
         train(model, dataset, records.epoch, state, strategy, records.pause)
         if state.best:
             records.checkpoints.save_best()
-        test = state.plan.validate(dataset.test.images)
+        labels = labels_of(model, dataset, dataset.test)
+        test = state.plan.validate(dataset.test.images, labels)
         found = results(test, len(dataset.test), state)
         for warning in warnings(test):
             logger.warning("%s: %s", name, warning)

@@ -11,7 +11,16 @@ import tensorflow as tf
 from kvae.config import CONFIG, Config, family, read_config
 from kvae.errors import KvaeError
 from kvae.io.files import atomic_folder, check_writable, write_json
-from kvae.models.base import Decodes, Embeds, Generates, Infers, Reconstructs
+from kvae.models.base import (
+    Conditional,
+    Decodes,
+    Embeds,
+    Generates,
+    Infers,
+    Reconstructs,
+    given,
+    of_any_label,
+)
 from kvae.models.build import build
 from kvae.models.estimates import mean, stddev
 from kvae.models.weights import restore, variables
@@ -37,6 +46,10 @@ def save(
     `sample(count, seed) -> images`, with a scalar int32 `count` and an int32 `[2]` `seed`. The
     default is `reconstruct`, or else `sample`. In place of images, a model of a table takes and
     gives standardised columns, by the means and standard deviations in `config.json`.
+
+    The signatures of a conditional model also take `labels`, the numbers of the images' labels,
+    int32 `[batch]`; that of `sample` takes them instead of `count`. They refuse labels that the
+    model does not know.
 
     Args:
         model: What `kvae.build` returned, trained or not.
@@ -68,7 +81,9 @@ def save(
 
 def _signatures(model: Any) -> dict[str, Any]:
     """The signatures by name: a function of tensors for each thing that the model can do."""
-    config = model.config.model
+    config, conditional = model.config.model, isinstance(model, Conditional)
+    labels = tf.TensorSpec((None,), tf.int32, name="labels")
+    of_labels = (labels,) if conditional else ()
     images = tf.TensorSpec((None, *config.image_shape), tf.float32, name="images")
     count = tf.TensorSpec((), tf.int32, name="count")
     seed = tf.TensorSpec((2,), tf.int32, name="seed")
@@ -79,25 +94,54 @@ def _signatures(model: Any) -> dict[str, Any]:
 
     if isinstance(model, Infers):
 
-        def encode(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            posterior = model.encode(images)
+        def encode(images: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
+            posterior = _given(model, *labels).encode(images)
             return {"mean": mean(posterior), "stddev": stddev(posterior)}
 
-        add("encode", encode, images)
+        add("encode", encode, images, *of_labels)
     elif isinstance(model, Embeds):
-        add("embed", lambda images: {"embedding": model.embed(images)}, images)
+
+        def embed(images: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"embedding": _given(model, *labels).embed(images)}
+
+        add("embed", embed, images, *of_labels)
     if isinstance(model, Decodes):
-        event = model.prior.distribution().event_shape
+        event = of_any_label(model).prior.distribution().event_shape
         latents = tf.TensorSpec((None, *event), tf.float32, name="latents")
-        add("decode", lambda latents: {"mean": model.mean_images(latents)}, latents)
+
+        def decode(latents: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"mean": _given(model, *labels).mean_images(latents)}
+
+        add("decode", decode, latents, *of_labels)
     if isinstance(model, Reconstructs):
-        add("reconstruct", lambda images: {"mean": model.reconstruct(images)}, images)
-    if isinstance(model, Generates):
+
+        def reconstruct(images: tf.Tensor, *labels: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"mean": _given(model, *labels).reconstruct(images)}
+
+        add("reconstruct", reconstruct, images, *of_labels)
+    if isinstance(model, Generates) and conditional:
+
+        def sample(labels: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"images": _given(model, labels).sample(tf.shape(labels)[0], seed)}
+
+        add("sample", sample, labels, seed)
+    elif isinstance(model, Generates):
         add("sample", lambda count, seed: {"images": model.sample(count, seed)}, count, seed)
     for name in "reconstruct", "sample":
         if name in found:
             found.setdefault("serving_default", found[name])
     return found
+
+
+def _given(model: Any, *labels: tf.Tensor) -> Any:
+    """The model, given labels if it is conditional, which are checked when it is used."""
+    if not labels:
+        return model
+    (numbers,) = labels
+    message = f"labels must be from 0 to {len(model.classes) - 1}"
+    tf.debugging.assert_non_negative(numbers, message)
+    tf.debugging.assert_less(numbers, len(model.classes), message)
+    return given(model, numbers)
 
 
 def load(path: str | Path) -> Any:

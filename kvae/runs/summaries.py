@@ -17,7 +17,7 @@ from kvae import figures
 from kvae.config import Config
 from kvae.data import Dataset
 from kvae.metrics import Row
-from kvae.models.base import Generates, Reconstructs
+from kvae.models.base import Generates, Reconstructs, given, labels_of
 from kvae.models.plan import Evaluation
 from kvae.runs.events import rewind
 
@@ -26,7 +26,14 @@ SAMPLES = 64
 PROJECTED = 1000
 """The largest number of test images in the Projector. More would make the browser slow."""
 SPLITS = ("train", "validation")
-OF_DATA = ("image_shape", "column_names", "column_means", "column_stddevs")
+OF_DATA = (
+    "image_shape",
+    "column_names",
+    "column_means",
+    "column_stddevs",
+    "classes",
+    "class_counts",
+)
 
 
 class Summaries:
@@ -91,7 +98,8 @@ class Summaries:
             if are_pictures and isinstance(model, Reconstructs):
                 some = self._dataset.validation.spread(IMAGES)
                 pixels = self._model.inputs(some.images, seed)
-                grid = figures.pairs(pixels.numpy(), model.reconstruct(pixels).numpy())
+                seen = given(model, labels_of(model, self._dataset, some))
+                grid = figures.pairs(pixels.numpy(), seen.reconstruct(pixels).numpy())
                 tf.summary.image("reconstructions", grid[None])
             if are_pictures and isinstance(model, Generates):
                 grid = figures.tile(model.sample(SAMPLES, seed).numpy())

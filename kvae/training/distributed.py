@@ -18,6 +18,7 @@ from kvae.config import TrainingConfig
 from kvae.data import Dataset, random_numbers
 from kvae.data.dataset import checksum
 from kvae.errors import KvaeError, UsageError
+from kvae.models.base import labels_of
 from kvae.models.build import build
 from kvae.models.plan import Computed, Plan, Sums, Update
 from kvae.models.weights import variables
@@ -71,7 +72,8 @@ class DistributedEpoch(CompiledEpoch):
             raise UsageError("such a training cannot be shared by several devices")
         self._strategy, self._jit = strategy, config.jit
         with lost_workers():
-            self._check_agreement(model, images, epochs)
+            labels = labels_of(model, dataset, dataset.train)
+            self._check_agreement(model, [images] if labels is None else [images, labels], epochs)
             with strategy.scope():
                 copy = build(model.config, images)
                 copied = copy.plan(dataset, partial(new_optimizer, config, len(images)))
@@ -157,10 +159,10 @@ class DistributedEpoch(CompiledEpoch):
             for name, value in each.items()
         }
 
-    def _check_agreement(self, model: Any, images: np.ndarray, epochs: int) -> None:
+    def _check_agreement(self, model: Any, data: list[np.ndarray], epochs: int) -> None:
         """Refuse workers that train other models, on other images, or from other epochs."""
         digest = zlib.crc32(json.dumps(model.config.to_json()).encode())
-        for array in [np.array([checksum(images), epochs]), *model.get_weights()]:
+        for array in [np.array([*map(checksum, data), epochs]), *model.get_weights()]:
             digest = zlib.crc32(np.ascontiguousarray(array).data, digest)
 
         @tf.function(autograph=False)

@@ -11,6 +11,7 @@ from kvae.data import Dataset
 from kvae.data.look import require_differences
 from kvae.errors import NotFiniteError, UsageError
 from kvae.metrics import Row
+from kvae.models.base import labels_of
 from kvae.models.plan import Evaluation, Plan
 from kvae.training.distributed import DistributedEpoch
 from kvae.training.epochs import CompiledEpoch
@@ -73,7 +74,7 @@ def train(
         )
     require_differences(dataset)
     state = state or State(model, dataset, plan)
-    plan = state.plan
+    plan, labels = state.plan, labels_of(model, dataset, dataset.validation)
     epochs: CompiledEpoch | None = None
     while not state.done:
         number = len(state.history) + 1
@@ -88,7 +89,7 @@ def train(
                 on_pause()
             start = time.perf_counter()
         with plan.averaged():
-            validation = plan.validate(dataset.validation.images)
+            validation = plan.validate(dataset.validation.images, labels)
             row: Row = {"epoch": number, "seconds": round(state.seconds, 6)}
             row |= plan.row(number, epochs.means(state.totals), validation)
             _check_finite(row, model.config.training.learning_rate)

@@ -20,6 +20,7 @@ from kvae.config import Config, TrainingConfig
 from kvae.data import Dataset
 from kvae.data.dataset import Split
 from kvae.errors import UsageError
+from kvae.models.base import Conditional
 from kvae.models.build import build
 from kvae.progress import Progress, silent
 from kvae.training.loop import train
@@ -67,8 +68,11 @@ def fit_prior(
         progress: Shows how much is done.
 
     Raises:
-        UsageError: `components` is given for a flow, or is larger than the number of latents.
+        UsageError: `components` is given for a flow, or is larger than the number of latents; or
+            the model is conditional.
     """
+    if isinstance(model, Conditional):
+        raise UsageError("no prior can be fitted to a conditional model: train it with `prior`")
     fit = registry.resolve(registry.PRIOR_FITS, prior)
     return fit(model, dataset, components, seed, progress)
 

@@ -1,5 +1,7 @@
 """Every picture, drawn from a model that was really trained."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,7 +22,7 @@ def trained(request, few_digits, tmp_path_factory):
     return start(few_digits, tmp_path_factory.mktemp("gallery"), request.param)
 
 
-@pytest.mark.parametrize("name", gallery.PICTURES)
+@pytest.mark.parametrize("name", [name for name in gallery.PICTURES if name != "labels"])
 def test_every_picture_has_something_on_it(trained, tmp_path, name):
     subject, _ = trained
     if name == "manifold" and subject.model.config.model.latent != 2:
@@ -119,3 +121,58 @@ def test_without_a_run_there_are_no_curves(trained, few_digits, tmp_path, name):
     alone = pictures.subject(run.saved_model, few_digits, tmp_path)
     with pytest.raises(gallery.NotDrawnError, match="there is no such run"):
         gallery.draw(alone, [name], tmp_path)
+
+
+@pytest.fixture(scope="module")
+def conditional(few_digits):
+    """Makes a conditional model, as if it were trained."""
+
+    def make(latent):
+        options = {"latent": latent, "hidden": (16,), "jit": False}
+        model = kvae.build(kvae.configure(few_digits, condition="labels", **options))
+        rng = np.random.default_rng(0)
+        for weight in model.trainable_variables:
+            weight.assign_add(0.3 * rng.standard_normal(weight.shape))
+        return gallery.Subject("given", model, few_digits)
+
+    return make
+
+
+def test_pictures_of_a_conditional_model_have_the_labels_of_their_images(conditional, few_digits):
+    subject = conditional(2)
+    assert "labels" in gallery.quick(subject)
+    some, model = few_digits.test.spread(20), subject.model
+    images = some.images / np.float32(255)
+    restored = model.given(some.labels).reconstruct(images).numpy()
+    rows = np.concatenate([model.given(label).sample(12) for label in range(10)])
+    for name, grid in {
+        "reconstructions": kvae.figures.pairs(images, restored),
+        "labels": kvae.figures.tile(rows, 12),
+    }.items():
+        np.testing.assert_array_equal(
+            shown(subject, name), np.broadcast_to(grid, (*grid.shape[:2], 3))
+        )
+
+
+def test_labels_of_any_name_are_drawn(few_digits, tmp_path):
+    names = (r"$\nothing$", "\udcff", "two\nlines", "x" * 500, *"abcdef")
+    dataset = dataclasses.replace(few_digits, label_names=names)
+    config = kvae.configure(dataset, condition="labels", hidden=(4,), jit=False)
+    subject = gallery.Subject("given", kvae.build(config), dataset)
+    assert (tmp_path / "labels.png") in gallery.draw(
+        subject, ["labels", "manifold"], tmp_path
+    ).values()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("latent", [2, 3])
+def test_a_conditional_model_has_every_picture(conditional, tmp_path, latent):
+    names = set(gallery.PICTURES) - {"curves", "animation"}
+    names -= {"manifold"} if latent == 3 else set()
+    assert set(gallery.draw(conditional(latent), names, tmp_path)) == names
+
+
+def test_labels_need_a_conditional_model(trained):
+    with pytest.raises(gallery.NotDrawnError, match="no labels to choose from"):
+        gallery.PICTURES["labels"](trained[0])
+    assert "labels" not in gallery.quick(trained[0])

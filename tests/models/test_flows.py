@@ -5,7 +5,15 @@ import pytest
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from kvae.models.flows import MAX_LOG_SCALE, Flowed, MaskedFlow, MaskedNetwork, unflowed
+from kvae.models.flows import (
+    MAX_LOG_SCALE,
+    Flowed,
+    MaskedFlow,
+    MaskedNetwork,
+    Relocated,
+    relocated,
+    unflowed,
+)
 from kvae.models.initialization import Initialization
 
 EVENT = 5
@@ -119,3 +127,45 @@ def test_unflowed_distribution_and_its_stretch_have_the_same_density(small_model
     assert np.any(np.abs(moved - points) > 0.1) == (posterior == "iaf")
     expected = distribution.log_prob(tf.identity(moved))
     np.testing.assert_allclose(base.log_prob(points) - stretch, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("flowed", [False, True])
+def test_relocated_points_keep_their_probability(flowed):
+    base = tfd.MixtureSameFamily(
+        tfd.Categorical(logits=tf.zeros(2)),
+        tfd.MultivariateNormalDiag([[0.0, 1.0], [2.0, 0.5]], [[1.0, 0.5], [0.3, 0.7]]),
+    )
+    if flowed:
+        flow = MaskedFlow(2, 2, 8, Initialization(None, 0, 0))
+        flow.bijector().inverse(normals(3, 2))
+        scatter(flow, 0.3)
+        base = Flowed(tfd.Independent(tfd.Normal(tf.zeros(2), tf.ones(2)), 1), flow.bijector())
+    shift, scale = tf.constant([[1.0, 2.0], [0.0, -3.0], [5.0, 0.0]]), tf.constant([2.0, 0.7])
+    moved = relocated(base, shift, scale * tf.ones((3, 1)))
+    assert (moved.batch_shape, moved.event_shape) == ((3,), (2,))
+    points = normals(4, 3, 2)
+    expected = base.log_prob((points - shift) / scale) - np.log(1.4)
+    np.testing.assert_allclose(moved.log_prob(points), expected, atol=1e-5)
+    samples = moved.sample(20_000, seed=[1, 2])
+    assert samples.shape == (20_000, 3, 2)
+    np.testing.assert_allclose(
+        tf.reduce_mean(samples, axis=0), moved.mean(), atol=0.15 if flowed else 0.05
+    )
+    np.testing.assert_allclose(
+        tf.math.reduce_std(samples, axis=0), moved.stddev(), rtol=0.25 if flowed else 0.05
+    )
+    inner, onwards = unflowed(moved)
+    before = normals(5, 3, 2)
+    latents, log_det = onwards(before)
+    np.testing.assert_allclose(moved.log_prob(latents), inner.log_prob(before) - log_det, atol=2e-5)
+
+
+def test_a_relocated_normal_is_a_normal():
+    base = tfd.Independent(tfd.Normal([1.0, 2.0], [3.0, 4.0]), 1)
+    moved = relocated(base, normals(5, 2), tf.exp(normals(5, 2)))
+    assert isinstance(moved, tfd.Independent)
+    plain = Relocated(base, normals(5, 2), tf.exp(normals(5, 2)))
+    points = normals(7, 5, 2)
+    np.testing.assert_allclose(moved.log_prob(points), plain.log_prob(points), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(moved.mean(), plain.mean(), rtol=1e-6)
+    np.testing.assert_allclose(moved.stddev(), plain.stddev(), rtol=1e-6)

@@ -145,7 +145,7 @@ class ToyPlan(Plan):
         total = tf.reduce_sum(batch.weight * tf.nn.softplus(-self.model.judge(made)))
         return total / batch.total, {"generator_loss": total}
 
-    def validate(self, images):
+    def validate(self, images, labels=None):
         made = self.model.sample(len(images)).numpy().mean(axis=0)
         distance = np.abs(images / np.float32(255) - made).mean(axis=(1, 2, 3))
         return Evaluation(terms={"closeness": -distance})

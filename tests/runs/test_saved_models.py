@@ -86,6 +86,57 @@ def test_saved_models_need_tensorflow_alone(few_digits, tmp_path):
             assert found[key].max() <= 1
 
 
+ALONE_GIVEN = (
+    ALONE.split("for path in")[0]
+    + """
+loaded = tf.saved_model.load("given")
+signatures, labels = loaded.signatures, tf.constant(given["labels"])
+some = {"images": images, "labels": labels}
+results = {"encode_" + key: value for key, value in signatures["encode"](**some).items()}
+results["decode"] = signatures["decode"](latents=latents, labels=labels)["mean"]
+results["reconstruct"] = signatures["reconstruct"](**some)["mean"]
+results["serving"] = signatures["serving_default"](**some)["mean"]
+results["sample"] = signatures["sample"](labels=labels, seed=tf.constant([3, 4]))["images"]
+np.savez("found.npz", **{key: value.numpy() for key, value in results.items()})
+for wrong in 10, -1:
+    try:
+        signatures["sample"](labels=tf.constant([wrong]), seed=tf.constant([3, 4]))
+    except tf.errors.InvalidArgumentError as error:
+        assert "labels must be from 0 to 9" in str(error)
+    else:
+        raise AssertionError(wrong)
+"""
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options", [{}, {"prior": "flow", "posterior": "iaf"}, {"prior": "vamp", "components": 4}]
+)
+def test_saved_conditional_models_need_tensorflow_alone(few_digits, tmp_path, options):
+    config = kvae.configure(few_digits, condition="labels", hidden=(9,), latent=3, **options)
+    model, rng = kvae.build(config, few_digits.train.images), np.random.default_rng(0)
+    for weight in model.trainable_variables:
+        weight.assign_add(0.1 * rng.standard_normal(weight.shape))
+    kvae.save(model, tmp_path / "given")
+    images = (few_digits.test.images[:6] / 255).astype(np.float32)
+    labels = few_digits.test.labels[:6].astype(np.int32)
+    latents = 3 * rng.standard_normal((6, 3)).astype(np.float32)
+    np.savez(tmp_path / "given.npz", images=images, latents=latents, labels=labels)
+    subprocess.run([sys.executable, "-c", ALONE_GIVEN], cwd=tmp_path, check=True, timeout=300)
+    found, view = np.load(tmp_path / "found.npz"), model.given(labels)
+    posterior = view.encode(images)
+    for key, expected in {
+        "encode_mean": posterior.mean(),
+        "encode_stddev": posterior.stddev(),
+        "decode": view.mean_images(latents),
+        "reconstruct": view.reconstruct(images),
+        "serving": view.reconstruct(images),
+        "sample": view.sample(6, seed=[3, 4]),
+    }.items():
+        np.testing.assert_allclose(found[key], expected, 1e-5, 1e-6, err_msg=key)
+
+
 @pytest.fixture
 def model(few_digits):
     return kvae.build(kvae.configure(few_digits, hidden=(9,), latent=3, seed=5))

@@ -121,6 +121,8 @@ def test_two_devices_train_as_one(digits, tmp_path):
         },
         OPTIONS | {"estimator": "wake-sleep", "weight_prior": 1.0, "jit": False},
         OPTIONS | {"posterior": "iaf", "flow_layers": 1, "flow_units": 8, "jit": False},
+        OPTIONS | {"condition": "labels", "prior": "mixture", "components": 3},
+        OPTIONS | {"condition": "labels", "estimator": "wake-sleep", "jit": False},
     ]  # fmt: skip
     result = subprocess.run(
         [sys.executable, "-c", MIRRORED, repr(cases)],

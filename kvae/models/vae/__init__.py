@@ -20,11 +20,11 @@ FAMILY = Family(
     model=config.ModelConfig,
     objective=config.ObjectiveConfig,
     metrics=METRICS,
-    build="kvae.models.vae.model:build",
+    build="kvae.models.vae.build:build",
     recipe=recipes.recipe,
     default_recipe=recipes.default,
     adjust=config.adjust,
     check=config.check_together,
     reasons=config.reasons,
-    not_of_weights=frozenset({"dropout", "initial_stddev", "prior_fitted"}),
+    not_of_weights=frozenset({"dropout", "initial_stddev", "prior_fitted", "class_counts"}),
 )

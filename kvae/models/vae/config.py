@@ -18,6 +18,7 @@ FREE_MEANS = (*OF_NUMBERS, "discretized-logistic")
 ACTIVATIONS = ("tanh", "relu", "gelu", "silu")
 FASTER_WITH_XLA = ("mlp",)
 """Networks that XLA runs faster than a TensorFlow graph does on CPUs."""
+CONDITIONS = ("labels",)
 MOST_LAYERS = 100
 """The largest number of hidden layers, and of flows: more would take hours to compile."""
 
@@ -49,6 +50,11 @@ class ModelConfig:
             channels, and of fewer before these if there are more than four stages.
         blocks: Residual blocks of each stage.
         prior_fitted: Whether the prior was fitted to the aggregated posterior after training.
+        condition: What encoder, decoder and prior see besides: `labels` is the label of each image,
+            and None is nothing.
+        classes: The names of the labels that a conditional model knows, in the order of their
+            numbers; those of the dataset.
+        class_counts: The number of training images of each label.
     """
 
     image_shape: tuple[int, int, int]
@@ -95,6 +101,11 @@ class ModelConfig:
         0, least=0, most=MOST_LAYERS, needs=("network=conv",), help="Residual blocks of each stage."
     )
     prior_fitted: bool = False
+    condition: str | None = option(
+        None, choices=CONDITIONS, help="Encoder, decoder and prior see the label of each image."
+    )
+    classes: tuple[str, ...] = ()
+    class_counts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check(self)
@@ -115,6 +126,14 @@ class ModelConfig:
             self.likelihood in FREE_MEANS or self.mean_activation == "sigmoid",
             f"mean_activation 'linear' needs a likelihood of {', '.join(FREE_MEANS)}: the mean of "
             f"{self.likelihood!r} is always within [0, 1]; add `likelihood=normal`",
+        )
+        require(
+            (self.condition is None) == (not self.classes)
+            and len(self.classes) == len(self.class_counts)
+            and min(self.class_counts, default=0) >= 0
+            and (self.condition is None or sum(self.class_counts) > 0),
+            "a conditional model has classes, and the number of training images of each; others "
+            f"have none; got {len(self.classes):,} classes and {len(self.class_counts):,} counts",
         )
 
     def _check_stages(self) -> None:
@@ -143,8 +162,8 @@ class ModelConfig:
 
     @property
     def label(self) -> str:
-        """The end of the names of runs, such as `z5`."""
-        return f"z{self.latent}"
+        """The end of the names of runs, such as `z5`, or `z5-labels` of a conditional model."""
+        return f"z{self.latent}" + (f"-{self.condition}" if self.condition else "")
 
     @property
     def summary(self) -> str:
@@ -158,7 +177,8 @@ class ModelConfig:
             hidden = f" - conv {stages}{blocks}{hidden}"
         parts = f"{self.likelihood} likelihood, {self.posterior} posterior, {self.prior} prior"
         fitted = ", fitted after training" if self.prior_fitted else ""
-        return f"{pixels}{hidden} - {self.latent} latents, {parts}{fitted}"
+        given = f", given one of {len(self.classes):,} labels" if self.condition else ""
+        return f"{pixels}{hidden} - {self.latent} latents, {parts}{fitted}{given}"
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ import tensorflow as tf
 
 from kvae.data import random_numbers
 from kvae.models.estimates import divergence
+from kvae.models.vae.autoencoder import Autoencoder
 from kvae.models.vae.bounds import Terms, Weighting, in_own_units
-from kvae.models.vae.model import VAE
 from kvae.models.vae.posteriors import sample_and_log_prob
 
 
-def aevb(model: VAE, images: tf.Tensor, seed: tf.Tensor, weighting: Weighting) -> Terms:
+def aevb(model: Autoencoder, images: tf.Tensor, seed: tf.Tensor, weighting: Weighting) -> Terms:
     """Auto-encoding variational Bayes: one bound for encoder and decoder (Kingma & Welling, 2014).
 
     Args:
-        model: A VAE.
+        model: A VAE, or a conditional one given labels.
         images: float32 `[batch, height, width, channels]`.
         seed: int32 `[2]`; decides all random numbers.
         weighting: How the objective differs from the bound.
@@ -25,7 +25,9 @@ def aevb(model: VAE, images: tf.Tensor, seed: tf.Tensor, weighting: Weighting) -
     return model.terms(images, seed, weighting)
 
 
-def wake_sleep(model: VAE, images: tf.Tensor, seed: tf.Tensor, weighting: Weighting) -> Terms:
+def wake_sleep(
+    model: Autoencoder, images: tf.Tensor, seed: tf.Tensor, weighting: Weighting
+) -> Terms:
     """The wake-sleep algorithm (Hinton et al., 1995), whose objective is not a single bound.
 
     In the wake phase, decoder and prior maximise log p(x, z) at a sample z from q(z|x). In the
@@ -34,7 +36,7 @@ def wake_sleep(model: VAE, images: tf.Tensor, seed: tf.Tensor, weighting: Weight
     other, except with a prior that uses the encoder (`vamp`).
 
     Args:
-        model: A VAE.
+        model: A VAE, or a conditional one given labels.
         images: float32 `[batch, height, width, channels]`.
         seed: int32 `[2]`; decides all random numbers.
         weighting: It is not used: this objective has no variants.
@@ -44,7 +46,11 @@ def wake_sleep(model: VAE, images: tf.Tensor, seed: tf.Tensor, weighting: Weight
     latents, log_q = sample_and_log_prob(posterior, wake_seed)
     latents = tf.stop_gradient(latents)
     reconstruction = model.decode(latents).log_prob(images)
-    dreams = tf.stop_gradient(random_numbers.sample_rows(prior, images.shape[0], dream_seed))
+    if prior.batch_shape.rank == 0:
+        dreams = random_numbers.sample_rows(prior, images.shape[0], dream_seed)
+    else:
+        dreams = random_numbers.sample(prior, dream_seed)
+    dreams = tf.stop_gradient(dreams)
     dreamt = random_numbers.sample(model.decode(dreams), pixel_seed)
     dreamt = tf.stop_gradient(tf.cast(dreamt, tf.float32))
     # Not `model.encode`, since pixels that are dreamt may be outside [0, 1].

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from kvae import registry
 from kvae.data import Dataset
+from kvae.models.base import given, labels_of
 from kvae.models.evaluator import CHUNK, Evaluator
 from kvae.models.plan import Batch, Evaluation, GradientUpdate, NewOptimizer, Plan, Sums
 from kvae.models.vae import METRICS
@@ -39,6 +40,7 @@ class VariationalPlan(Plan):
 
     def __init__(self, model: "VAE", dataset: Dataset, new_optimizer: NewOptimizer) -> None:
         self._model, self._count = model, len(dataset.train)
+        self._labels = labels_of(model, dataset, dataset.train)
         self._objective = model.config.objective
         apart = self._apart()
         alone = {id(weight) for weight, _ in apart}
@@ -98,13 +100,14 @@ class VariationalPlan(Plan):
         """
         return {"objective": self._objective.name_in(epoch)}
 
-    def validate(self, images: np.ndarray) -> Evaluation:
+    def validate(self, images: np.ndarray, labels: np.ndarray | None = None) -> Evaluation:
         """The ELBO and its parts, and the number of active units.
 
         Args:
             images: uint8 `[count, height, width, channels]`.
+            labels: The number of each image's label, `[count]`, for a conditional model.
         """
-        return self._evaluator(images)
+        return self._evaluator(images, labels)
 
     def _loss(self, batch: Batch) -> tuple[tf.Tensor, Sums]:
         objective = self._objective
@@ -115,7 +118,9 @@ class VariationalPlan(Plan):
             objective.doubly_reparameterized,
         )
         estimator = registry.resolve(registry.ESTIMATORS, objective.estimator)
-        terms = estimator(self._model, batch.images, batch.seed, weighting)
+        labels = None if self._labels is None else tf.gather(self._labels, batch.index)
+        model = given(self._model, labels)
+        terms = estimator(model, batch.images, batch.seed, weighting)
         loss = batch_loss(self._model, terms.objective, batch, self._count)
         values = (terms.elbo, terms.reconstruction, terms.kl, terms.objective)
         sums = tf.unstack(tf.reduce_sum(batch.weight * tf.stack(values), axis=1))
