@@ -292,6 +292,19 @@ def test_every_prior_and_network_trains_resumes_saves_and_loads(lamps, tmp_path,
     check_whole_life(lamps, tmp_path, {"prior": prior, "network": network} | PRIORS[prior])
 
 
+@pytest.mark.slow
+def test_other_labels_than_the_run_began_with(lamps, tmp_path):
+    from ...runs.making import cut
+
+    places = {"runs": tmp_path / "runs", "models": tmp_path / "models"}
+    cut(lamps, places, 2, checkpoint_every=1, condition="labels", **TINY)
+    turned = dataclasses.replace(
+        lamps, train=Split(lamps.train.images, np.roll(lamps.train.labels, 1))
+    )
+    with pytest.raises(KvaeError, match="the images or their labels are not those"):
+        runs.resume(turned, "cut", **places)
+
+
 PARTS = {
     **{f"posterior {name}": {"posterior": name} for name in ("full", "iaf")},
     "wake-sleep": {"estimator": "wake-sleep"},
