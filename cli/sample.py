@@ -68,7 +68,8 @@ def sample(
 
     loaded = saved_models.load(path)
     if label is not None:
-        loaded = loaded.given(pictures.number(loaded, label))
+        number = pictures.number(loaded, label)
+        loaded = loaded.given(number)
     columns = loaded.config.data.columns
     if columns is not None:
         write_table(sampled_rows(loaded, count, seed), columns.names, target)
