@@ -351,6 +351,8 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
     if "patience" in own and "epochs" in chosen:
         longer = own["patience"] * chosen["epochs"] // own["epochs"]
         adjusted["patience"] = max(own["patience"], longer)
+    if "kl_warmup" in own and "epochs" in chosen:
+        adjusted["kl_warmup"] = int(recipes.WARMUP * chosen["epochs"])
     if "weight_average" in own:
         epochs, batch_size = ({**own, **chosen}[name] for name in ("epochs", "batch_size"))
         adjusted["weight_average"] = recipes.weight_average(facts, epochs, batch_size)
@@ -361,7 +363,7 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
         adjusted["likelihood"] = "bernoulli"
     if chosen.get("estimator", "aevb") != "aevb":
         dropped |= {"bound", "importance_samples", "doubly_reparameterized"}
-        dropped |= {"input_noise", "dropout"}
+        dropped |= {"input_noise", "kl_warmup"}
     if chosen.get("bound", "iwae") != "iwae":
         dropped |= {"importance_samples", "doubly_reparameterized"}
     if chosen.get("posterior") == "iaf":
@@ -402,11 +404,8 @@ def _own_reasons(config: Config, facts: Facts) -> Iterator[tuple[str, str]]:
         f"There are {images:,} images to train on: {training.epochs} epochs, or fewer if the "
         f"validation ELBO does not get better for {training.patience}.",
     )
-    if model.dropout:
-        yield (
-            "dropout",
-            "So few would be learned by heart: dropout and weight decay hold the networks back.",
-        )
+    if training.weight_decay:
+        yield "weight_decay", "So few would soon be learned by heart: weight decay slows that down."
     if images >= recipes.ENOUGH_IMAGES:
         why = "There are many images"
     elif recipes.shifts(facts):
