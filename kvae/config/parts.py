@@ -116,6 +116,8 @@ class TrainingConfig:
             last.
         weight_decay: In every step, each weight matrix of the networks is reduced by this share of
             itself times the learning rate (Loshchilov & Hutter, 2019).
+        clip_norm: The largest norm of the gradient, over all weights together; a larger gradient is
+            scaled down to it (Pascanu et al., 2013). 0 leaves gradients as they are.
         weight_average: The decay of an exponential moving average of the networks' weights (Polyak
             & Juditsky, 1992), 0.99 for the last hundred steps, about. The model is then validated
             with the averages, and those of the best epoch are kept. 0 takes the weights themselves.
@@ -148,6 +150,12 @@ class TrainingConfig:
         0.0,
         least=0,
         help="Share by which weight matrices are reduced in a step, times the learning rate.",
+    )
+    clip_norm: float = option(
+        0.0,
+        least=0,
+        metavar="NORM",
+        help="Scale gradients down to this norm, over all weights, if they are larger; 0 does not.",
     )
     weight_average: float = option(
         0.0,

@@ -242,9 +242,23 @@ class GradientUpdate:
             computed: The gradients, one for each weight.
         """
         count = len(self._weights)
-        self._optimizer.apply(computed[:count], self._weights)
+        gradients = _clipped_together(computed[:count], self._optimizer.global_clipnorm)
+        self._optimizer.apply(gradients, self._weights)
         for gradient, (weight, optimizer) in zip(computed[count:], self._apart, strict=True):
             optimizer.apply([gradient], [weight])
+
+
+def _clipped_together(gradients: list[tf.Tensor], norm: float | None) -> list[tf.Tensor]:
+    """Clip the sum of several devices' gradients, of which each returns an equal share.
+
+    Keras clips the gradients of each device, and then sums them.
+    """
+    context = tf.distribute.get_replica_context()
+    devices = context.num_replicas_in_sync
+    if norm is None or devices == 1:
+        return gradients
+    summed = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+    return [gradient / devices for gradient in tf.clip_by_global_norm(summed, norm)[0]]
 
 
 def after_all(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:

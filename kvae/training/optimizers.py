@@ -27,8 +27,8 @@ def new_optimizer(
     Settings that the configuration does not have are Keras's defaults.
 
     Args:
-        config: The optimizer, the learning rate, its schedule, the weight decay, the epochs and the
-            batch size.
+        config: The optimizer, the learning rate, its schedule, the weight decay, the largest norm
+            of gradients, the epochs and the batch size.
         images: Number of training images.
         weights: The weights that the optimizer changes.
         decayed: Those of `weights` that weight decay applies to.
@@ -39,7 +39,8 @@ def new_optimizer(
     kind = registry.resolve(registry.OPTIMIZERS, config.optimizer)
     decay = config.weight_average
     average = {"use_ema": True, "ema_momentum": decay} if decay else {}
-    optimizer = kind(rate, weight_decay=config.weight_decay or None, **average)
+    clip, weight_decay = config.clip_norm or None, config.weight_decay or None
+    optimizer = kind(rate, weight_decay=weight_decay, global_clipnorm=clip, **average)
     if optimizer.weight_decay:
         names = {id(weight) for weight in decayed}
         kept = [weight for weight in weights if id(weight) not in names]

@@ -65,8 +65,8 @@ def test_train_json(invoke):
         "0.002", "--batch-size", 100, "--beta", 2, "--seed", 7, "--name", "mine", "--no-jit",
         "--runs", "a/runs", "--models", "b/models", "--schedule", "cosine", "--kl-warmup", 1,
         "--free-bits", 0.25, "--patience", 5, "--weight-decay", 0.5,
-        "--weight-average", 0.75, "--input-noise", 0.125, "--dropout", 0.0625, "--activation",
-        "silu", "--prior", "mixture", "--components", 3,
+        "--weight-average", 0.75, "--clip-norm", 20, "--input-noise", 0.125, "--dropout",
+        0.0625, "--activation", "silu", "--prior", "mixture", "--components", 3,
         "--posterior", "full",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -86,7 +86,8 @@ def test_train_json(invoke):
     }  # fmt: skip
     assert training == {
         "epochs": 2, "batch_size": 100, "optimizer": "rmsprop", "learning_rate": 0.002,
-        "schedule": "cosine", "patience": 5, "weight_decay": 0.5, "weight_average": 0.75,
+        "schedule": "cosine", "patience": 5, "weight_decay": 0.5, "clip_norm": 20.0,
+        "weight_average": 0.75,
         "shift": 0, "start_from": None, "seed": 7, "jit": False,
     }  # fmt: skip
     assert np.isfinite(printed["results"]["elbo"])

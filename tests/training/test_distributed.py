@@ -120,7 +120,10 @@ def test_two_devices_train_as_one(digits, tmp_path):
             "bound": "iwae", "importance_samples": 3, "prior": "vamp", "components": 5, "jit": False
         },
         OPTIONS | {"estimator": "wake-sleep", "weight_prior": 1.0, "jit": False},
-        OPTIONS | {"posterior": "iaf", "flow_layers": 1, "flow_units": 8, "jit": False},
+        OPTIONS | {
+            "posterior": "iaf", "flow_layers": 1, "flow_units": 8, "jit": False,
+            "optimizer": "sgd", "learning_rate": 0.01, "clip_norm": 5.0,
+        },
         OPTIONS | {"condition": "labels", "prior": "mixture", "components": 3},
         OPTIONS | {"condition": "labels", "estimator": "wake-sleep", "jit": False},
     ]  # fmt: skip

@@ -22,8 +22,8 @@ MOST_SHIFT_COST = 1.8
 """Images are shifted in training if PCA's error on shifted images is at most so many times as
 large."""
 AVERAGED_STEPS = 100
-"""The weights are averaged over about so many steps, or over a twentieth of the training if that is
-shorter."""
+"""The weights are averaged over about so many steps, or over a fiftieth of the training if that is
+shorter. At first, averages over more steps would be far behind the weights, and much worse."""
 FEW_IMAGES = 1000
 """With fewer training images than this, a network that is not held back learns them by heart."""
 WARMUP = 0.25
@@ -151,7 +151,7 @@ def weight_average(facts: Facts, epochs: int, batch_size: int) -> float:
         batch_size: The number of images in a step.
     """
     steps = epochs * -(-facts.train_images // batch_size)
-    return round(max(0.0, 1 - max(1 / AVERAGED_STEPS, 20 / steps)), 4)
+    return round(max(0.0, 1 - max(1 / AVERAGED_STEPS, 50 / steps)), 4)
 
 
 def _own(facts: Facts) -> dict[str, Any]:
@@ -176,8 +176,10 @@ def _own(facts: Facts) -> dict[str, Any]:
         "batch_size": batch_size,
         "epochs": epochs,
         "kl_warmup": int(WARMUP * epochs),
-        # During the warm-up, and while the averages of the weights are far behind the weights, the
-        # validation ELBO may be lower for a while.
+        # While the KL has little weight, some images have gradients that are far too large. With so
+        # small a norm all steps count alike, and Adam's steps do not depend on the norm.
+        "clip_norm": 1.0,
+        # During the warm-up the validation ELBO may be lower for a while.
         "patience": max(10, epochs // 4),
         "weight_decay": 1.0 if few else 0.0,
         # While the learning rate is high, the validation ELBO of the weights themselves goes up and
