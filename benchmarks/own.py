@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 COMMAND = "kvae"
@@ -114,6 +114,19 @@ def _discs(count: int = 300) -> np.ndarray:
     return found
 
 
+def _letters(count: int = 300) -> np.ndarray:
+    """A black letter anywhere on white paper."""
+    rng = np.random.default_rng(1)
+    found = np.empty((count, 24, 24), np.uint8)
+    for picture in found:
+        paper = Image.new("L", (24, 24), 255)
+        place = int(rng.integers(2, 12)), int(rng.integers(1, 10))
+        letter = "ABCDEFGHKMNPRSTXZ"[rng.integers(17)]
+        ImageDraw.Draw(paper).text(place, letter, fill=0, font_size=14)
+        picture[:] = paper
+    return found
+
+
 def _rockets(count: int, window: int, side: int) -> np.ndarray:
     return crops(_of_scikit_image("astronaut.png", "rocket.jpg"), count, window, side)
 
@@ -128,6 +141,7 @@ DATASETS: dict[str, Callable[[], np.ndarray]] = {
     "plaids": _plaids,
     "rings": _rings,
     "discs": _discs,
+    "letters": _letters,
     "frey": lambda: _all_images("frey"),
     "mnist-3000": lambda: _all_images("mnist")[:3000],
     "mnist-60000": lambda: _all_images("mnist")[:60_000],
