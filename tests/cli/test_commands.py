@@ -330,7 +330,7 @@ def test_train_on_mnist(command, mnist_dir):
 
 
 def test_train_on_frey_and_on_a_folder_of_its_frames(command, invoke, frey_dir, tmp_path):
-    options = ["--latent", 3, "--epochs", 15, "--optimizer", "adam", "--no-jit", "--json"]
+    options = ["--latent", 3, "--epochs", 6, "--optimizer", "adam", "--no-jit", "--json"]
     environment = {"TFDS_DATA_DIR": str(frey_dir)}
     result = command("train", "--dataset", "frey", *options, **environment)
     assert result.returncode == 0, result.stderr

@@ -147,8 +147,10 @@ def test_annealing_meets_the_exact_log_density(linear, from_prior):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("prior", PRIORS)
-@pytest.mark.parametrize("posterior", ["diagonal", "full", "iaf"])
+@pytest.mark.parametrize(
+    ("prior", "posterior"),
+    [("standard", "full"), ("mixture", "diagonal"), ("vamp", "diagonal"), ("flow", "iaf")],
+)
 def test_importance_weights_agree_with_many_draws_of_the_prior(lamps, prior, posterior):
     flow = PRIORS["flow"] if posterior == "iaf" else {}
     options = TINY | {"likelihood": "normal-shared", "epochs": 15} | flow | PRIORS[prior]
@@ -286,8 +288,10 @@ def check_whole_life(dataset, tmp_path, options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", ["mlp", "conv"])
-@pytest.mark.parametrize("prior", PRIORS)
+@pytest.mark.parametrize(
+    ("prior", "network"),
+    [("standard", "conv"), ("mixture", "mlp"), ("vamp", "conv"), ("flow", "mlp")],
+)
 def test_every_prior_and_network_trains_resumes_saves_and_loads(lamps, tmp_path, prior, network):
     check_whole_life(lamps, tmp_path, {"prior": prior, "network": network} | PRIORS[prior])
 
@@ -307,19 +311,11 @@ def test_other_labels_than_the_run_began_with(lamps, tmp_path):
 
 PARTS = {
     **{f"posterior {name}": {"posterior": name} for name in ("full", "iaf")},
-    "wake-sleep": {"estimator": "wake-sleep"},
-    "wake-sleep, flow": {"estimator": "wake-sleep", "prior": "flow"},
     "wake-sleep, vamp": {"estimator": "wake-sleep", "prior": "vamp", "components": 3},
-    "iwae": {"bound": "iwae", "importance_samples": 3},
     "iwae, dreg": {"bound": "iwae", "importance_samples": 3, "doubly_reparameterized": True},
-    "free bits": {"free_bits": 0.5},
     "free bits, mixture": {"free_bits": 0.5, "prior": "mixture", "components": 3},
     "regularised": {"dropout": 0.2, "input_noise": 0.1, "weight_decay": 0.01},
     "dynamic": {"binarize": "dynamic", "likelihood": "bernoulli"},
-    "bernoulli": {"likelihood": "bernoulli"},
-    "logistic": {"likelihood": "discretized-logistic"},
-    "continuous-bernoulli": {"likelihood": "continuous-bernoulli"},
-    "pixelwise": {"likelihood": "normal-pixelwise"},
     "XLA": {"jit": True},
 }
 
@@ -355,9 +351,8 @@ def test_monte_carlo_em_sees_the_labels(lamps):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", ["mlp", "conv"])
-def test_a_reader_of_digits_reads_the_label_that_was_asked_for(digits, network):
-    options = {"latent": 2, "epochs": 60, "optimizer": "adam", "network": network}
+def test_a_reader_of_digits_reads_the_label_that_was_asked_for(digits):
+    options = {"latent": 2, "epochs": 60, "optimizer": "adam", "network": "conv"}
     check_reader(digits, options)
 
 
