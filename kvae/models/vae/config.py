@@ -351,8 +351,6 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
     if "patience" in own and "epochs" in chosen:
         longer = own["patience"] * chosen["epochs"] // own["epochs"]
         adjusted["patience"] = max(own["patience"], longer)
-    if "kl_warmup" in own and "epochs" in chosen:
-        adjusted["kl_warmup"] = int(recipes.WARMUP * chosen["epochs"])
     if "weight_average" in own:
         epochs, batch_size = ({**own, **chosen}[name] for name in ("epochs", "batch_size"))
         adjusted["weight_average"] = recipes.weight_average(facts, epochs, batch_size)
@@ -362,8 +360,7 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
         # Black and white pixels need a Bernoulli likelihood; the recipe's may be for grey ones.
         adjusted["likelihood"] = "bernoulli"
     if chosen.get("estimator", "aevb") != "aevb":
-        dropped |= {"bound", "importance_samples", "doubly_reparameterized"}
-        dropped |= {"input_noise", "kl_warmup"}
+        dropped |= {"bound", "importance_samples", "doubly_reparameterized", "input_noise"}
     if chosen.get("bound", "iwae") != "iwae":
         dropped |= {"importance_samples", "doubly_reparameterized"}
     if chosen.get("posterior") == "iaf":

@@ -26,9 +26,6 @@ AVERAGED_STEPS = 100
 shorter. At first, averages over more steps would be far behind the weights, and much worse."""
 FEW_IMAGES = 1000
 """With fewer training images than this, a network that is not held back learns them by heart."""
-WARMUP = 0.25
-"""The weight of the KL rises from zero during this share of the epochs. Otherwise, models of images
-that differ in few pixels, such as letters on white paper, ignore most of their latents."""
 ENOUGH_IMAGES = 10_000
 """With so many training images, shifting them is of no use."""
 WORTH_COMPILING = 3000
@@ -175,11 +172,10 @@ def _own(facts: Facts) -> dict[str, Any]:
         "schedule": "cosine",
         "batch_size": batch_size,
         "epochs": epochs,
-        "kl_warmup": int(WARMUP * epochs),
-        # While the KL has little weight, some images have gradients that are far too large. With so
-        # small a norm all steps count alike, and Adam's steps do not depend on the norm.
+        # Some images have gradients that are far too large for the others: without a limit, models
+        # of letters on white paper ignored most of their latents. Adam's steps do not depend on the
+        # norm, so that with so small a one all steps count alike.
         "clip_norm": 1.0,
-        # During the warm-up the validation ELBO may be lower for a while.
         "patience": max(10, epochs // 4),
         "weight_decay": 1.0 if few else 0.0,
         # While the learning rate is high, the validation ELBO of the weights themselves goes up and
