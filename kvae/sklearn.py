@@ -94,6 +94,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             held out, and the weights of the best epoch are kept. A tenth of 50 rows or more is held
             out. With fewer rows the best epoch is the one with the best ELBO of all rows.
         weight_decay: Share by which weight matrices are reduced in a step, times the learning rate.
+        clip_norm: Largest norm of the gradient of all weights together; 0 is no limit.
         weight_average: Decay of a moving average of the weights, which is validated and kept.
         shift: Images are shifted in training by up to so many pixels.
         jit: Whether training is compiled with XLA, which takes seconds, and makes long training
@@ -153,6 +154,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         schedule: str | None = None,
         patience: int | None = None,
         weight_decay: float | None = None,
+        clip_norm: float | None = None,
         weight_average: float | None = None,
         shift: int | None = None,
         jit: bool | None = None,
@@ -191,6 +193,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.schedule = schedule
         self.patience = patience
         self.weight_decay = weight_decay
+        self.clip_norm = clip_norm
         self.weight_average = weight_average
         self.shift = shift
         self.jit = jit

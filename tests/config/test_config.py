@@ -95,7 +95,7 @@ def test_the_own_recipe_is_for_images_that_no_recipe_knows(digits, made):
         ({"shape": (64, 64, 3), "images": 1600, "shift_cost": 2.0}, {"shift": 0}),
         ({"shape": (28, 28, 1), "images": 50_000}, {"shift": 0, "epochs": 14, "batch_size": 128}),
         ({"shape": (28, 20, 1), "images": 100}, {"shift": 1, "epochs": 320, "batch_size": 16}),
-        ({"shape": (28, 20, 1), "images": 999}, {"weight_decay": 1.0}),
+        ({"shape": (28, 20, 1), "images": 999}, {"dropout": 0.05, "weight_decay": 1.0}),
         ({"shape": (28, 28, 1), "two_levels": True}, {"likelihood": "bernoulli"}),
         ({"shape": (7, 40, 1)}, {"network": "mlp", "hidden": (256, 256), "latent": 17, "shift": 0}),
         ({"shape": (2, 2, 1), "images": 10_000_000}, {"latent": 2, "epochs": 10}),
@@ -119,6 +119,8 @@ def test_the_own_recipe_makes_up_for_what_a_person_chose(made):
     assert kvae.configure(made, epochs=10 * own.epochs).training.patience == 10 * own.patience
     assert kvae.configure(made, epochs=1).training.patience == own.patience
     steps = -(-len(made.train) // own.batch_size)
+    assert kvae.configure(made).model.dropout
+    assert not kvae.configure(made, estimator="wake-sleep").model.dropout
     few = kvae.configure(made, epochs=10).training
     assert few.weight_average == pytest.approx(max(0, 1 - 5 / steps), abs=1e-4)
 
@@ -132,7 +134,7 @@ def test_the_own_recipe_gives_its_reasons(made):
     assert every[0] == "A side of 16 pixels is large enough for convolutions: conv."
     assert every[1] == "The pixels are of many levels: the likelihood is normal-pixelwise."
     assert every[2].startswith("There are 40 images to train on: 400 epochs, or fewer if the val")
-    assert every[3] == "So few would soon be learned by heart: weight decay slows that down."
+    assert every[3] == "So few would soon be learned by heart: dropout slows that down."
     assert every[4] == (
         "What is in the images can be anywhere: in training they are shifted by up to 1 pixel."
     )
@@ -142,7 +144,7 @@ def test_the_own_recipe_gives_its_reasons(made):
         "epochs": 3,
         "shift": 0,
         "binarize": "threshold",
-        "weight_decay": 0,
+        "dropout": 0,
     }
     assert reasons(**chosen) == []
 

@@ -177,6 +177,7 @@ def _own(facts: Facts) -> dict[str, Any]:
         # norm, so that with so small a one all steps count alike.
         "clip_norm": 1.0,
         "patience": max(10, epochs // 4),
+        "dropout": 0.05 if few else 0.0,
         "weight_decay": 1.0 if few else 0.0,
         # While the learning rate is high, the validation ELBO of the weights themselves goes up and
         # down by some percent.
