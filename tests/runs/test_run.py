@@ -48,16 +48,20 @@ def test_a_run_explains_itself(few_digits, places):
 
 @pytest.mark.slow
 def test_a_collapsed_model_says_so(few_digits, places, caplog):
+    def said():
+        # TensorFlow may have something to say, too.
+        return [record for record in caplog.records if record.name.startswith("kvae")]
+
     options = {"epochs": 15, "optimizer": "adam", "learning_rate": 0.01}
     with caplog.at_level(logging.WARNING, "kvae"):
         start(few_digits, places, beta=1000.0, **options)
-    (record,) = caplog.records
+    (record,) = said()
     assert "the posterior has collapsed" in record.message
     assert "smaller `beta`" in record.message
     caplog.clear()
     with caplog.at_level(logging.WARNING, "kvae"):
         start(few_digits, places, **options)
-    assert not caplog.records
+    assert not said()
 
 
 @pytest.mark.slow
