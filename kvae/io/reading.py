@@ -127,7 +127,7 @@ def array_header(path: Path) -> Header | None:
         try:
             with warnings.catch_warnings(action="ignore"):
                 return _header(file)
-        # As in `read_arrays`.
+        # Damaged headers lead NumPy, ast and tokenize to errors of nearly every kind.
         except Exception:
             return None
 
