@@ -70,7 +70,7 @@ class ConditionalPrior(keras.layers.Layer):
     """
 
     def __init__(self, base: Prior, config: ModelConfig) -> None:
-        super().__init__()
+        super().__init__(name="conditional_prior")
         self.base = base
         shape = len(config.classes), config.latent
         self.shift = self.add_weight(shape=shape, initializer="zeros", name="shift")
