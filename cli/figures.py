@@ -12,6 +12,7 @@ NAMES = (
     "labels",
     "reconstructions",
     "manifold",
+    "levels",
     "kl",
     "traversals",
     "interpolation",

@@ -30,7 +30,7 @@ class HierarchicalVAE(VAE):
     prior: JointPrior
 
     @property
-    def levels(self) -> tuple[int, ...]:
+    def latent_levels(self) -> tuple[int, ...]:
         """The number of latents of each level, from the image upwards."""
         return self.config.model.levels
 
@@ -50,7 +50,7 @@ class HierarchicalVAE(VAE):
         if weighting is None:
             found = self._sampled(self.encode(images), images, 1, seed)
             likelihood = self.decoder.image(found.path).log_prob(images)
-            plain = bounds.Weighting([1.0] * len(self.levels))
+            plain = bounds.Weighting([1.0] * len(self.latent_levels))
             return self._in_own_units(bounds.elbo(found, self.prior, likelihood, plain))
         objective, samples = self.config.objective, weighting.samples
         noise_seed, encoder_seed, decoder_seed, latent_seed = (
@@ -104,7 +104,7 @@ class HierarchicalVAE(VAE):
         posterior = self.encode(images)
         found = self._sampled(posterior, images, 1, seed)
         likelihood = self.decoder.image(found.path).log_prob(images)
-        plain = bounds.Weighting([1.0] * len(self.levels))
+        plain = bounds.Weighting([1.0] * len(self.latent_levels))
         terms = self._in_own_units(bounds.elbo(found, self.prior, likelihood, plain))
         *below, top = found.levels
         of_top = usage.kl_per_dimension(top.posterior, self.prior.top.distribution())
@@ -154,7 +154,7 @@ class HierarchicalVAE(VAE):
     ) -> Inferred:
         """Samples of all levels for each image, those of the first sample of all images first."""
         method = algorithm(self.config.training.jit)
-        return posterior.infer(bounds.noise(images, sum(self.levels), samples, seed, method))
+        return posterior.infer(bounds.noise(images, sum(self.latent_levels), samples, seed, method))
 
     def _in_own_units(self, terms: bounds.Terms) -> bounds.Terms:
         """The terms of rows in their columns' own units, from those of standardised rows."""

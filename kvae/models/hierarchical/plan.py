@@ -28,7 +28,7 @@ class HierarchicalPlan(VariationalPlan):
     def __init__(
         self, model: "HierarchicalVAE", dataset: Dataset, new_optimizer: NewOptimizer
     ) -> None:
-        self._numbers = range(1, len(model.levels) + 1)
+        self._numbers = range(1, len(model.latent_levels) + 1)
         self.metrics = ("elbo", "reconstruction", "kl", *map(kl_name, self._numbers), "objective")
         super().__init__(model, dataset, new_optimizer)
 

@@ -12,7 +12,14 @@ from kvae.config import Config, DataConfig, TrainingConfig
 from kvae.models.hierarchical.config import ModelConfig, ObjectiveConfig
 from kvae.models.likelihoods import MIN_LOG_VARIANCE
 
-TINY = {"hidden": (8,), "levels": (3, 2), "epochs": 3, "batch_size": 50, "jit": False}
+TINY = {
+    "hidden": (8,),
+    "levels": (3, 2),
+    "epochs": 3,
+    "batch_size": 50,
+    "learning_rate": 0.02,
+    "jit": False,
+}
 
 
 @pytest.fixture(scope="session")

@@ -94,3 +94,53 @@ def test_the_kl_of_the_levels_is_that_of_all_of_them_together(linear, inference)
     kl = model.terms(pixels, tf.constant([1, 0])).kl.numpy()
     error = np.hypot(each.std(), kl.std()) / np.sqrt(len(each))
     assert kl.mean() == pytest.approx(each.mean(), abs=4 * error)
+
+
+def gradients(model, images, samples, doubly, repeats):
+    """The mean gradient of the importance-weighted bound, and the standard error of each number."""
+    weighting = bounds.Weighting([1.0] * 3, samples=samples)
+    repeated = tf.tile(images, (samples, 1, 1, 1))
+
+    def log_likelihood(at):
+        return model.decoder.image(at.path).log_prob(repeated)
+
+    @tf.function(autograph=False)
+    def one(seed):
+        with tf.GradientTape() as tape:
+            posterior = model.encode(images)
+            noise = bounds.noise(images, 3, samples, seed, "philox")
+            found = posterior.infer(noise)
+            if doubly:
+                terms = bounds.doubly_reparameterized(
+                    posterior, found, model.prior, log_likelihood, weighting
+                )
+            else:
+                terms = bounds.iwae(found, model.prior, log_likelihood(found), weighting)
+            loss = tf.reduce_mean(terms.objective)
+        found = tape.gradient(loss, [weight.value for weight in model.trainable_variables])
+        return loss, tf.concat([tf.reshape(each, [-1]) for each in found], axis=0)
+
+    values, found = zip(*(one(tf.constant([seed, 3])) for seed in range(repeats)), strict=True)
+    found = np.stack(found)
+    return np.array(values), found.mean(axis=0), found.std(axis=0) / np.sqrt(repeats)
+
+
+def test_the_doubly_reparameterised_gradient_is_that_of_the_bound(linear):
+    model, images, _ = linear(count=200, stretch=1.5)
+    pixels = floats(images)
+    values, plain, error = gradients(model, pixels, 4, False, 150)
+    same, doubly, own_error = gradients(model, pixels, 4, True, 150)
+    np.testing.assert_allclose(values, same, rtol=1e-4)
+    deviations = (plain - doubly) / np.hypot(error, own_error)
+    assert np.abs(deviations).max() < 5
+    assert np.sqrt(np.mean(deviations**2)) < 1.3
+
+
+def test_the_doubly_reparameterised_gradient_has_no_variance_at_the_exact_posterior(linear):
+    model, images, _ = linear(count=20)
+    own = {id(weight) for weight in model.encoder.trainable_variables}
+    sizes = [int(np.prod(weight.shape)) for weight in model.trainable_variables]
+    of_encoder = np.repeat([id(weight) in own for weight in model.trainable_variables], sizes)
+    _, _, plain = gradients(model, floats(images), 4, False, 20)
+    _, _, doubly = gradients(model, floats(images), 4, True, 20)
+    assert doubly[of_encoder].max() < 0.02 * plain[of_encoder].max()
