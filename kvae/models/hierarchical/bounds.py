@@ -10,7 +10,7 @@ from tensorflow_probability import distributions as tfd
 
 from kvae.data import random_numbers
 from kvae.models.estimates import divergence
-from kvae.models.hierarchical.encoder import Inferred, Posterior
+from kvae.models.hierarchical.posterior import Inferred, Posterior
 from kvae.models.hierarchical.prior import JointPrior
 
 Image = Callable[[Inferred], tfd.Distribution]

@@ -35,4 +35,4 @@ def build(config: Config, images: np.ndarray | None = None) -> HierarchicalVAE:
     prior = registry.resolve(registry.PRIORS, model.prior)
     initialization = Initialization(None, seed, stream=2)
     top = prior(OfTop.of(model), initialization, of_top, images)
-    return HierarchicalVAE(encoder, decoder, JointPrior(top, model.levels), config)
+    return HierarchicalVAE(encoder, decoder, JointPrior(top, model.dimensions), config)

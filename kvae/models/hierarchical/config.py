@@ -1,6 +1,7 @@
 """The options of a hierarchical variational autoencoder, and the rules between them."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,8 @@ class ModelConfig:
 
     Attributes:
         image_shape: Height, width, channels.
-        levels: Number of latent dimensions of each level, from the image upwards.
+        levels: Number of latent dimensions of each level, from the image upwards; the number of
+            channels of a level of maps.
         hidden: Units of the hidden layers of each network in order; the networks that compute what
             is below from what is above have them in reverse.
         likelihood: A name in `kvae.registry.LIKELIHOODS`.
@@ -63,7 +65,9 @@ class ModelConfig:
         flow_units: Units of each of the two hidden layers of each flow.
         network: A name in `kvae.registry.NETWORKS`: the networks next to the image.
         channels: Channels of each stage of a convolutional network, as in the flat model.
-        blocks: Residual blocks of each stage.
+        blocks: Residual blocks of each stage, and of each level of maps, which has one at least.
+        map_sides: The shorter side of the maps that each level is, from the image upwards: `levels`
+            are their channels then. A level of side 1 is a vector. Empty makes all levels vectors.
     """
 
     image_shape: tuple[int, int, int]
@@ -88,6 +92,12 @@ class ModelConfig:
     network: str = _as_flat(flat.ModelConfig, "network")
     channels: tuple[int, ...] = _as_flat(flat.ModelConfig, "channels")
     blocks: int = _as_flat(flat.ModelConfig, "blocks")
+    map_sides: tuple[int, ...] = option(
+        (),
+        needs=("network=conv",),
+        help="Side of the maps that each level of latents is, from the image upwards; 1 is a "
+        "vector.",
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -107,6 +117,56 @@ class ModelConfig:
             "level alone has no closed form",
         )
 
+        if self.map_sides:
+            self._check_maps()
+
+    def _check_maps(self) -> None:
+        sides, known = self.map_sides, [min(size) for size in self._sizes]
+        shown = ",".join(map(str, sides))
+        require(self.network == "conv", "`map_sides` needs `network=conv`")
+        require(
+            self.inference == "top-down",
+            "`map_sides` needs `inference=top-down`: bottom-up, all levels are vectors",
+        )
+        require(
+            len(sides) == len(self.levels),
+            f"map_sides must have a side for each of the {len(self.levels)} levels, got {shown}",
+        )
+        require(
+            all(side == 1 or side in known for side in sides) and sides[0] != 1,
+            f"the stages of `channels` have maps of side {', '.join(map(str, known))}, and a level "
+            f"of side 1 above these is a vector, but map_sides is {shown}",
+        )
+        require(
+            list(sides) == sorted(sides, reverse=True),
+            f"no level may be larger than the level below it, but map_sides is {shown}",
+        )
+
+    @property
+    def _sizes(self) -> list[tuple[int, int]]:
+        """Height and width after each stage of a convolutional network."""
+        (height, width), found = self.image_shape[:2], list[tuple[int, int]]()
+        for _ in self.channels:
+            height, width = -(-height // 2), -(-width // 2)
+            found.append((height, width))
+        return found
+
+    @property
+    def stages(self) -> tuple[int | None, ...]:
+        """The stage, from 1, at which each level of maps is, from the image upwards; None for a
+        vector."""
+        known = [min(size) for size in self._sizes]
+        sides = self.map_sides or (1,) * len(self.levels)
+        return tuple(None if side == 1 else known.index(side) + 1 for side in sides)
+
+    @property
+    def dimensions(self) -> tuple[int, ...]:
+        """The number of latents of each level, from the image upwards."""
+        return tuple(
+            count if stage is None else count * math.prod(self._sizes[stage - 1])
+            for count, stage in zip(self.levels, self.stages, strict=True)
+        )
+
     @property
     def label(self) -> str:
         """The end of the names of runs, such as `z40-32`."""
@@ -115,7 +175,10 @@ class ModelConfig:
     @property
     def summary(self) -> str:
         """The networks and distributions in a few words."""
-        levels = " - ".join(map(str, self.levels))
+        levels = " - ".join(
+            str(count) if stage is None else "{}x{}x{}".format(*self._sizes[stage - 1], count)
+            for count, stage in zip(self.levels, self.stages, strict=True)
+        )
         parts = f"{self.likelihood} likelihood, {self.inference} inference, {self.prior} prior"
         lowest = ", image from the lowest level alone" if self.image_from == "lowest" else ""
         return f"{layers(self)} - levels of {levels} latents, {parts}{lowest}"

@@ -13,31 +13,10 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from kvae import registry
+from kvae.models.hierarchical import maps, vectors
 from kvae.models.hierarchical.config import ModelConfig
+from kvae.models.hierarchical.vectors import of_level
 from kvae.models.initialization import Initialization
-from kvae.models.networks.mlp import MLP
-
-
-class Gaussian(keras.layers.Layer):
-    """The mean and the standard deviation of each dimension of a Gaussian, from features.
-
-    Args:
-        dimensions: The number of dimensions.
-        initialization: Makes the initial weights.
-    """
-
-    def __init__(self, dimensions: int, initialization: Initialization) -> None:
-        super().__init__()
-        self.mean = initialization.dense(dimensions, name="mean")
-        self.log_variance = initialization.dense(dimensions, name="log_variance")
-
-    def call(self, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Means and standard deviations, each `[batch, dimensions]`.
-
-        Args:
-            features: `[batch, units]`.
-        """
-        return self.mean(features), tf.exp(0.5 * self.log_variance(features))
 
 
 class Place(NamedTuple):
@@ -45,7 +24,8 @@ class Place(NamedTuple):
 
     Attributes:
         level: The index of the level, from 0, next to the image.
-        context: Features of the latents of all levels above, `[batch, units]`; None at the top.
+        context: Features of the latents of all levels above, `[batch, units]`, or maps of them,
+            `[batch, rows, columns, units]`; None at the top.
         mean: The mean of z given the levels above, `[batch, dimensions]`; 0 at the top.
         stddev: The standard deviation of z given the levels above; 1 at the top.
     """
@@ -61,7 +41,7 @@ class Path(NamedTuple):
 
     Attributes:
         latents: z of each level, from the image upwards, each `[batch, dimensions]`.
-        context: Features of the latents of all levels above the lowest, `[batch, units]`.
+        context: Features of the latents of all levels above the lowest, as in `Place`.
     """
 
     latents: list[tf.Tensor]
@@ -88,15 +68,11 @@ class Decoder(keras.Model):
     def __init__(self, config: ModelConfig, seed: int = 0, jit: bool = True) -> None:
         super().__init__()
         initialization = Initialization(None, seed, stream=1)
-        self.levels, self.sees_all = config.levels, config.image_from == "all"
-        below = config.levels[:-1]
-        self.contexts = [
-            MLP(config.hidden[::-1], config.activation, config.dropout, initialization, jit)
-            for _ in below
-        ]
-        self.priors = [Gaussian(dimensions, initialization) for dimensions in below]
-        network = registry.resolve(registry.NETWORKS, config.network)
-        self.network = network.from_latents(config, initialization, jit)
+        self.dimensions, self.sees_all = config.dimensions, config.image_from == "all"
+        parts, below = maps if config.map_sides else vectors, range(len(config.levels) - 1)
+        self.contexts = [parts.context(config, level, initialization, jit) for level in below]
+        self.priors = [parts.gaussian(config, level, initialization) for level in below]
+        self.network = parts.image(config, initialization, jit)
         likelihood = registry.resolve(registry.LIKELIHOODS, config.likelihood)
         self.likelihood = likelihood(config.image_shape, config.mean_activation, initialization)
 
@@ -108,10 +84,10 @@ class Decoder(keras.Model):
                 known.
             dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
         """
-        top = len(self.levels) - 1
+        top = len(self.dimensions) - 1
         context, found = None, [choose(Place(top, None, 0.0, 1.0))]
         for level in reversed(range(top)):
-            above = found[0] if context is None else tf.concat([found[0], context], axis=-1)
+            above = [found[0]] if context is None else [found[0], context]
             context = self.contexts[level](above, of_level(dropout_seed, level))
             mean, stddev = self.priors[level](context)
             found.insert(0, mean + stddev * choose(Place(level, context, mean, stddev)))
@@ -124,7 +100,7 @@ class Decoder(keras.Model):
             latents: u of all levels, `[batch, latents]`.
             dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
         """
-        each = tf.split(latents, self.levels, axis=-1)
+        each = tf.split(latents, self.dimensions, axis=-1)
         return self.descend(lambda place: each[place.level], dropout_seed)
 
     def image(self, path: Path, dropout_seed: tf.Tensor | None = None) -> tfd.Distribution:
@@ -134,10 +110,8 @@ class Decoder(keras.Model):
             path: What the image is decoded from.
             dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
         """
-        seen = path.latents[0]
-        if self.sees_all:
-            seen = tf.concat([seen, path.context], axis=-1)
-        return self.likelihood(self.network(seen, of_level(dropout_seed, len(self.levels))))
+        seen = [path.latents[0], path.context] if self.sees_all else [path.latents[0]]
+        return self.likelihood(self.network(seen, of_level(dropout_seed, len(self.dimensions))))
 
     def call(self, latents: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tfd.Distribution:
         """p(x|u): batch shape `[batch]`, event shape `[height, width, channels]`.
@@ -147,13 +121,3 @@ class Decoder(keras.Model):
             dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
         """
         return self.image(self.path(latents, dropout_seed), dropout_seed)
-
-
-def of_level(seed: tf.Tensor | None, level: int) -> tf.Tensor | None:
-    """The seed of the dropout of one level's networks; None where nothing is dropped.
-
-    Args:
-        seed: int32 `[2]`, of all levels; None drops none.
-        level: The index of the level.
-    """
-    return None if seed is None else tf.random.experimental.stateless_fold_in(seed, level)

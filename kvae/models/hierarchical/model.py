@@ -11,7 +11,8 @@ from kvae.models.base import Statistics
 from kvae.models.hierarchical import bounds
 from kvae.models.hierarchical.config import kl_name
 from kvae.models.hierarchical.decoder import Decoder
-from kvae.models.hierarchical.encoder import Encoder, Inferred, Posterior
+from kvae.models.hierarchical.encoder import Encoder
+from kvae.models.hierarchical.posterior import Inferred, Posterior
 from kvae.models.hierarchical.prior import JointPrior
 from kvae.models.plan import NewOptimizer, Plan
 from kvae.models.vae.model import VAE
@@ -32,7 +33,7 @@ class HierarchicalVAE(VAE):
     @property
     def latent_levels(self) -> tuple[int, ...]:
         """The number of latents of each level, from the image upwards."""
-        return self.config.model.levels
+        return self.config.model.dimensions
 
     def terms(  # type: ignore[override]
         self, images: tf.Tensor, seed: tf.Tensor, weighting: bounds.Weighting | None = None

@@ -29,7 +29,7 @@ class OfTop(NamedTuple):
         """
         return cls(
             config.image_shape,
-            config.levels[-1],
+            config.dimensions[-1],
             config.components,
             config.flow_layers,
             config.flow_units,
@@ -41,12 +41,12 @@ class JointPrior(keras.layers.Layer):
 
     Args:
         top: The prior of the top level.
-        levels: The number of dimensions of each level, from the image upwards.
+        dimensions: The number of latents of each level, from the image upwards.
     """
 
-    def __init__(self, top: Prior, levels: Sequence[int]) -> None:
+    def __init__(self, top: Prior, dimensions: Sequence[int]) -> None:
         super().__init__()
-        self.top, self._below = top, sum(levels[:-1])
+        self.top, self._below = top, sum(dimensions[:-1])
 
     def distribution(self) -> tfd.Distribution:
         """p(u): batch shape `[]`, event shape `[latents]`."""

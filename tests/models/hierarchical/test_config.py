@@ -75,3 +75,28 @@ def test_recipes_have_two_levels_and_warm_up(few_digits):
 
 def test_every_level_has_a_metric():
     assert [metric.name for metric in METRICS[3:-1]] == [f"kl_{level}" for level in range(1, 7)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"map_sides": (4, 1)}, "`map_sides` needs `network=conv`"),
+        ({"map_sides": (4, 1), "inference": "bottom-up"}, "bottom-up, all levels are vectors"),
+        ({"map_sides": (4,)}, "a side for each of the 2 levels, got 4"),
+        ({"map_sides": (3, 1)}, "have maps of side 4, 2, and .* map_sides is 3,1"),
+        ({"map_sides": (1, 1)}, "map_sides is 1,1"),
+        ({"map_sides": (2, 4)}, "no level may be larger than the level below it"),
+    ],
+)
+def test_levels_of_maps_are_at_stages_in_order(tiny, options, message):
+    network = {} if "network" in message else {"network": "conv", "channels": (4, 8)}
+    with pytest.raises(kvae.UsageError, match=message):
+        tiny(**network | options)
+
+
+def test_levels_of_maps_have_a_latent_for_each_place(tiny):
+    maps = {"network": "conv", "channels": (4, 8), "map_sides": (4, 2, 1)}
+    model = tiny(levels=(2, 3, 5), **maps).model
+    assert model.stages == (1, 2, None)
+    assert model.dimensions == (4 * 4 * 2, 2 * 2 * 3, 5)
+    assert "levels of 4x4x2 - 2x2x3 - 5 latents" in model.summary
