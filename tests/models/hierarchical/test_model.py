@@ -150,41 +150,23 @@ def test_it_resumes_bit_for_bit(few_digits, tiny, tmp_path, jit):
         assert ours.tobytes() == theirs.tobytes()
 
 
+CONV = {"network": "conv", "channels": (4, 6)}
+IWAE = {"bound": "iwae", "importance_samples": 3}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
         {"prior": "mixture", "components": 3, "levels": (2, 2, 2)},
-        pytest.param({"prior": "vamp", "components": 3}, marks=pytest.mark.slow),
+        {"prior": "vamp", "components": 3},
         {"prior": "flow", "flow_layers": 2, "flow_units": 6, "inference": "bottom-up"},
-        pytest.param(
-            {"bound": "iwae", "importance_samples": 3, "image_from": "lowest"},
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            {"bound": "iwae", "importance_samples": 3, "doubly_reparameterized": True},
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            {"free_bits": 0.5, "level_warmup": (1, 2), "inference": "bottom-up"},
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            {"network": "conv", "channels": (4,), "likelihood": "discretized-logistic"},
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            {
-                "network": "conv",
-                "channels": (4, 6),
-                "map_sides": (4, 4, 2, 1),
-                "levels": (1, 1, 2, 3),
-            },
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            {"network": "conv", "channels": (4, 6), "map_sides": (4, 2), "image_from": "lowest"},
-            marks=pytest.mark.slow,
-        ),
+        {"image_from": "lowest"} | IWAE,
+        {"doubly_reparameterized": True} | IWAE,
+        {"free_bits": 0.5, "level_warmup": (1, 2), "inference": "bottom-up"},
+        {"likelihood": "discretized-logistic"} | CONV,
+        {"map_sides": (4, 4, 2, 1), "levels": (1, 1, 2, 3)} | CONV,
+        {"map_sides": (4, 2), "image_from": "lowest"} | CONV,
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )
