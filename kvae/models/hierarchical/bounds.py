@@ -52,7 +52,7 @@ class Weighting:
     samples: int = 1
 
 
-def noise(images: tf.Tensor, latents: int, samples: int, seed: tf.Tensor, method: str) -> tf.Tensor:
+def noise(images: tf.Tensor, latents: int, samples: int, seed: tf.Tensor) -> tf.Tensor:
     """Standard normal random numbers, the same for any number of devices.
 
     Args:
@@ -60,13 +60,12 @@ def noise(images: tf.Tensor, latents: int, samples: int, seed: tf.Tensor, method
         latents: The number of latents of all levels together.
         samples: The number of samples for each image.
         seed: int32 `[2]`; decides the numbers of all rows of the batch.
-        method: `philox` or `threefry`, as `kvae.data.pixels.algorithm` returns it.
 
     Returns:
         `[samples * rows, latents]`, those of the first sample of all images first.
     """
     rows = images.shape[0]
-    each = random_numbers.normal(tf.constant([rows, samples, latents]), seed, method)
+    each = random_numbers.normal(tf.constant([rows, samples, latents]), seed)
     return tf.reshape(tf.transpose(each, [1, 0, 2]), (-1, latents))
 
 

@@ -213,7 +213,8 @@ class ObjectiveConfig:
     kl_warmup: int = _as_flat(flat.ObjectiveConfig, "kl_warmup")
     level_warmup: tuple[int, ...] = option(
         (),
-        help="Epochs in which the weight of each level's KL rises from zero, from the image upwards.",
+        help="Epochs in which the weight of the KL of each level of latents rises from zero, from "
+        "the image upwards.",
     )
     free_bits: float = _as_flat(flat.ObjectiveConfig, "free_bits")
     input_noise: float = _as_flat(flat.ObjectiveConfig, "input_noise")

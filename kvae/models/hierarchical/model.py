@@ -154,8 +154,7 @@ class HierarchicalVAE(VAE):
         self, posterior: Posterior, images: tf.Tensor, samples: int, seed: tf.Tensor
     ) -> Inferred:
         """Samples of all levels for each image, those of the first sample of all images first."""
-        method = algorithm(self.config.training.jit)
-        return posterior.infer(bounds.noise(images, sum(self.latent_levels), samples, seed, method))
+        return posterior.infer(bounds.noise(images, sum(self.latent_levels), samples, seed))
 
     def _in_own_units(self, terms: bounds.Terms) -> bounds.Terms:
         """The terms of rows in their columns' own units, from those of standardised rows."""

@@ -110,7 +110,7 @@ def gradients(model, images, samples, doubly, repeats):
     def one(seed):
         with tf.GradientTape() as tape:
             posterior = model.encode(images)
-            noise = bounds.noise(images, 3, samples, seed, "philox")
+            noise = bounds.noise(images, 3, samples, seed)
             found = posterior.infer(noise)
             if doubly:
                 terms = bounds.doubly_reparameterized(
