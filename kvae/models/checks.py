@@ -69,6 +69,26 @@ def _check_stages(config: Any) -> None:
     )
 
 
+def check_classes(config: Any) -> None:
+    """Check the labels of a conditional model.
+
+    Args:
+        config: The configuration of a model with the fields `condition`, `classes` and
+            `class_counts` of a `vae`.
+
+    Raises:
+        UsageError: They do not go together.
+    """
+    require(
+        (config.condition is None) == (not config.classes)
+        and len(config.classes) == len(config.class_counts)
+        and min(config.class_counts, default=0) >= 0
+        and (config.condition is None or sum(config.class_counts) > 0),
+        "a conditional model has classes, and the number of training images of each; others "
+        f"have none; got {len(config.classes):,} classes and {len(config.class_counts):,} counts",
+    )
+
+
 def layers(config: Any) -> str:
     """The pixels and the hidden layers of a model in a few words.
 

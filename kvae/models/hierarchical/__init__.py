@@ -28,5 +28,5 @@ FAMILY = Family(
     default_recipe=recipes.default,
     adjust=recipes.adjust,
     check=config.check_together,
-    not_of_weights=frozenset({"dropout"}),
+    not_of_weights=frozenset({"dropout", "class_counts"}),
 )

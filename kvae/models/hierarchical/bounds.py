@@ -11,7 +11,7 @@ from tensorflow_probability import distributions as tfd
 from kvae.data import random_numbers
 from kvae.models.estimates import divergence
 from kvae.models.hierarchical.posterior import Inferred, Posterior
-from kvae.models.hierarchical.prior import JointPrior
+from kvae.models.hierarchical.prior import JointPrior, JointPriorGiven
 
 Image = Callable[[Inferred], tfd.Distribution]
 """From a point of the latent space to p(x|u)."""
@@ -71,7 +71,7 @@ def noise(images: tf.Tensor, latents: int, samples: int, seed: tf.Tensor) -> tf.
 
 def elbo(
     found: Inferred,
-    prior: JointPrior,
+    prior: JointPrior | JointPriorGiven,
     log_likelihood: tf.Tensor,
     weighting: Weighting,
 ) -> Terms:
@@ -97,7 +97,7 @@ def elbo(
     return Terms(log_likelihood - cost, log_likelihood - kl, log_likelihood, kl, kls)
 
 
-def level_kls(found: Inferred, prior: JointPrior) -> list[tf.Tensor]:
+def level_kls(found: Inferred, prior: JointPrior | JointPriorGiven) -> list[tf.Tensor]:
     """The KL of each level from its prior, from the image upwards, each `[batch]`, in nats.
 
     Args:
@@ -105,7 +105,7 @@ def level_kls(found: Inferred, prior: JointPrior) -> list[tf.Tensor]:
         prior: The prior of all levels.
     """
     *below, top = found.levels
-    cost = divergence(top.posterior, prior.top.distribution(), top.latents, found.log_q[-1])
+    cost = divergence(top.posterior, prior.of_top(), top.latents, found.log_q[-1])
     return [*(tf.reduce_sum(level.kl, axis=-1) for level in below), cost]
 
 
@@ -118,8 +118,8 @@ def _floored(kl: tf.Tensor, floor: float) -> tf.Tensor:
     return tf.where(tf.reduce_mean(kl) > floor, kl, floor) if floor else kl
 
 
-def log_ratios(found: Inferred, prior: JointPrior) -> list[tf.Tensor]:
-    """log q - log p of each level, from the image upwards, each `[rows]`, in nats.
+def log_priors(found: Inferred, prior: JointPrior | JointPriorGiven) -> list[tf.Tensor]:
+    """log p of each level, from the image upwards, each `[rows]`, in nats.
 
     Args:
         found: A point of the latent space for each row, and what is inferred there.
@@ -128,13 +128,26 @@ def log_ratios(found: Inferred, prior: JointPrior) -> list[tf.Tensor]:
     standard = tfd.Normal(0.0, 1.0)
     *below, top = found.levels
     log_p = [tf.reduce_sum(standard.log_prob(level.latents), axis=-1) for level in below]
-    log_p.append(prior.top.distribution().log_prob(top.latents))
-    return [q - p for q, p in zip(found.log_q, log_p, strict=True)]
+    # The labels of a conditional model are those of one sample of each image.
+    of_top = prior.of_top()
+    shape = tf.concat([[-1], of_top.batch_shape_tensor(), [top.latents.shape[-1]]], axis=0)
+    each = of_top.log_prob(tf.reshape(top.latents, shape))
+    return [*log_p, tf.reshape(each, (-1,))]
+
+
+def log_ratios(found: Inferred, prior: JointPrior | JointPriorGiven) -> list[tf.Tensor]:
+    """log q - log p of each level, from the image upwards, each `[rows]`, in nats.
+
+    Args:
+        found: A point of the latent space for each row, and what is inferred there.
+        prior: The prior of all levels.
+    """
+    return [q - p for q, p in zip(found.log_q, log_priors(found, prior), strict=True)]
 
 
 def iwae(
     found: Inferred,
-    prior: JointPrior,
+    prior: JointPrior | JointPriorGiven,
     log_likelihood: tf.Tensor,
     weighting: Weighting,
 ) -> Terms:
@@ -163,7 +176,7 @@ def iwae(
 def doubly_reparameterized(
     posterior: Posterior,
     found: Inferred,
-    prior: JointPrior,
+    prior: JointPrior | JointPriorGiven,
     log_likelihood: Callable[[Inferred], tf.Tensor],
     weighting: Weighting,
 ) -> Terms:
@@ -189,7 +202,7 @@ def doubly_reparameterized(
         at = posterior.at(fixed)
         likelihood = log_likelihood(at)
         terms = iwae(at, prior, likelihood, weighting)
-        log_p = prior.distribution().log_prob(fixed)
+        log_p = tf.add_n(log_priors(at, prior))
         log_weight = likelihood + beta * (log_p - tf.add_n(at.log_q))
     slope = tf.stop_gradient(along.gradient(log_weight, fixed))
     weight = tf.stop_gradient(tf.nn.softmax(tf.reshape(log_weight, (samples, -1)), axis=0))

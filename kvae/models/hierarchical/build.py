@@ -1,4 +1,4 @@
-"""Builds a new hierarchical variational autoencoder."""
+"""Builds a new hierarchical variational autoencoder, conditional or not."""
 
 import numpy as np
 import tensorflow as tf
@@ -8,9 +8,10 @@ from kvae import registry
 from kvae.config import Config
 from kvae.models.hierarchical.decoder import Decoder
 from kvae.models.hierarchical.encoder import BottomUp, TopDown
-from kvae.models.hierarchical.model import HierarchicalVAE
+from kvae.models.hierarchical.model import ConditionalHierarchicalVAE, HierarchicalVAE
 from kvae.models.hierarchical.prior import JointPrior, OfTop
 from kvae.models.initialization import Initialization
+from kvae.models.vae.conditional import ConditionalPrior
 
 
 def build(config: Config, images: np.ndarray | None = None) -> HierarchicalVAE:
@@ -29,10 +30,18 @@ def build(config: Config, images: np.ndarray | None = None) -> HierarchicalVAE:
     order = {"top-down": TopDown, "bottom-up": BottomUp}[model.inference]
     encoder = order(model, decoder, seed, jit)
 
+    classes = len(model.classes)
+
     def of_top(pseudo_inputs: tf.Tensor) -> tfd.Distribution:
-        return encoder.top(pseudo_inputs)
+        if not classes:
+            return encoder.top(pseudo_inputs)
+        labels = tf.fill((pseudo_inputs.shape[0], classes), 1 / classes)
+        return encoder.top(encoder.with_labels(pseudo_inputs, labels))
 
     prior = registry.resolve(registry.PRIORS, model.prior)
     initialization = Initialization(None, seed, stream=2)
     top = prior(OfTop.of(model), initialization, of_top, images)
-    return HierarchicalVAE(encoder, decoder, JointPrior(top, model.dimensions), config)
+    if not classes:
+        return HierarchicalVAE(encoder, decoder, JointPrior(top, model.dimensions), config)
+    conditional = JointPrior(ConditionalPrior(top, classes), model.dimensions)
+    return ConditionalHierarchicalVAE(encoder, decoder, conditional, config)

@@ -7,7 +7,7 @@ from typing import Any
 
 from kvae.config import Config
 from kvae.config.fields import check, option, require
-from kvae.models.checks import MOST_LAYERS, check_data, check_networks, layers
+from kvae.models.checks import MOST_LAYERS, check_classes, check_data, check_networks, layers
 from kvae.models.vae import config as flat
 
 LEVELS = range(1, 7)
@@ -68,6 +68,11 @@ class ModelConfig:
         blocks: Residual blocks of each stage, and of each level of maps, which has one at least.
         map_sides: The shorter side of the maps that each level is, from the image upwards: `levels`
             are their channels then. A level of side 1 is a vector. Empty makes all levels vectors.
+        condition: What all networks and the prior see besides: `labels` is the label of each image,
+            and None is nothing.
+        classes: The names of the labels that a conditional model knows, in the order of their
+            numbers; those of the dataset.
+        class_counts: The number of training images of each label.
     """
 
     image_shape: tuple[int, int, int]
@@ -98,10 +103,14 @@ class ModelConfig:
         help="Side of the maps that each level of latents is, from the image upwards; 1 is a "
         "vector.",
     )
+    condition: str | None = _as_flat(flat.ModelConfig, "condition")
+    classes: tuple[str, ...] = ()
+    class_counts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check(self)
         check_networks(self)
+        check_classes(self)
         require(
             2 <= len(self.levels) <= len(LEVELS),
             f"levels are 2 to {len(LEVELS)} numbers of dimensions, got {len(self.levels):,}; for "
@@ -169,8 +178,9 @@ class ModelConfig:
 
     @property
     def label(self) -> str:
-        """The end of the names of runs, such as `z40-32`."""
-        return "z" + "-".join(map(str, self.levels))
+        """The end of the names of runs, such as `z40-32`, or `z40-32-labels` of a conditional
+        model."""
+        return "-".join(["z" + "-".join(map(str, self.levels)), *filter(None, [self.condition])])
 
     @property
     def summary(self) -> str:
@@ -181,7 +191,8 @@ class ModelConfig:
         )
         parts = f"{self.likelihood} likelihood, {self.inference} inference, {self.prior} prior"
         lowest = ", image from the lowest level alone" if self.image_from == "lowest" else ""
-        return f"{layers(self)} - levels of {levels} latents, {parts}{lowest}"
+        given = f", given one of {len(self.classes):,} labels" if self.condition else ""
+        return f"{layers(self)} - levels of {levels} latents, {parts}{lowest}{given}"
 
 
 @dataclass(frozen=True)

@@ -42,10 +42,12 @@ class Path(NamedTuple):
     Attributes:
         latents: z of each level, from the image upwards, each `[batch, dimensions]`.
         context: Features of the latents of all levels above the lowest, as in `Place`.
+        labels: The one-hot label of each row, `[batch, classes]`; None without labels.
     """
 
     latents: list[tf.Tensor]
     context: tf.Tensor
+    labels: tf.Tensor | None
 
 
 Choose = Callable[[Place], tf.Tensor]
@@ -57,7 +59,7 @@ class Decoder(keras.Model):
 
     It maps float32 latents, `[batch, latents]`, to a distribution with batch shape `[batch]` and
     event shape `[height, width, channels]`. The latents are u of all levels one after the other,
-    from the image upwards.
+    from the image upwards. Those of a conditional model are followed by a one-hot label.
 
     Args:
         config: The model's configuration.
@@ -68,7 +70,8 @@ class Decoder(keras.Model):
     def __init__(self, config: ModelConfig, seed: int = 0, jit: bool = True) -> None:
         super().__init__()
         initialization = Initialization(None, seed, stream=1)
-        self.dimensions, self.sees_all = config.dimensions, config.image_from == "all"
+        self.dimensions, self.classes = config.dimensions, len(config.classes)
+        self.sees_all = config.image_from == "all"
         parts, below = maps if config.map_sides else vectors, range(len(config.levels) - 1)
         self.contexts = [parts.context(config, level, initialization, jit) for level in below]
         self.priors = [parts.gaussian(config, level, initialization) for level in below]
@@ -76,32 +79,41 @@ class Decoder(keras.Model):
         likelihood = registry.resolve(registry.LIKELIHOODS, config.likelihood)
         self.likelihood = likelihood(config.image_shape, config.mean_activation, initialization)
 
-    def descend(self, choose: Choose, dropout_seed: tf.Tensor | None = None) -> Path:
+    def descend(
+        self,
+        choose: Choose,
+        dropout_seed: tf.Tensor | None = None,
+        labels: tf.Tensor | None = None,
+    ) -> Path:
         """Follow the generative path from the top level to the lowest.
 
         Args:
             choose: The function that chooses each level's latents u, once the levels above are
                 known.
             dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
+            labels: The one-hot label of each row, `[batch, classes]`, of a conditional model.
         """
         top = len(self.dimensions) - 1
         context, found = None, [choose(Place(top, None, 0.0, 1.0))]
         for level in reversed(range(top)):
-            above = [found[0]] if context is None else [found[0], context]
+            # What is below the top sees the label, or features of it.
+            known = labels if context is None else context
+            above = [found[0]] if known is None else [found[0], known]
             context = self.contexts[level](above, of_level(dropout_seed, level))
             mean, stddev = self.priors[level](context)
             found.insert(0, mean + stddev * choose(Place(level, context, mean, stddev)))
-        return Path(found, context)
+        return Path(found, context, labels)
 
     def path(self, latents: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> Path:
         """The generative path through given latents.
 
         Args:
-            latents: u of all levels, `[batch, latents]`.
+            latents: u of all levels, `[batch, latents]`, and the label of a conditional model.
             dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
         """
-        each = tf.split(latents, self.dimensions, axis=-1)
-        return self.descend(lambda place: each[place.level], dropout_seed)
+        *each, labels = tf.split(latents, [*self.dimensions, self.classes], axis=-1)
+        known = labels if self.classes else None
+        return self.descend(lambda place: each[place.level], dropout_seed, known)
 
     def image(self, path: Path, dropout_seed: tf.Tensor | None = None) -> tfd.Distribution:
         """p(x|z): batch shape `[batch]`, event shape `[height, width, channels]`.
@@ -110,14 +122,16 @@ class Decoder(keras.Model):
             path: What the image is decoded from.
             dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
         """
-        seen = [path.latents[0], path.context] if self.sees_all else [path.latents[0]]
+        known = path.context if self.sees_all else path.labels
+        seen = [path.latents[0]] if known is None else [path.latents[0], known]
         return self.likelihood(self.network(seen, of_level(dropout_seed, len(self.dimensions))))
 
     def call(self, latents: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tfd.Distribution:
         """p(x|u): batch shape `[batch]`, event shape `[height, width, channels]`.
 
         Args:
-            latents: u of all levels, float32 `[batch, latents]`.
+            latents: u of all levels, float32 `[batch, latents]`, and the label of a conditional
+                model.
             dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
         """
         return self.image(self.path(latents, dropout_seed), dropout_seed)

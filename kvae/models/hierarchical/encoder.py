@@ -34,12 +34,19 @@ class Encoder(keras.Model):
         self, config: ModelConfig, decoder: Decoder, seed: int = 0, jit: bool = True
     ) -> None:
         super().__init__()
-        self.dimensions = config.dimensions
+        self.dimensions, self.classes = config.dimensions, len(config.classes)
         # As an attribute, the decoder would be a part of this network, and Keras would count its
         # weights twice. Inside a function it is not.
         self.decoder = lambda: decoder
         initialization = Initialization(None, seed, stream=0)
         self.make_layers(config, initialization, jit)
+        if config.condition is not None:
+            # Three axes: weight decay is for kernels, which have two or four.
+            self.label_images = self.add_weight(
+                shape=(self.classes, *config.image_shape[:2]),
+                initializer=Initialization(None, seed, stream=3).normal(),
+                name="label_images",
+            )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         # A call computes the features alone, and Keras builds only what a call uses.
@@ -74,18 +81,25 @@ class Encoder(keras.Model):
         """Infer all levels, one after the other.
 
         Args:
-            features: What `features` returned.
+            features: What `features` returned, followed by the one-hot labels, `[batch, classes]`,
+                if the model is conditional.
             choose: The function that chooses the latents of each level, in the units in which
                 inference has them: u from the top down, z from the bottom up.
             dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
         """
         raise NotImplementedError
 
-    def at(self, latents: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> Choose:
+    def at(
+        self,
+        latents: tf.Tensor,
+        features: list[tf.Tensor],
+        dropout_seed: tf.Tensor | None = None,
+    ) -> Choose:
         """The function for `infer` that chooses given latents.
 
         Args:
             latents: u of all levels, `[batch, latents]`.
+            features: Those that `infer` will have.
             dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
         """
         raise NotImplementedError
@@ -98,6 +112,45 @@ class Encoder(keras.Model):
             dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
         """
         return Posterior(self, self.features(images, dropout_seed), dropout_seed)
+
+    def given(
+        self, images: tf.Tensor, labels: tf.Tensor, dropout_seed: tf.Tensor | None = None
+    ) -> Posterior:
+        """q(u|x, y) of a conditional model: batch shape `[batch]`, event shape `[latents]`.
+
+        Args:
+            images: float32 `[batch, height, width, channels]`.
+            labels: The one-hot label of each image, `[batch, classes]`.
+            dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
+        """
+        seen = self.with_labels(images, labels)
+        return Posterior(self, [*self.features(seen, dropout_seed), labels], dropout_seed)
+
+    def with_labels(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """The images with one more channel: float32 `[batch, height, width, channels + 1]`.
+
+        Args:
+            images: float32 `[batch, height, width, channels]`.
+            labels: The share that each label has in an image, float32 `[batch, classes]`.
+        """
+        channel = tf.tensordot(labels, tf.convert_to_tensor(self.label_images), 1)
+        return tf.concat([images, channel[..., None]], axis=-1)
+
+    def apart(self, features: list[tf.Tensor]) -> tuple[list[tf.Tensor], tf.Tensor | None]:
+        """The features of images, and the one-hot labels of a conditional model.
+
+        Args:
+            features: The features, followed by the labels if the model is conditional.
+        """
+        return (features[:-1], features[-1]) if self.classes else (features, None)
+
+    def on_path(self, dropout_seed: tf.Tensor | None) -> tf.Tensor | None:
+        """The seed of the dropout of the generative path, apart from that of this network.
+
+        Args:
+            dropout_seed: int32 `[2]`; the seed of this network. None drops none.
+        """
+        return of_level(dropout_seed, 2 * len(self.dimensions))
 
 
 class TopDown(Encoder):
@@ -137,12 +190,12 @@ class TopDown(Encoder):
     def infer(
         self, features: list[tf.Tensor], choose: Choose, dropout_seed: tf.Tensor | None = None
     ) -> Inferred:
-        levels: list[Level] = []
+        (each, labels), levels = self.apart(features), list[Level]()
 
         def inferred(place: Place) -> tf.Tensor:
-            level, seen = place.level, features[place.level]
+            level, seen = place.level, each[place.level]
             if place.context is not None:
-                own_seed = of_level(dropout_seed, len(features) + level)
+                own_seed = of_level(dropout_seed, len(each) + level)
                 seen = self.joint[level]([seen, place.context], own_seed)
             mean, stddev = self.heads[level](seen)
             latents, posterior = choose(level, mean, stddev), DiagonalGaussian(mean, stddev)
@@ -150,10 +203,15 @@ class TopDown(Encoder):
             levels.insert(0, Level(latents, posterior, kl))
             return latents
 
-        path = self.decoder().descend(inferred, dropout_seed)
+        path = self.decoder().descend(inferred, self.on_path(dropout_seed), labels)
         return Inferred(levels, path)
 
-    def at(self, latents: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> Choose:
+    def at(
+        self,
+        latents: tf.Tensor,
+        features: list[tf.Tensor],
+        dropout_seed: tf.Tensor | None = None,
+    ) -> Choose:
         each = tf.split(latents, self.dimensions, axis=-1)
         return lambda level, *_: each[level]
 
@@ -168,7 +226,10 @@ class BottomUp(Encoder):
         network = registry.resolve(registry.NETWORKS, config.network)
         self.network = network.from_images(config, initialization, jit)
         levels, units = range(len(config.levels)), config.hidden
-        self.upper = [vectors.multilayer(config, units, initialization, jit) for _ in levels[1:]]
+        self.upper = [
+            vectors.Joined(vectors.multilayer(config, units, initialization, jit))
+            for _ in levels[1:]
+        ]
         self.heads = [vectors.gaussian(config, level, initialization) for level in levels]
 
     def features(self, images: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> list[tf.Tensor]:
@@ -183,12 +244,12 @@ class BottomUp(Encoder):
     def infer(
         self, features: list[tf.Tensor], choose: Choose, dropout_seed: tf.Tensor | None = None
     ) -> Inferred:
-        (seen,) = features
+        (seen,), labels = self.apart(features)
         posteriors, found = [], list[tf.Tensor]()
         for level, head in enumerate(self.heads):
             if level:
-                network = self.upper[level - 1]
-                seen = network(found[-1], of_level(dropout_seed, len(self.dimensions) + level))
+                known = [found[-1]] if labels is None else [found[-1], labels]
+                seen = self.upper[level - 1](known, of_level(dropout_seed, level))
             mean, stddev = head(seen)
             posteriors.append((mean, stddev))
             found.append(choose(level, mean, stddev))
@@ -206,9 +267,16 @@ class BottomUp(Encoder):
             levels.insert(0, Level(latents, posterior, log_ratio))
             return latents
 
-        path = self.decoder().descend(rescaled, dropout_seed)
+        path = self.decoder().descend(rescaled, self.on_path(dropout_seed), labels)
         return Inferred(levels, path)
 
-    def at(self, latents: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> Choose:
-        path = self.decoder().path(latents, dropout_seed)
+    def at(
+        self,
+        latents: tf.Tensor,
+        features: list[tf.Tensor],
+        dropout_seed: tf.Tensor | None = None,
+    ) -> Choose:
+        labels = self.apart(features)[1]
+        known = [latents] if labels is None else [latents, labels]
+        path = self.decoder().path(tf.concat(known, axis=-1), self.on_path(dropout_seed))
         return lambda level, *_: path.latents[level]

@@ -96,7 +96,8 @@ class Up(keras.layers.Layer):
 
         Args:
             parts: The latents, `[batch, dimensions]`, and their context, `[batch, units]` or
-                `[batch, rows, columns, channels]`, if they have one.
+                `[batch, rows, columns, channels]`, if they have one. A vector is the same at all
+                places of a map.
             dropout_seed: int32 `[2]`; decides which units are dropped. None drops none.
         """
         latents, *context = parts
@@ -105,6 +106,8 @@ class Up(keras.layers.Layer):
             latents = tf.reshape(
                 latents, (-1, height, width, latents.shape[-1] // (height * width))
             )
+            if context and context[0].shape.rank == 2:
+                context = [tf.tile(context[0][:, None, None], (1, height, width, 1))]
         maps = self.activation(self.merge(tf.concat([latents, *context], axis=-1)))
         maps = tf.reshape(maps, self.shape)
         for stage, layer in zip(range(self.first - 1, self.end - 1, -1), self.stages, strict=True):

@@ -1,24 +1,20 @@
-"""The hierarchical variational autoencoder."""
-
-from collections.abc import Callable
+"""The hierarchical variational autoencoder, conditional or not."""
 
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
-from kvae.data import Dataset, random_numbers
-from kvae.data.pixels import algorithm
-from kvae.models import usage
-from kvae.models.base import Statistics
-from kvae.models.hierarchical import bounds
-from kvae.models.hierarchical.config import kl_name
-from kvae.models.hierarchical.decoder import Decoder
+from kvae.data import Dataset
+from kvae.models.hierarchical.autoencoder import Hierarchy
+from kvae.models.hierarchical.decoder import Decoder, Path
 from kvae.models.hierarchical.encoder import Encoder
-from kvae.models.hierarchical.posterior import Inferred, Posterior
-from kvae.models.hierarchical.prior import JointPrior
+from kvae.models.hierarchical.posterior import Posterior
+from kvae.models.hierarchical.prior import JointPrior, JointPriorGiven
 from kvae.models.plan import NewOptimizer, Plan
+from kvae.models.vae.conditional import ConditionalVAE, Given
 from kvae.models.vae.model import VAE
 
 
-class HierarchicalVAE(VAE):
+class HierarchicalVAE(Hierarchy, VAE):
     """A variational autoencoder with levels of latents.
 
     Its latents are u of all levels one after the other, from the image upwards, as
@@ -30,114 +26,14 @@ class HierarchicalVAE(VAE):
     decoder: Decoder
     prior: JointPrior
 
-    @property
-    def latent_levels(self) -> tuple[int, ...]:
-        """The number of latents of each level, from the image upwards."""
-        return self.config.model.dimensions
-
-    def terms(  # type: ignore[override]
-        self, images: tf.Tensor, seed: tf.Tensor, weighting: bounds.Weighting | None = None
-    ) -> bounds.Terms:
-        """The bound and its parts for each image, in nats.
+    def image(self, path: Path, dropout_seed: tf.Tensor | None = None) -> tfd.Distribution:
+        """p(x|z): batch shape `[batch]`, event shape `[height, width, channels]`.
 
         Args:
-            images: float32 `[batch, height, width, channels]` in [0, 1].
-            seed: int32 `[2]`; decides all random numbers.
-            weighting: How the objective differs from the configuration's bound. If it is given, the
-                model is in training: input noise and dropout are applied. Without it the objective
-                is the ELBO.
+            path: The generative path that the image is decoded from.
+            dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
         """
-        images = self.checked(images)
-        if weighting is None:
-            found = self._sampled(self.encode(images), images, 1, seed)
-            likelihood = self.decoder.image(found.path).log_prob(images)
-            plain = bounds.Weighting([1.0] * len(self.latent_levels))
-            return self._in_own_units(bounds.elbo(found, self.prior, likelihood, plain))
-        objective, samples = self.config.objective, weighting.samples
-        noise_seed, encoder_seed, decoder_seed, latent_seed = (
-            tf.random.experimental.stateless_fold_in(seed, stream) for stream in range(4)
-        )
-        seen = images
-        if objective.input_noise:
-            generator = algorithm(self.config.training.jit)
-            seen += objective.input_noise * random_numbers.normal(
-                tf.shape(images), noise_seed, generator
-            )
-        posterior = self.encoder(seen, encoder_seed)
-        found = self._sampled(posterior, images, samples, latent_seed)
-        repeated = tf.tile(images, (samples, 1, 1, 1))
-
-        def log_likelihood(at: Inferred) -> tf.Tensor:
-            return self.decoder.image(at.path, decoder_seed).log_prob(repeated)
-
-        if objective.doubly_reparameterized:
-            terms = bounds.doubly_reparameterized(
-                posterior, found, self.prior, log_likelihood, weighting
-            )
-        else:
-            bound = bounds.iwae if objective.bound == "iwae" else bounds.elbo
-            terms = bound(found, self.prior, log_likelihood(found), weighting)
-        return self._in_own_units(terms)
-
-    def embed(self, images: tf.Tensor) -> tf.Tensor:
-        """The mean of each level given the means of those inferred before: float32 `[batch,
-        latents]`.
-
-        Args:
-            images: float32 `[batch, height, width, channels]` in [0, 1].
-        """
-        return self.encode(images).means()
-
-    @property
-    def has_quick_posterior(self) -> bool:
-        """False: log q(u|x) at any u takes a pass through the networks of the levels for each pair
-        of u and x."""
-        return False
-
-    def statistics(self, images: tf.Tensor, seed: tf.Tensor) -> Statistics:
-        """The ELBO and its parts, the means of the levels, and the KL of each dimension.
-
-        Args:
-            images: float32 `[batch, height, width, channels]` as the model sees them.
-            seed: int32 `[2]`; decides the samples.
-        """
-        images = self.checked(images)
-        posterior = self.encode(images)
-        found = self._sampled(posterior, images, 1, seed)
-        likelihood = self.decoder.image(found.path).log_prob(images)
-        plain = bounds.Weighting([1.0] * len(self.latent_levels))
-        terms = self._in_own_units(bounds.elbo(found, self.prior, likelihood, plain))
-        *below, top = found.levels
-        of_top = usage.kl_per_dimension(top.posterior, self.prior.top.distribution())
-        kl = tf.concat([*(level.kl for level in below), of_top], axis=-1)
-        named = {kl_name(number): each for number, each in enumerate(terms.levels, 1)}
-        return Statistics(
-            {"elbo": terms.elbo, "reconstruction": terms.reconstruction, "kl": terms.kl, **named},
-            posterior.means(),
-            {"kl_per_dimension": kl},
-        )
-
-    def log_weights(self, images: tf.Tensor) -> Callable[[int, tf.Tensor], tf.Tensor]:
-        """Log importance weights, log p(x|u) + log p(u) - log q(u|x), of samples of all levels.
-
-        Args:
-            images: float32 `[batch, height, width, channels]` as the model sees them.
-
-        Returns:
-            A function from a number of samples and a seed, int32 `[2]`, to log weights
-            `[samples, batch]`, in nats.
-        """
-        images = self.checked(images)
-        posterior = self.encode(images)
-
-        def sample(samples: int, seed: tf.Tensor) -> tf.Tensor:
-            found = self._sampled(posterior, images, samples, seed)
-            repeated = tf.tile(images, (samples, 1, 1, 1))
-            likelihood = self.decoder.image(found.path).log_prob(repeated)
-            log_weight = likelihood - tf.add_n(bounds.log_ratios(found, self.prior))
-            return tf.reshape(log_weight, (samples, -1)) - self.config.data.log_scale
-
-        return sample
+        return self.decoder.image(path, dropout_seed)
 
     def plan(self, dataset: Dataset, new_optimizer: NewOptimizer) -> Plan:
         """A new plan, which follows the gradient of the configuration's objective.
@@ -150,16 +46,54 @@ class HierarchicalVAE(VAE):
 
         return HierarchicalPlan(self, dataset, new_optimizer)
 
-    def _sampled(
-        self, posterior: Posterior, images: tf.Tensor, samples: int, seed: tf.Tensor
-    ) -> Inferred:
-        """Samples of all levels for each image, those of the first sample of all images first."""
-        return posterior.infer(bounds.noise(images, sum(self.latent_levels), samples, seed))
 
-    def _in_own_units(self, terms: bounds.Terms) -> bounds.Terms:
-        """The terms of rows in their columns' own units, from those of standardised rows."""
-        scale = self.config.data.log_scale
-        if not scale:
-            return terms
-        objective, elbo, reconstruction = (each - scale for each in terms[:3])
-        return terms._replace(objective=objective, elbo=elbo, reconstruction=reconstruction)
+class ConditionalHierarchicalVAE(ConditionalVAE, HierarchicalVAE):
+    """A hierarchical variational autoencoder of p(x|y), where y is the label of an image.
+
+    Images have one more channel for the posterior, the top level's prior is scaled and shifted, and
+    the networks of the generative path see the label beside the latents of the top level.
+    """
+
+    def with_one_hot(self, labels: tf.Tensor) -> "HierarchyGiven":
+        """The model with the labels of images fixed, which are not checked.
+
+        Args:
+            labels: One-hot labels, float32 `[batch, classes]`, or `[classes]` for all images.
+        """
+        return HierarchyGiven(self, labels)
+
+
+class HierarchyGiven(Hierarchy, Given):
+    """A conditional model with the labels of images fixed.
+
+    Args:
+        model: The model.
+        labels: One-hot labels, float32 `[batch, classes]`, or `[classes]` for all images.
+    """
+
+    _model: ConditionalHierarchicalVAE
+
+    def __init__(self, model: ConditionalHierarchicalVAE, labels: tf.Tensor) -> None:
+        super().__init__(model, labels)
+        self.prior = JointPriorGiven(model.prior, labels)
+
+    def encoder(self, images: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> Posterior:
+        """q(u|x, y): batch shape `[batch]`, event shape `[latents]`.
+
+        Args:
+            images: float32 `[batch, height, width, channels]`.
+            dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
+
+        Raises:
+            UsageError: There are not as many images as labels.
+        """
+        return self._model.encoder.given(images, self._rows(images, "images"), dropout_seed)
+
+    def image(self, path: Path, dropout_seed: tf.Tensor | None = None) -> tfd.Distribution:
+        """p(x|z, y): batch shape `[batch]`, event shape `[height, width, channels]`.
+
+        Args:
+            path: The generative path that the image is decoded from, with the labels.
+            dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
+        """
+        return self._model.decoder.image(path, dropout_seed)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from kvae.data import Dataset
+from kvae.models.base import given
 from kvae.models.hierarchical.bounds import Weighting
 from kvae.models.hierarchical.config import kl_name
 from kvae.models.plan import Batch, NewOptimizer, Sums
@@ -28,7 +29,7 @@ class HierarchicalPlan(VariationalPlan):
     def __init__(
         self, model: "HierarchicalVAE", dataset: Dataset, new_optimizer: NewOptimizer
     ) -> None:
-        self._numbers = range(1, len(model.latent_levels) + 1)
+        self._numbers = range(1, len(model.config.model.levels) + 1)
         self.metrics = ("elbo", "reconstruction", "kl", *map(kl_name, self._numbers), "objective")
         super().__init__(model, dataset, new_optimizer)
 
@@ -48,7 +49,8 @@ class HierarchicalPlan(VariationalPlan):
             objective.free_bits,
             objective.importance_samples,
         )
-        terms = self._model.terms(batch.images, batch.seed, weighting)
+        labels = None if self._labels is None else tf.gather(self._labels, batch.index)
+        terms = given(self._model, labels).terms(batch.images, batch.seed, weighting)
         values = (terms.elbo, terms.reconstruction, terms.kl, *terms.levels, terms.objective)
         sums = tf.unstack(tf.reduce_sum(batch.weight * tf.stack(values), axis=1))
         loss = -sums[-1] / batch.total

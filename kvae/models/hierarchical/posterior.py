@@ -71,11 +71,17 @@ class Inference(Protocol):
             dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
         """
 
-    def at(self, latents: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> Choose:
+    def at(
+        self,
+        latents: tf.Tensor,
+        features: list[tf.Tensor],
+        dropout_seed: tf.Tensor | None = None,
+    ) -> Choose:
         """The function for `infer` that chooses given latents.
 
         Args:
             latents: u of all levels, `[batch, latents]`.
+            features: Those that `infer` will have.
             dropout_seed: int32 `[2]`; decides which hidden units are dropped. None drops none.
         """
 
@@ -123,8 +129,9 @@ class Posterior(tfd.Distribution):
         Args:
             latents: u of all levels, `[samples * batch, latents]`.
         """
-        choose = self._encoder.at(latents, self._dropout_seed)
-        return self._encoder.infer(self._repeated(tf.shape(latents)[0]), choose, self._dropout_seed)
+        features = self._repeated(tf.shape(latents)[0])
+        choose = self._encoder.at(latents, features, self._dropout_seed)
+        return self._encoder.infer(features, choose, self._dropout_seed)
 
     def means(self) -> tf.Tensor:
         """The mean of each level given the means of those that are inferred before, `[batch,

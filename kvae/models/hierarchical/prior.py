@@ -1,7 +1,7 @@
 """p(u) of all levels: that of the top level, and N(0, I) of the others."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -9,6 +9,7 @@ from tensorflow_probability import distributions as tfd
 
 from kvae.models.hierarchical.config import ModelConfig
 from kvae.models.priors import Prior
+from kvae.models.vae.conditional import ConditionalPrior
 
 
 class OfTop(NamedTuple):
@@ -40,25 +41,63 @@ class JointPrior(keras.layers.Layer):
     """The prior of all levels together, from the image upwards.
 
     Args:
-        top: The prior of the top level.
+        top: The prior of the top level, conditional or not.
         dimensions: The number of latents of each level, from the image upwards.
     """
 
-    def __init__(self, top: Prior, dimensions: Sequence[int]) -> None:
+    top: Any
+
+    def __init__(self, top: Prior | ConditionalPrior, dimensions: Sequence[int]) -> None:
         super().__init__()
-        self.top, self._below = top, sum(dimensions[:-1])
+        self.top, self.below = top, sum(dimensions[:-1])
+
+    def of_top(self) -> tfd.Distribution:
+        """p(u) of the top level: batch shape `[]`, event shape `[dimensions]`."""
+        return self.top.distribution()
 
     def distribution(self) -> tfd.Distribution:
         """p(u): batch shape `[]`, event shape `[latents]`."""
-        top = self.top.distribution()
-        if isinstance(top, tfd.Independent) and isinstance(top.distribution, tfd.Normal):
-            # So that all that is known of independent Gaussians is known of it.
-            loc, scale = top.distribution.loc, top.distribution.scale
-            zeros, ones = tf.zeros(self._below), tf.ones(self._below)
-            loc, scale = tf.concat([zeros, loc], axis=0), tf.concat([ones, scale], axis=0)
-            return tfd.Independent(tfd.Normal(loc, scale), 1)
-        below = tfd.Independent(tfd.Normal(tf.zeros(self._below), tf.ones(self._below)), 1)
-        return _Independent([below, top])
+        return joined(self.below, self.of_top())
+
+
+class JointPriorGiven(NamedTuple):
+    """The prior of all levels of a conditional model, with labels fixed.
+
+    Attributes:
+        prior: The prior.
+        labels: One-hot labels, float32 `[batch, classes]` or `[classes]`.
+    """
+
+    prior: JointPrior
+    labels: tf.Tensor
+
+    def of_top(self) -> tfd.Distribution:
+        """p(u|y) of the top level: batch shape `[batch]` or `[]`, event shape `[dimensions]`."""
+        return self.prior.top.distribution(self.labels)
+
+    def distribution(self) -> tfd.Distribution:
+        """p(u|y): batch shape `[batch]` or `[]`, event shape `[latents]`."""
+        return joined(self.prior.below, self.of_top())
+
+
+def joined(below: int, top: tfd.Distribution) -> tfd.Distribution:
+    """The distribution of all levels, those below the top from N(0, I).
+
+    Args:
+        below: The number of latents of all levels below the top.
+        top: The distribution of those of the top level.
+    """
+    zeros = tf.zeros(tf.concat([top.batch_shape_tensor(), [below]], axis=0))
+    standard = tfd.Normal(zeros, tf.ones_like(zeros))
+    if isinstance(top, tfd.Independent) and isinstance(top.distribution, tfd.Normal):
+        # So that all that is known of independent Gaussians is known of it.
+        of_both = zip(
+            (standard.loc, standard.scale),
+            (top.distribution.loc, top.distribution.scale),
+            strict=True,
+        )
+        return tfd.Independent(tfd.Normal(*(tf.concat(each, axis=-1) for each in of_both)), 1)
+    return _Independent([tfd.Independent(standard, 1), top])
 
 
 class _Independent(tfd.Blockwise):

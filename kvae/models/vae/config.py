@@ -8,7 +8,7 @@ from typing import Any
 from kvae import registry
 from kvae.config import Config, Facts
 from kvae.config.fields import check, option, require
-from kvae.models.checks import MOST_LAYERS, check_data, check_networks, layers
+from kvae.models.checks import MOST_LAYERS, check_classes, check_data, check_networks, layers
 from kvae.models.vae import recipes
 
 MEAN_ACTIVATIONS = ("sigmoid", "linear")
@@ -105,14 +105,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         check(self)
         check_networks(self)
-        require(
-            (self.condition is None) == (not self.classes)
-            and len(self.classes) == len(self.class_counts)
-            and min(self.class_counts, default=0) >= 0
-            and (self.condition is None or sum(self.class_counts) > 0),
-            "a conditional model has classes, and the number of training images of each; others "
-            f"have none; got {len(self.classes):,} classes and {len(self.class_counts):,} counts",
-        )
+        check_classes(self)
 
     @property
     def label(self) -> str:
