@@ -137,10 +137,9 @@ def test_the_seed_decides_the_weights(run, few_digits, tiny):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("jit", [False, True])
-def test_it_resumes_bit_for_bit(few_digits, tiny, tmp_path, jit):
+def test_it_resumes_bit_for_bit(few_digits, tiny, tmp_path):
     places = {"runs": tmp_path / "runs", "models": tmp_path / "saved_models"}
-    config = tiny(jit=jit, dropout=0.1, input_noise=0.1, epochs=2)
+    config = tiny(jit=True, dropout=0.1, input_noise=0.1, epochs=2)
     whole = runs.start(few_digits, config, "whole", **places)
     asked = iter([None, 15])
     with pytest.raises(KeyboardInterrupt):
@@ -161,12 +160,9 @@ IWAE = {"bound": "iwae", "importance_samples": 3}
         {"prior": "mixture", "components": 3, "levels": (2, 2, 2)},
         {"prior": "vamp", "components": 3},
         {"prior": "flow", "flow_layers": 2, "flow_units": 6, "inference": "bottom-up"},
-        {"image_from": "lowest"} | IWAE,
-        {"doubly_reparameterized": True} | IWAE,
+        {"image_from": "lowest", "doubly_reparameterized": True} | IWAE,
         {"free_bits": 0.5, "level_warmup": (1, 2), "inference": "bottom-up"},
-        {"likelihood": "discretized-logistic"} | CONV,
         {"map_sides": (4, 4, 2, 1), "levels": (1, 1, 2, 3)} | CONV,
-        {"map_sides": (4, 2), "image_from": "lowest"} | CONV,
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )
