@@ -19,6 +19,7 @@ NAMES = (
     "pca",
     "nearest",
     "tsne",
+    "tsne-levels",
     "animation",
 )
 

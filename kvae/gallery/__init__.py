@@ -355,6 +355,25 @@ def _tsne(subject: Subject) -> "Figure":
     return figures.scatter(plane, title, ("", ""), **colours)
 
 
+def _tsne_of_levels(subject: Subject) -> "Figure":
+    subject.need(Embeds, Layered)
+    means, colours = _embeddings(subject)
+    if len(means) < 3:
+        raise NotDrawnError(f"t-SNE needs three test images or more, and there are {len(means)}")
+    ends = np.cumsum(subject.model.latent_levels)
+    planes = {
+        f"level {number}, {part.shape[1]} latents": figures.tsne(
+            part, subject.seed, subject.progress
+        )
+        for number, part in enumerate(np.split(means, ends[:-1], axis=1), 1)
+        if part.shape[1] > 1
+    }
+    if not planes:
+        raise NotDrawnError("t-SNE needs a level of two latent dimensions or more")
+    title = f"{subject.name}: t-SNE of each level's latent means of test {subject.item}s"
+    return figures.scatters(planes, title, **colours)
+
+
 def _pca(subject: Subject) -> "Figure":
     means, colours = _embeddings(subject)
     title = f"{subject.name}: latent means of test {subject.item}s"
@@ -393,6 +412,7 @@ PICTURES: dict[str, Callable[[Subject], Any]] = {
     "pca": _pca,
     "nearest": _nearest,
     "tsne": _tsne,
+    "tsne-levels": _tsne_of_levels,
     "animation": _animation,
 }
 """Functions from a `Subject` to a figure, or to the list of the pictures of an animation."""

@@ -22,7 +22,7 @@ def trained(request, few_digits, tmp_path_factory):
     return start(few_digits, tmp_path_factory.mktemp("gallery"), request.param)
 
 
-OF_OTHER_MODELS = ("labels", "levels")
+OF_OTHER_MODELS = ("labels", "levels", "tsne-levels")
 
 
 @pytest.mark.parametrize("name", [name for name in gallery.PICTURES if name not in OF_OTHER_MODELS])

@@ -54,10 +54,7 @@ class Hierarchy(Autoencoder):
         """
         images = self.checked(images)
         if weighting is None:
-            found = self._sampled(self.encode(images), images, 1, seed)
-            likelihood = self.image(found.path).log_prob(images)
-            plain = bounds.Weighting([1.0] * len(self.latent_levels))
-            return self._in_own_units(bounds.elbo(found, self.prior, likelihood, plain))
+            return self._elbo(self._sampled(self.encode(images), images, 1, seed), images)
         objective, samples = self.config.objective, weighting.samples
         noise_seed, encoder_seed, decoder_seed, latent_seed = (
             tf.random.experimental.stateless_fold_in(seed, stream) for stream in range(4)
@@ -109,9 +106,7 @@ class Hierarchy(Autoencoder):
         images = self.checked(images)
         posterior = self.encode(images)
         found = self._sampled(posterior, images, 1, seed)
-        likelihood = self.image(found.path).log_prob(images)
-        plain = bounds.Weighting([1.0] * len(self.latent_levels))
-        terms = self._in_own_units(bounds.elbo(found, self.prior, likelihood, plain))
+        terms = self._elbo(found, images)
         *below, top = found.levels
         of_top = usage.kl_per_dimension(top.posterior, self.prior.of_top())
         kl = tf.concat([*(level.kl for level in below), of_top], axis=-1)
@@ -149,6 +144,12 @@ class Hierarchy(Autoencoder):
     ) -> Inferred:
         """Samples of all levels for each image, those of the first sample of all images first."""
         return posterior.infer(bounds.noise(images, sum(self.latent_levels), samples, seed))
+
+    def _elbo(self, found: Inferred, images: tf.Tensor) -> bounds.Terms:
+        """The ELBO and its parts at one sample of each image, `[batch]`, in nats."""
+        plain = bounds.Weighting([1.0] * len(self.latent_levels))
+        likelihood = self.image(found.path).log_prob(images)
+        return self._in_own_units(bounds.elbo(found, self.prior, likelihood, plain))
 
     def _in_own_units(self, terms: bounds.Terms) -> bounds.Terms:
         """The terms of rows in their columns' own units, from those of standardised rows."""

@@ -64,8 +64,8 @@ def noise(images: tf.Tensor, latents: int, samples: int, seed: tf.Tensor) -> tf.
     Returns:
         `[samples * rows, latents]`, those of the first sample of all images first.
     """
-    rows = images.shape[0]
-    each = random_numbers.normal(tf.constant([rows, samples, latents]), seed)
+    shape = tf.stack([tf.shape(images)[0], samples, latents])
+    each = random_numbers.normal(shape, seed)
     return tf.reshape(tf.transpose(each, [1, 0, 2]), (-1, latents))
 
 

@@ -14,6 +14,7 @@ LEVELS = range(1, 7)
 """The numbers that levels can have; 1 is the level next to the image."""
 INFERENCES = ("top-down", "bottom-up")
 SOURCES = ("all", "lowest")
+BOUNDS = ("elbo", "iwae")
 
 
 def kl_name(level: int) -> str:
@@ -200,7 +201,7 @@ class ObjectiveConfig:
     """What training maximises.
 
     Attributes:
-        bound: `elbo` or `iwae`.
+        bound: The bound that is maximised, one of `BOUNDS`.
         importance_samples: Samples of the latents for each image, for the `iwae` bound.
         doubly_reparameterized: Whether the gradient of the `iwae` bound with respect to the
             posterior's weights is that of Tucker et al. (2019).
@@ -217,7 +218,7 @@ class ObjectiveConfig:
             share of each of its steps. With 0 it is learned as the other weights are.
     """
 
-    bound: str = _as_flat(flat.ObjectiveConfig, "bound")
+    bound: str = _as_flat(flat.ObjectiveConfig, "bound", choices=BOUNDS)
     importance_samples: int = _as_flat(flat.ObjectiveConfig, "importance_samples")
     doubly_reparameterized: bool = _as_flat(flat.ObjectiveConfig, "doubly_reparameterized")
     beta: float = _as_flat(flat.ObjectiveConfig, "beta")

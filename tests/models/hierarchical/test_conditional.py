@@ -19,12 +19,14 @@ CONV = {"network": "conv", "channels": (4, 6)}
 
 @pytest.fixture(scope="module")
 def trained(few_digits, tiny):
-    model = kvae.build(tiny(condition="labels", epochs=2))
+    model = kvae.build(tiny(condition="labels", epochs=1))
     kvae.train(model, few_digits)
     return model
 
 
-@pytest.mark.parametrize("inference", ["top-down", "bottom-up"])
+@pytest.mark.parametrize(
+    "inference", ["top-down", pytest.param("bottom-up", marks=pytest.mark.slow)]
+)
 def test_the_bound_converges_to_log_p_given_the_label(linear, inference):
     plain, images, _ = linear(count=60, stretch=1.3, inference=inference)
     config = plain.config
@@ -83,6 +85,7 @@ def test_it_has_the_capabilities_once_labels_are_given(trained, few_digits):
         trained.encode(images)
 
 
+@pytest.mark.slow
 def test_it_samples_labels_and_loads(trained, few_digits, tmp_path):
     loaded = saved_models.load(kvae.save(trained, tmp_path / "model"))
     assert loaded.config.model.label == "z3-2-labels"

@@ -146,3 +146,20 @@ def test_the_doubly_reparameterised_gradient_has_no_variance_at_the_exact_poster
     _, _, plain = gradients(model, floats(images), 4, False, 20)
     _, _, doubly = gradients(model, floats(images), 4, True, 20)
     assert doubly[of_encoder].max() < 0.02 * plain[of_encoder].max()
+
+
+def test_each_level_has_its_own_weight_and_free_bits(linear):
+    model, images, _ = linear(count=30, stretch=1.4)
+    pixels = floats(images)
+    found = model.encode(pixels).infer(tf.random.stateless_normal((30, 3), [1, 1]))
+    likelihood = model.image(found.path).log_prob(pixels)
+    kls = [kl.numpy() for kl in bounds.level_kls(found, model.prior)]
+    means = np.array([kl.mean() for kl in kls])
+    free = float(np.sort(means)[:2].mean())
+    terms = bounds.elbo(found, model.prior, likelihood, bounds.Weighting([0.1, 0.5, 2.0], free))
+    # One level has one latent. The smallest KL is below the free nats, which are counted instead.
+    counted = [kl if kl.mean() > free else np.full(30, free) for kl in kls]
+    assert sum(mean <= free for mean in means) == 1
+    expected = likelihood - 0.1 * counted[0] - 0.5 * counted[1] - 2.0 * counted[2]
+    np.testing.assert_allclose(terms.objective, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(terms.elbo, likelihood - sum(kls), rtol=1e-4, atol=1e-4)

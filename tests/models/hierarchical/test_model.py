@@ -124,6 +124,17 @@ def test_levels_above_are_fixed_in_the_picture_of_levels(run, few_digits, tmp_pa
     assert {"levels", "traversals", "kl"} <= set(gallery.quick(drawn))
 
 
+def test_each_level_has_a_plane_of_tsne(run, few_digits, tmp_path, monkeypatch):
+    drawn, seen = subject(run.saved_model, few_digits, run.folder.parent), []
+    monkeypatch.setattr(
+        gallery.figures, "tsne", lambda part, *_: seen.append(part) or np.asarray(part)[:, :2]
+    )
+    assert gallery.draw(drawn, ["tsne-levels"], tmp_path)["tsne-levels"].is_file()
+    means = drawn.model.embed(drawn.model.inputs(few_digits.test.images))
+    np.testing.assert_allclose(np.concatenate(seen, axis=1), means, atol=1e-5)
+    assert [part.shape[1] for part in seen] == [3, 2]
+
+
 def test_its_prior_cannot_be_fitted_afterwards(run, few_digits):
     with pytest.raises(kvae.UsageError, match="family hierarchical"):
         kvae.training.fit_prior(run.model, few_digits, "mixture")
