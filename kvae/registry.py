@@ -21,6 +21,7 @@ DATASETS = {
 
 MODELS = {
     "vae": "kvae.models.vae:FAMILY",
+    "hierarchical": "kvae.models.hierarchical:FAMILY",
 }
 """Families of models; each is a `kvae.config.Family`."""
 

@@ -16,6 +16,7 @@ from kvae.models.base import (
     Embeds,
     Generates,
     Infers,
+    Layered,
     Reconstructs,
     labels_of,
 )
@@ -121,6 +122,8 @@ def evaluate(
         if isinstance(model, Infers) and isinstance(model, Decodes):
             groups["Latent use"] = sections.latent_use(model, dataset, found, seed)
             verdict = latents.verdict(found)
+            if isinstance(model, Layered):
+                groups["Latent use"] += sections.level_use(model, found)
         per_dimension = {name: list(map(float, v)) for name, v in found.per_dimension.items()}
     if are_images:
         compared = sections.Compared(model, dataset, held_out, seed)

@@ -69,10 +69,15 @@ def fit_prior(
 
     Raises:
         UsageError: `components` is given for a flow, or is larger than the number of latents; or
-            the model is conditional.
+            the model is conditional, or of a family whose prior cannot be replaced.
     """
     if isinstance(model, Conditional):
         raise UsageError("no prior can be fitted to a conditional model: train it with `prior`")
+    if not hasattr(model.config.model, "prior_fitted"):
+        raise UsageError(
+            f"no prior can be fitted to a model of family {model.config.family}: train it with "
+            "`prior`, if it has that option"
+        )
     fit = registry.resolve(registry.PRIOR_FITS, prior)
     return fit(model, dataset, components, seed, progress)
 

@@ -22,7 +22,10 @@ def trained(request, few_digits, tmp_path_factory):
     return start(few_digits, tmp_path_factory.mktemp("gallery"), request.param)
 
 
-@pytest.mark.parametrize("name", [name for name in gallery.PICTURES if name != "labels"])
+OF_OTHER_MODELS = ("labels", "levels", "tsne-levels")
+
+
+@pytest.mark.parametrize("name", [name for name in gallery.PICTURES if name not in OF_OTHER_MODELS])
 def test_every_picture_has_something_on_it(trained, tmp_path, name):
     subject, _ = trained
     if name == "manifold" and subject.model.config.model.latent != 2:
