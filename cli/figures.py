@@ -9,6 +9,7 @@ from kvae_cli import options, output
 NAMES = (
     "curves",
     "samples",
+    "completions",
     "labels",
     "reconstructions",
     "manifold",

@@ -266,5 +266,5 @@ def _report(folder: Path, saved_model: Path, config: Any, as_json: bool) -> None
     extra = "" if models == MODELS else f" --models {models}"
     click.echo("\nNext:")
     click.echo(f"  kvae sample {folder.name}{extra}")
-    click.echo(f"  kvae reconstruct {folder.name}{extra}")
+    click.echo(f"  kvae evaluate {folder.name}{extra}")
     click.echo(f"  tensorboard --logdir {folder.parent}")

@@ -21,6 +21,7 @@ DATASETS = {
 
 MODELS = {
     "vae": "kvae.models.vae:FAMILY",
+    "pixel": "kvae.models.pixel:FAMILY",
 }
 """Families of models; each is a `kvae.config.Family`."""
 

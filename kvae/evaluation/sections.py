@@ -16,6 +16,7 @@ from kvae.evaluation.statistics import standard_error
 from kvae.models.base import (
     Conditional,
     Decodes,
+    Exact,
     Generates,
     Infers,
     Reconstructs,
@@ -61,24 +62,27 @@ def bounded(model: Any) -> str:
 
 
 def bounds(model: Any, found: Evaluation, bound: np.ndarray, count: int) -> list[Row]:
-    """The ELBO and its parts, and the importance-weighted bound.
+    """The ELBO and its parts, and the importance-weighted bound; or log p(x) itself.
 
     Args:
-        model: A model that bounds log p(x).
+        model: A model that bounds log p(x), or computes it.
         found: The model's metrics on the images.
         bound: The importance-weighted bound of each image, `[count]`, in nats.
         count: The number of importance samples for each image.
     """
     metrics = {metric.name: metric for metric in family(model.config.family).metrics}
+    meanings = MEANINGS | ({"elbo": "{} itself, not a bound"} if isinstance(model, Exact) else {})
     rows = [
         mean_row(
             metrics[name].label,
             values,
             metrics[name].unit,
-            MEANINGS.get(name, "").format(bounded(model)),
+            meanings.get(name, "").format(bounded(model)),
         )
         for name, values in found.terms.items()
     ]
+    if isinstance(model, Exact):
+        return rows
     gap = float(np.mean(bound - found.terms["elbo"]))
     verdict = f"{gap:.2f} above the ELBO"
     if "kl" in found.terms:
@@ -170,7 +174,8 @@ def bits(
     if model.measure != "density":
         what = "black and white pixels" if model.measure == "binary" else "8-bit pixels"
         values = -bound / (pixels * math.log(2))
-        return mean_row("bits per dimension", values, "bits", f"of {what}, at most")
+        most = "" if isinstance(model, Exact) else ", at most"
+        return mean_row("bits per dimension", values, "bits", f"of {what}{most}")
     dequantized = likelihood.importance_weighted_bound(
         model,
         held_out.images,

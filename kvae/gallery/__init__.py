@@ -14,6 +14,7 @@ from kvae.errors import KvaeError
 from kvae.evaluation import nearest
 from kvae.inference import path
 from kvae.models.base import (
+    Completes,
     Conditional,
     Decodes,
     Embeds,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 SAMPLES = 64
 RECONSTRUCTIONS = 20
 MANIFOLD_SIDE = 15
+COMPLETED = 8
+"""The number of images that are completed, each `COMPLETIONS` times."""
+COMPLETIONS = 6
 LABELLED = 20
 """The largest number of labels that are drawn; of more, those at even distances are."""
 LABEL_COLUMNS = 12
@@ -116,6 +120,7 @@ class Subject:
 LACKS = {
     Conditional: "labels to choose from",
     Generates: "samples",
+    Completes: "completions",
     Reconstructs: "reconstructions",
     Embeds: "embeddings",
     Infers: "posterior q(z|x)",
@@ -170,6 +175,22 @@ def _samples(subject: Subject) -> "Figure":
     subject.need(Generates)
     images = subject.model.sample(SAMPLES, subject.seed).numpy()
     return figures.picture(figures.tile(images), f"{subject.name}: samples from the prior")
+
+
+def _completions(subject: Subject) -> "Figure":
+    subject.need(Completes)
+    images, model = subject.some(COMPLETED)
+    height = images.shape[1]
+    upper = images.copy()
+    upper[:, height // 2 :] = 0.5
+    # Images first, so that the seed gives each column of the picture other random numbers.
+    drawn = model.complete(np.tile(upper, (COMPLETIONS, 1, 1, 1)), subject.seed).numpy()
+    columns = np.stack([images, upper, *np.split(drawn, COMPLETIONS)], axis=1)
+    return figures.picture(
+        figures.tile(columns.reshape(-1, *images.shape[1:]), COMPLETIONS + 2),
+        f"{subject.name}: lower halves drawn below given upper halves",
+        below="a test image, what is given of it, and completions",
+    )
 
 
 def _labels(subject: Subject) -> "Figure":
@@ -346,6 +367,7 @@ def _animation(subject: Subject) -> list[Any]:
 PICTURES: dict[str, Callable[[Subject], Any]] = {
     "curves": _curves,
     "samples": _samples,
+    "completions": _completions,
     "labels": _labels,
     "reconstructions": _reconstructions,
     "manifold": _manifold,
@@ -360,6 +382,7 @@ PICTURES: dict[str, Callable[[Subject], Any]] = {
 """Functions from a `Subject` to a figure, or to the list of the pictures of an animation."""
 OF_IMAGES = (
     "samples",
+    "completions",
     "labels",
     "reconstructions",
     "manifold",
@@ -381,6 +404,7 @@ def quick(subject: Subject) -> list[str]:
     needs: dict[str, tuple[Any, ...]] = {
         "curves": (),
         "samples": (Generates,),
+        "completions": (Completes,),
         "labels": (Conditional,),
         "reconstructions": (Reconstructs,),
         "manifold": (Decodes,),

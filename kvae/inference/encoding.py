@@ -13,6 +13,7 @@ from kvae.errors import UsageError
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.models.base import Bounds, Embeds, Infers, check_labels, given
 from kvae.models.estimates import stddev
+from kvae.models.evaluator import joined
 from kvae.progress import Progress, silent
 
 CHUNK = 1000
@@ -88,10 +89,10 @@ def encode(
 
     Raises:
         UsageError: The images are not uint8 of the model's shape, the labels do not go together
-            with them or with the model, or the model neither embeds images nor bounds log p(x).
+            with them or with the model, or the model does not embed images.
     """
-    if not isinstance(model, Bounds | Embeds):
-        raise UsageError("this model neither embeds images nor bounds log p(x)")
+    if not isinstance(model, Embeds):
+        raise UsageError("this model has no latents to encode images by: score them instead")
     if samples is not None and not isinstance(model, Bounds):
         raise UsageError("this model has no bound on log p(x): leave `samples` out")
 
@@ -169,8 +170,4 @@ def in_chunks(
         chunk_seed = tf.random.experimental.stateless_fold_in([seed, STREAM], start)
         some = () if labels is None else (tf.constant(labels[index]),)
         chunks.append(compiled(tf.constant(images[index]), chunk_seed, *some))
-
-    def joined(*parts: tf.Tensor) -> np.ndarray:
-        return np.concatenate([part.numpy() for part in parts])[: len(images)]
-
-    return tf.nest.map_structure(joined, *chunks)
+    return joined(chunks, len(images))

@@ -204,6 +204,26 @@ class Plan:
         }
 
 
+@contextlib.contextmanager
+def averages(weights: Sequence[tf.Variable], optimizer: keras.Optimizer) -> Iterator[None]:
+    """While it lasts, weights have the moving averages that their optimizer keeps, if it does.
+
+    Args:
+        weights: The weights that the optimizer changes.
+        optimizer: The optimizer.
+    """
+    if not optimizer.use_ema:
+        yield
+        return
+    trained = [weight.numpy() for weight in weights]
+    optimizer.finalize_variable_values(weights)
+    try:
+        yield
+    finally:
+        for weight, value in zip(weights, trained, strict=True):
+            weight.assign(value)
+
+
 class GradientUpdate:
     """A step along the gradient of a loss.
 
