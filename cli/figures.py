@@ -10,6 +10,8 @@ NAMES = (
     "curves",
     "samples",
     "completions",
+    "codes",
+    "single-codes",
     "labels",
     "reconstructions",
     "manifold",

@@ -22,6 +22,7 @@ DATASETS = {
 MODELS = {
     "vae": "kvae.models.vae:FAMILY",
     "pixel": "kvae.models.pixel:FAMILY",
+    "quantized": "kvae.models.quantized:FAMILY",
 }
 """Families of models; each is a `kvae.config.Family`."""
 

@@ -10,7 +10,7 @@ from kvae.config import family
 from kvae.data import Dataset
 from kvae.data.dataset import Split
 from kvae.data.pixels import to_float
-from kvae.evaluation import classical, labels, latents, likelihood, reconstruction, samples
+from kvae.evaluation import classical, codes, labels, latents, likelihood, reconstruction, samples
 from kvae.evaluation.rows import Row, mean_row
 from kvae.evaluation.statistics import standard_error
 from kvae.models.base import (
@@ -251,6 +251,34 @@ def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> li
             f"training {model.config.data.item}s{' by label' if given_label else ''}",
         ),
         Row(f"KL(q(z{of_label}) || p(z{of_label}))", "nats", {"value": distance}, apart),
+    ]
+
+
+def code_use(model: Any, found: Evaluation) -> list[Row]:
+    """How many of its discrete codes a model uses, and how much better than uniform codes its prior
+    is.
+
+    Args:
+        model: A model that quantizes.
+        found: The model's metrics on the held-out images.
+    """
+    count, perplexity = model.code_count, float(found.scalars["perplexity"])
+    verdict = codes.verdict(perplexity, count)
+    cure = "" if verdict == "healthy" else f": {codes.CURE}"
+    positions = math.prod(model.codes(tf.zeros((1, *model.config.model.image_shape))).shape)
+    uniform = -positions * math.log(count)
+    gain = float(found.terms["log_prior"].mean()) - uniform
+    learned = "better" if gain > 0 else "WORSE" if gain < 0 else "better: it was not trained"
+    used = {"value": float(found.scalars["used_codes"])}
+    return [
+        Row(f"perplexity of the codes, of {count}", "", {"value": perplexity}, f"{verdict}{cure}"),
+        Row(f"codes in use, of {count}", "", used),
+        Row(
+            "log p(codes) of uniform codes",
+            "nats",
+            {"value": uniform},
+            f"the prior's is {abs(gain):.1f} nats {learned}",
+        ),
     ]
 
 

@@ -20,6 +20,7 @@ from kvae.models.base import (
     Embeds,
     Generates,
     Infers,
+    Quantizes,
     Reconstructs,
     given,
     labels_of,
@@ -121,6 +122,7 @@ LACKS = {
     Conditional: "labels to choose from",
     Generates: "samples",
     Completes: "completions",
+    Quantizes: "codes",
     Reconstructs: "reconstructions",
     Embeds: "embeddings",
     Infers: "posterior q(z|x)",
@@ -190,6 +192,36 @@ def _completions(subject: Subject) -> "Figure":
         figures.tile(columns.reshape(-1, *images.shape[1:]), COMPLETIONS + 2),
         f"{subject.name}: lower halves drawn below given upper halves",
         below="a test image, what is given of it, and completions",
+    )
+
+
+def _codes(subject: Subject) -> "Figure":
+    subject.need(Quantizes)
+    images, model = subject.some(RECONSTRUCTIONS)
+    codes = model.codes(images).numpy()
+    # Enlarged without smoothing, so that a code is a rectangle of one colour.
+    rows, columns = (
+        np.arange(side) * count // side
+        for side, count in zip(images.shape[1:3], codes.shape[1:], strict=True)
+    )
+    coloured = figures.colours(model.code_count)[codes[:, rows][:, :, columns]]
+    above = images if images.shape[3] == 3 else np.repeat(images[..., :1], 3, axis=3)
+    title = f"{subject.name}: test images, and below each its codes, each code in a colour"
+    return figures.picture(figures.pairs(above, coloured), title)
+
+
+def _single_codes(subject: Subject) -> "Figure":
+    subject.need(Quantizes)
+    model = subject.model
+    images, _ = subject.some(SCATTERED)
+    counts = np.bincount(np.ravel(model.codes(images)), minlength=model.code_count)
+    order = np.argsort(-counts, kind="stable")[:SAMPLES]
+    shape = model.codes(images[:1]).shape[1:]
+    decoded = model.decode_codes(np.tile(order[:, None, None], (1, *shape)).astype(np.int32))
+    return figures.picture(
+        figures.tile(decoded.numpy()),
+        f"{subject.name}: what single codes decode to",
+        below="each at all places; the codes that are most frequent in test images first",
     )
 
 
@@ -368,6 +400,8 @@ PICTURES: dict[str, Callable[[Subject], Any]] = {
     "curves": _curves,
     "samples": _samples,
     "completions": _completions,
+    "codes": _codes,
+    "single-codes": _single_codes,
     "labels": _labels,
     "reconstructions": _reconstructions,
     "manifold": _manifold,
@@ -383,6 +417,8 @@ PICTURES: dict[str, Callable[[Subject], Any]] = {
 OF_IMAGES = (
     "samples",
     "completions",
+    "codes",
+    "single-codes",
     "labels",
     "reconstructions",
     "manifold",
@@ -405,6 +441,8 @@ def quick(subject: Subject) -> list[str]:
         "curves": (),
         "samples": (Generates,),
         "completions": (Completes,),
+        "codes": (Quantizes,),
+        "single-codes": (Quantizes,),
         "labels": (Conditional,),
         "reconstructions": (Reconstructs,),
         "manifold": (Decodes,),

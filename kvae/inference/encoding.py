@@ -11,7 +11,7 @@ import tensorflow as tf
 from kvae.data.pixels import to_float
 from kvae.errors import UsageError
 from kvae.evaluation.likelihood import importance_weighted_bound
-from kvae.models.base import Bounds, Embeds, Infers, check_labels, given
+from kvae.models.base import Bounds, Embeds, Infers, Quantizes, check_labels, given
 from kvae.models.estimates import stddev
 from kvae.models.evaluator import joined
 from kvae.progress import Progress, silent
@@ -34,11 +34,13 @@ class Encoded:
         means: The mean of q(z|x) of each image, `[count, latent]`, or what else the model embeds
             images as.
         stddevs: The standard deviations of q(z|x), `[count, latent]`.
+        codes: The discrete codes, `[count, codes]`, row by row of their map.
     """
 
     terms: Mapping[str, np.ndarray] = field(default_factory=dict)
     means: np.ndarray | None = None
     stddevs: np.ndarray | None = None
+    codes: np.ndarray | None = None
 
     def columns(self, names: np.ndarray, labels: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """A table with a row for each image: arrays `[count]` by the name of the column.
@@ -51,20 +53,21 @@ class Encoded:
         if labels is not None:
             table["label"] = labels
         table |= self.terms
-        for name, values in ("mean", self.means), ("stddev", self.stddevs):
+        parts = ("mean", self.means), ("stddev", self.stddevs), ("code", self.codes)
+        for name, values in parts:
             if values is not None:
                 table |= {f"{name}_{n}": column for n, column in enumerate(values.T, start=1)}
         return table
 
     def arrays(self, names: np.ndarray, labels: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """The same as `columns`, with `means` and `stddevs` as one array each.
+        """The same as `columns`, with `means`, `stddevs` and `codes` as one array each.
 
         Args:
             names: What each image is, `[count]`.
             labels: The label of each image, `[count]`; None leaves them out.
         """
         found = {"image": names, "label": labels, **self.terms}
-        found |= {"means": self.means, "stddevs": self.stddevs}
+        found |= {"means": self.means, "stddevs": self.stddevs, "codes": self.codes}
         return {name: values for name, values in found.items() if values is not None}
 
 
@@ -105,6 +108,9 @@ def encode(
             found["means"] = model.embed(floats)
         if isinstance(model, Infers):
             found["stddevs"] = stddev(model.encode(floats))
+        if isinstance(model, Quantizes):
+            codes = model.codes(floats)
+            found["codes"] = tf.reshape(codes, (codes.shape[0], -1))
         return found
 
     found = in_chunks(model, describe, images, seed, progress, "encoding", labels)

@@ -347,6 +347,29 @@ class Completes(Protocol):
 
 
 @runtime_checkable
+class Quantizes(Protocol):
+    """A model that describes an image by a map of discrete codes, and decodes such maps."""
+
+    @property
+    def code_count(self) -> int:
+        """The number of different codes."""
+
+    def codes(self, images: tf.Tensor) -> tf.Tensor:
+        """The map of codes of each image, int32 `[batch, rows, columns]`.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1].
+        """
+
+    def decode_codes(self, codes: tf.Tensor) -> tf.Tensor:
+        """The images that maps of codes stand for: float32 `[batch, height, width, channels]`.
+
+        Args:
+            codes: int32 `[batch, rows, columns]`, from 0 to `code_count - 1`.
+        """
+
+
+@runtime_checkable
 class Conditional(Protocol):
     """A model of p(x|y), where y is the label of an image.
 
