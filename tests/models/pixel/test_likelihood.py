@@ -51,7 +51,8 @@ def test_completions_keep_the_upper_half_and_follow_the_lower_one(binary):
     assert np.sum(deviations**2) < 7 + 5 * 4
 
 
-@pytest.mark.parametrize("shape", [pytest.param((4, 5, 1), marks=pytest.mark.slow), (3, 3, 2)])
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(4, 5, 1), (3, 3, 2)])
 def test_each_pixel_sees_all_pixels_before_it_and_no_other(small_pixel_model, shape):
     model = small_pixel_model(shape, levels=256, layers=4, filters=16)
     rows, columns = model.network.shape

@@ -57,6 +57,7 @@ def test_it_learns_and_keeps_the_best_epoch(run):
     assert run.results["validation_elbo"] == max(losses)
 
 
+@pytest.mark.slow
 def test_it_resumes_bit_for_bit(few_digits, config, run, tmp_path):
     places = tmp_path / "runs", tmp_path / "saved_models"
     asked = iter([None, 15])

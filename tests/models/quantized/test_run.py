@@ -12,7 +12,8 @@ from kvae import gallery, inference, runs
 from kvae.evaluation import evaluate
 from kvae.models.base import Bounds, Completes, Decodes, Embeds, Generates, Quantizes, Reconstructs
 from kvae.runs import saved_models
-from kvae.training import epochs
+from kvae.runs.checkpoints import Checkpoints
+from kvae.training import State, epochs
 
 OPTIONS = {
     "family": "quantized",
@@ -106,13 +107,22 @@ def test_the_prior_is_trained_after_the_autoencoder(run, config):
 def test_it_resumes_bit_for_bit_in_both_stages(
     few_digits, config, run, tmp_path, step, monkeypatch
 ):
-    # It is asked after every step.
+    # The training pauses after every step.
     monkeypatch.setattr(epochs, "PART_SECONDS", 0.0)
-    places = tmp_path / "runs", tmp_path / "saved_models"
-    asked = iter([*[None] * step, 15])
+    state = State(kvae.build(config, few_digits.train.images), few_digits)
+    pauses = iter(range(step))
+
+    def stop():
+        if next(pauses, None) is None:
+            Checkpoints(tmp_path, state, few_digits).save()
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        runs.start(few_digits, config, "cut", *places, asked_to_stop=lambda: next(asked))
-    resumed = runs.resume(few_digits, "cut", *places)
+        kvae.train(state.model, few_digits, state=state, on_pause=stop)
+    assert state.step in (3, 4)
+    resumed = State(kvae.build(config, few_digits.train.images), few_digits)
+    Checkpoints(tmp_path, resumed, few_digits).restore()
+    kvae.train(resumed.model, few_digits, state=resumed)
     for ours, theirs in zip(resumed.model.get_weights(), run.model.get_weights(), strict=True):
         assert ours.tobytes() == theirs.tobytes()
     rows = [{**row, "seconds": 0} for row in resumed.history]
@@ -199,6 +209,7 @@ def test_options_that_do_not_go_together(few_digits, options, message):
         kvae.configure(few_digits, **chosen)
 
 
+@pytest.mark.slow
 def test_uniform_codes_are_the_baseline(few_digits):
     config = configured(few_digits, epochs=1, autoencoder_epochs=1)
     model = kvae.build(config, few_digits.train.images)
