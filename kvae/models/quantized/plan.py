@@ -120,12 +120,12 @@ class TwoStagePlan(Plan):
         return changed
 
     def notes(self, epoch: int) -> dict[str, str]:
-        """The stage of an epoch, by the name of its column.
+        """What an epoch maximises, by the name of its column.
 
         Args:
             epoch: Number of the epoch, from 1.
         """
-        return {"stage": "prior" if epoch > self._first else "autoencoder"}
+        return {"objective": "log p(codes)" if epoch > self._first else "log p(x|codes)"}
 
     def validate(self, images: np.ndarray, labels: np.ndarray | None = None) -> Evaluation:
         """The bound and its parts, and how the codes are used.
