@@ -22,6 +22,10 @@ FIRST_REACH = 3
 the vertical stack has the upper four rows."""
 REACH = 1
 """The same of the other layers: kernels of 3 x 3."""
+AT_ONCE = 2**26
+"""About how many numbers the activations are of the maps that are scored at a time."""
+FEATURES_ALIVE = 4
+"""About how many times as many numbers as the widest layer has are alive at the same time."""
 HEAD_UNITS = 4
 """The units of the layer before the logits, as a multiple of the filters."""
 
@@ -191,8 +195,26 @@ class MaskedNetwork(keras.layers.Layer):
 
         Args:
             symbols: int32 `[batch, rows, columns]`.
-            dropout_seed: int32 `[2]`; decides which features are dropped. None drops none.
+            dropout_seed: int32 `[2]`; decides which features are dropped. None drops none, and
+                takes a few maps at a time, so that memory is bounded.
         """
+        count, (rows, columns) = symbols.shape[0], self.shape
+        width = max(self.levels, FEATURES_ALIVE * self.hidden.units)
+        at_once = max(1, AT_ONCE // (rows * columns * width))
+        if dropout_seed is not None or count is None or count <= at_once:
+            return self._log_prob(symbols, dropout_seed)
+        parts = -(-count // at_once)
+        # All parts have the same shape, so the last one is filled up.
+        filled = tf.pad(symbols, [[0, parts * at_once - count], [0, 0], [0, 0]])
+        found = tf.map_fn(
+            self._log_prob,
+            tf.reshape(filled, (parts, at_once, rows, columns)),
+            parallel_iterations=1,
+            fn_output_signature=tf.float32,
+        )
+        return tf.reshape(found, [-1])[:count]
+
+    def _log_prob(self, symbols: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
         logits = self(symbols, dropout_seed)
         costs = tf.nn.sparse_softmax_cross_entropy_with_logits(symbols, logits)
         return -tf.reduce_sum(costs, axis=[1, 2])

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kvae.models.networks import masked
+
 
 def all_images(height, width):
     """All binary images, float32 `[2^(height * width), height, width, 1]`."""
@@ -85,6 +87,14 @@ def test_samples_of_a_seed_do_not_depend_on_their_number(small_pixel_model, monk
     np.testing.assert_array_equal(few, many[:3])
     assert len(many) == 300
     assert model.sample(0, seed=5).shape == (0, 4, 4, 1)
+
+
+def test_scores_do_not_depend_on_how_many_are_made_at_a_time(binary, monkeypatch):
+    model, images, probabilities = binary
+    monkeypatch.setattr(masked, "AT_ONCE", 7 * 6 * 4 * 16)
+    for compiled in False, True:
+        score = tf.function(model.log_prob, jit_compile=compiled)
+        np.testing.assert_allclose(np.exp(score(tf.constant(images))), probabilities, rtol=1e-5)
 
 
 def test_an_untrained_network_gives_all_images_the_same_probability(small_pixel_model):
