@@ -9,6 +9,7 @@ import click
 from benchmarks import (
     checkpoints,
     commands,
+    drawing,
     encoding,
     fingerprints,
     growth,
@@ -90,6 +91,16 @@ def encode_command(rounds: int, output: Path) -> None:
     results = encoding.measure(rounds)
     write_json(output, {"machine": machine(), "encode": results})
     click.echo(encoding.table(results))
+
+
+@main.command(name="drawing")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default="benchmarks-drawing.json")
+def drawing_command(rounds: int, output: Path) -> None:
+    """Time how long models without a quick decoder take to draw images one symbol after another."""
+    results = drawing.measure(rounds)
+    write_json(output, {"machine": machine(), "drawing": results})
+    click.echo(drawing.table(results))
 
 
 @main.command(name="tables")

@@ -9,6 +9,9 @@ from kvae_cli import options, output
 NAMES = (
     "curves",
     "samples",
+    "completions",
+    "codes",
+    "single-codes",
     "labels",
     "reconstructions",
     "manifold",

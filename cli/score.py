@@ -55,7 +55,7 @@ def score(
     MODEL is the name or the path of a saved model. SOURCE is a dataset, a folder, a .npy or .npz
     file, a table of numbers, or image files. The percentile is the percentage of MODEL's own
     validation images that have a lower bound. The picture has the least usual images, with their
-    reconstructions below.
+    reconstructions below if MODEL reconstructs.
     """
     from kvae.runs import folders
 
@@ -67,7 +67,7 @@ def score(
     own = folders.dataset_of(path, None, data_dir, output.progress)
 
     from kvae import figures, inference
-    from kvae.models.base import labels_of
+    from kvae.models.base import Reconstructs, labels_of
     from kvae.runs import saved_models
 
     loaded = saved_models.load(path)
@@ -86,11 +86,12 @@ def score(
     if picture and len(least):
         some = found.images[least]
         of_some = None if labels is None else labels[least]
-        pairs = figures.pairs(
-            loaded.inputs(some, seed).numpy(),
-            inference.reconstruct(loaded, some, labels=of_some),
-        )
-        figures.save_png(pairs, picture)
+        seen = loaded.inputs(some, seed).numpy()
+        if isinstance(loaded, Reconstructs):
+            drawn = figures.pairs(seen, inference.reconstruct(loaded, some, labels=of_some))
+        else:
+            drawn = figures.tile(seen)
+        figures.save_png(drawn, picture)
     rows = [{name: values[index].item() for name, values in table.items()} for index in least]
     if as_json:
         output.as_json({"model": path.name, f"{found.item}s": len(found), "least usual": rows})

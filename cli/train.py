@@ -258,13 +258,14 @@ def _report(folder: Path, saved_model: Path, config: Any, as_json: bool) -> None
             text = str(value) if isinstance(value, int) else f"{value:.2f}"
             rows.append((metric.label, text, f"± {error:.2f}" if error is not None else ""))
     rows.append(("training", f"{results['training_seconds']:.1f}", "s"))
+    width = max(14, *(len(label) for label, _, _ in rows))
     for label, text, note in rows:
-        click.echo(f"  {label:14} {text:>9} {note}".rstrip())
+        click.echo(f"  {label:{width}} {text:>9} {note}".rstrip())
     click.echo(f"\nRun      {folder}  (pictures in {folder / 'figures'})")
     click.echo(f"Model    {saved_model}")
     models = saved_model.parent
     extra = "" if models == MODELS else f" --models {models}"
     click.echo("\nNext:")
     click.echo(f"  kvae sample {folder.name}{extra}")
-    click.echo(f"  kvae reconstruct {folder.name}{extra}")
+    click.echo(f"  kvae evaluate {folder.name}{extra}")
     click.echo(f"  tensorboard --logdir {folder.parent}")

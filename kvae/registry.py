@@ -22,6 +22,8 @@ DATASETS = {
 MODELS = {
     "vae": "kvae.models.vae:FAMILY",
     "hierarchical": "kvae.models.hierarchical:FAMILY",
+    "pixel": "kvae.models.pixel:FAMILY",
+    "quantized": "kvae.models.quantized:FAMILY",
 }
 """Families of models; each is a `kvae.config.Family`."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from kvae.data import Dataset
 from kvae.errors import UsageError
-from kvae.evaluation import latents, sections
+from kvae.evaluation import codes, latents, sections
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.evaluation.rows import Row
 from kvae.models.base import (
@@ -17,6 +17,7 @@ from kvae.models.base import (
     Generates,
     Infers,
     Layered,
+    Quantizes,
     Reconstructs,
     labels_of,
 )
@@ -31,8 +32,8 @@ class Report:
     Attributes:
         model: The model's dataset, parts and objective, in one line.
         images: Which images were evaluated, in one line.
-        verdict: Whether the latents are `healthy`, `partly collapsed` or `collapsed`; empty for a
-            model without q(z|x).
+        verdict: Whether the latents or the codes are `healthy`, `partly collapsed` or `collapsed`;
+            empty for a model without either.
         groups: The rows of each group, by the group's title.
         per_dimension: Means over the images of each dimension, `[dimensions]`, by name.
     """
@@ -105,7 +106,8 @@ def evaluate(
     dimensions: int | None = None
     if isinstance(model, Bounds):
         found = Evaluator(model, seed, min(CHUNK, len(held_out)))(held_out.images, own_labels)
-        if found.embeddings is not None:
+        # As many principal components as a map of codes has numbers would say little.
+        if found.embeddings is not None and not isinstance(model, Quantizes):
             dimensions = found.embeddings.shape[1]
         bound = importance_weighted_bound(
             model, held_out.images, importance_samples, seed, progress, labels=own_labels
@@ -124,6 +126,9 @@ def evaluate(
             verdict = latents.verdict(found)
             if isinstance(model, Layered):
                 groups["Latent use"] += sections.level_use(model, found)
+        if isinstance(model, Quantizes):
+            groups["Codes"] = sections.code_use(model, found)
+            verdict = codes.verdict(found.scalars["perplexity"], model.code_count)
         per_dimension = {name: list(map(float, v)) for name, v in found.per_dimension.items()}
     if are_images:
         compared = sections.Compared(model, dataset, held_out, seed)

@@ -10,12 +10,13 @@ from kvae.config import family
 from kvae.data import Dataset
 from kvae.data.dataset import Split
 from kvae.data.pixels import to_float
-from kvae.evaluation import classical, labels, latents, likelihood, reconstruction, samples
+from kvae.evaluation import classical, codes, labels, latents, likelihood, reconstruction, samples
 from kvae.evaluation.rows import Row, mean_row
 from kvae.evaluation.statistics import standard_error
 from kvae.models.base import (
     Conditional,
     Decodes,
+    Exact,
     Generates,
     Infers,
     Reconstructs,
@@ -61,24 +62,27 @@ def bounded(model: Any) -> str:
 
 
 def bounds(model: Any, found: Evaluation, bound: np.ndarray, count: int) -> list[Row]:
-    """The ELBO and its parts, and the importance-weighted bound.
+    """The ELBO and its parts, and the importance-weighted bound; or log p(x) itself.
 
     Args:
-        model: A model that bounds log p(x).
+        model: A model that bounds log p(x), or computes it.
         found: The model's metrics on the images.
         bound: The importance-weighted bound of each image, `[count]`, in nats.
         count: The number of importance samples for each image.
     """
     metrics = {metric.name: metric for metric in family(model.config.family).metrics}
+    meanings = MEANINGS | ({"elbo": "{} itself, not a bound"} if isinstance(model, Exact) else {})
     rows = [
         mean_row(
             metrics[name].label,
             values,
             metrics[name].unit,
-            MEANINGS.get(name, "").format(bounded(model)),
+            meanings.get(name, "").format(bounded(model)),
         )
         for name, values in found.terms.items()
     ]
+    if isinstance(model, Exact):
+        return rows
     gap = float(np.mean(bound - found.terms["elbo"]))
     verdict = f"{gap:.2f} above the ELBO"
     if "kl" in found.terms:
@@ -170,7 +174,8 @@ def bits(
     if model.measure != "density":
         what = "black and white pixels" if model.measure == "binary" else "8-bit pixels"
         values = -bound / (pixels * math.log(2))
-        return mean_row("bits per dimension", values, "bits", f"of {what}, at most")
+        most = "" if isinstance(model, Exact) else ", at most"
+        return mean_row("bits per dimension", values, "bits", f"of {what}{most}")
     dequantized = likelihood.importance_weighted_bound(
         model,
         held_out.images,
@@ -271,6 +276,34 @@ def level_use(model: Any, found: Evaluation) -> list[Row]:
         name = f"KL of level {number} of {len(levels)}, by dimension"
         rows.append(Row(name, "nats", {"value": float(kl.sum())}, verdict))
     return rows
+
+
+def code_use(model: Any, found: Evaluation) -> list[Row]:
+    """How many of its discrete codes a model uses, and how much better than uniform codes its prior
+    is.
+
+    Args:
+        model: A model that quantizes.
+        found: The model's metrics on the held-out images.
+    """
+    count, perplexity = model.code_count, float(found.scalars["perplexity"])
+    verdict = codes.verdict(perplexity, count)
+    cure = "" if verdict == "healthy" else f": {codes.CURE}"
+    positions = math.prod(model.codes(tf.zeros((1, *model.config.model.image_shape))).shape)
+    uniform = -positions * math.log(count)
+    gain = float(found.terms["log_prior"].mean()) - uniform
+    learned = "better" if gain > 0 else "WORSE" if gain < 0 else "better: it was not trained"
+    used = {"value": float(found.scalars["used_codes"])}
+    return [
+        Row(f"perplexity of the codes, of {count}", "", {"value": perplexity}, f"{verdict}{cure}"),
+        Row(f"codes in use, of {count}", "", used),
+        Row(
+            "log p(codes) of uniform codes",
+            "nats",
+            {"value": uniform},
+            f"the prior's is {abs(gain):.1f} nats {learned}",
+        ),
+    ]
 
 
 def _aggregated(model: Any, some: Split, seed: int) -> tuple[float, float, float]:

@@ -2,7 +2,7 @@
 
 from kvae.figures.animation import animation, save_gif
 from kvae.figures.curves import Line, by_latent, compared, histories, history, kl_bars, lines
-from kvae.figures.grids import manifold_latents, pairs, save_png, sheet, sprite, tile
+from kvae.figures.grids import colours, manifold_latents, pairs, save_png, sheet, sprite, tile
 from kvae.figures.scatter import pca, scatter, scatters, tsne
 from kvae.figures.style import picture, save
 
@@ -10,6 +10,7 @@ __all__ = [
     "Line",
     "animation",
     "by_latent",
+    "colours",
     "compared",
     "histories",
     "history",

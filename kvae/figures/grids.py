@@ -85,6 +85,23 @@ def pairs(above: np.ndarray, below: np.ndarray, columns: int = 10) -> np.ndarray
     return tile(np.concatenate(rows, axis=1).reshape(-1, *above.shape[1:]), columns)
 
 
+def colours(count: int) -> np.ndarray:
+    """A colour for each of some things that have no order, float32 `[count, 3]` in [0, 1].
+
+    Neighbouring numbers have very different hues.
+
+    Args:
+        count: How many colours there are.
+    """
+    numbers = np.arange(count)
+    # Multiples of the golden ratio fall evenly into [0, 1).
+    hues = numbers * (np.sqrt(5) - 1) / 2 % 1
+    value, saturation = 0.55 + 0.45 * (numbers % 3) / 2, 0.5 + 0.5 * (numbers % 2)
+    distances = np.abs((6 * hues[:, None] + np.array([0, 4, 2])) % 6 - 3) - 1
+    pure = np.clip(distances, 0, 1)
+    return (value[:, None] * (1 - saturation[:, None] * (1 - pure))).astype(np.float32)
+
+
 def sheet(groups: Mapping[str, np.ndarray], columns: int = 12, rows: int = 3) -> np.ndarray:
     """Arrange some images of each of several groups below a line with the group's name.
 

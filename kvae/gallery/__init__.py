@@ -15,12 +15,14 @@ from kvae.evaluation import nearest
 from kvae.inference import path
 from kvae.models.base import (
     Bounds,
+    Completes,
     Conditional,
     Decodes,
     Embeds,
     Generates,
     Infers,
     Layered,
+    Quantizes,
     Reconstructs,
     given,
     labels_of,
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 SAMPLES = 64
 RECONSTRUCTIONS = 20
 MANIFOLD_SIDE = 15
+COMPLETED = 8
+"""The number of images that are completed, each `COMPLETIONS` times."""
+COMPLETIONS = 6
 LABELLED = 20
 """The largest number of labels that are drawn; of more, those at even distances are."""
 LABEL_COLUMNS = 12
@@ -121,6 +126,8 @@ LACKS = {
     Bounds: "bound on log p(x)",
     Conditional: "labels to choose from",
     Generates: "samples",
+    Completes: "completions",
+    Quantizes: "codes",
     Reconstructs: "reconstructions",
     Embeds: "embeddings",
     Infers: "posterior q(z|x)",
@@ -176,6 +183,52 @@ def _samples(subject: Subject) -> "Figure":
     subject.need(Generates)
     images = subject.model.sample(SAMPLES, subject.seed).numpy()
     return figures.picture(figures.tile(images), f"{subject.name}: samples from the prior")
+
+
+def _completions(subject: Subject) -> "Figure":
+    subject.need(Completes)
+    images, model = subject.some(COMPLETED)
+    height = images.shape[1]
+    upper = images.copy()
+    upper[:, height // 2 :] = 0.5
+    # Images first, so that the seed gives each column of the picture other random numbers.
+    drawn = model.complete(np.tile(upper, (COMPLETIONS, 1, 1, 1)), subject.seed).numpy()
+    columns = np.stack([images, upper, *np.split(drawn, COMPLETIONS)], axis=1)
+    return figures.picture(
+        figures.tile(columns.reshape(-1, *images.shape[1:]), COMPLETIONS + 2),
+        f"{subject.name}: lower halves drawn below given upper halves",
+        below="a test image, what is given of it, and completions",
+    )
+
+
+def _codes(subject: Subject) -> "Figure":
+    subject.need(Quantizes)
+    images, model = subject.some(RECONSTRUCTIONS)
+    codes = model.codes(images).numpy()
+    # Enlarged without smoothing, so that a code is a rectangle of one colour.
+    rows, columns = (
+        np.arange(side) * count // side
+        for side, count in zip(images.shape[1:3], codes.shape[1:], strict=True)
+    )
+    coloured = figures.colours(model.code_count)[codes[:, rows][:, :, columns]]
+    above = images if images.shape[3] == 3 else np.repeat(images[..., :1], 3, axis=3)
+    title = f"{subject.name}: test images, and below each its codes, each code in a colour"
+    return figures.picture(figures.pairs(above, coloured), title)
+
+
+def _single_codes(subject: Subject) -> "Figure":
+    subject.need(Quantizes)
+    model = subject.model
+    images, _ = subject.some(SCATTERED)
+    counts = np.bincount(np.ravel(model.codes(images)), minlength=model.code_count)
+    order = np.argsort(-counts, kind="stable")[:SAMPLES]
+    shape = model.codes(images[:1]).shape[1:]
+    decoded = model.decode_codes(np.tile(order[:, None, None], (1, *shape)).astype(np.int32))
+    return figures.picture(
+        figures.tile(decoded.numpy()),
+        f"{subject.name}: what single codes decode to",
+        below="each at all places; the codes that are most frequent in test images first",
+    )
 
 
 def _labels(subject: Subject) -> "Figure":
@@ -402,6 +455,9 @@ def _animation(subject: Subject) -> list[Any]:
 PICTURES: dict[str, Callable[[Subject], Any]] = {
     "curves": _curves,
     "samples": _samples,
+    "completions": _completions,
+    "codes": _codes,
+    "single-codes": _single_codes,
     "labels": _labels,
     "reconstructions": _reconstructions,
     "manifold": _manifold,
@@ -418,6 +474,9 @@ PICTURES: dict[str, Callable[[Subject], Any]] = {
 """Functions from a `Subject` to a figure, or to the list of the pictures of an animation."""
 OF_IMAGES = (
     "samples",
+    "completions",
+    "codes",
+    "single-codes",
     "labels",
     "reconstructions",
     "manifold",
@@ -440,6 +499,9 @@ def quick(subject: Subject) -> list[str]:
     needs: dict[str, tuple[Any, ...]] = {
         "curves": (),
         "samples": (Generates,),
+        "completions": (Completes,),
+        "codes": (Quantizes,),
+        "single-codes": (Quantizes,),
         "labels": (Conditional,),
         "reconstructions": (Reconstructs,),
         "manifold": (Decodes,),

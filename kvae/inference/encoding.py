@@ -11,8 +11,9 @@ import tensorflow as tf
 from kvae.data.pixels import to_float
 from kvae.errors import UsageError
 from kvae.evaluation.likelihood import importance_weighted_bound
-from kvae.models.base import Bounds, Embeds, Infers, check_labels, given
+from kvae.models.base import Bounds, Embeds, Infers, Quantizes, check_labels, given
 from kvae.models.estimates import stddev
+from kvae.models.evaluator import joined
 from kvae.progress import Progress, silent
 
 CHUNK = 1000
@@ -33,11 +34,13 @@ class Encoded:
         means: The mean of q(z|x) of each image, `[count, latent]`, or what else the model embeds
             images as.
         stddevs: The standard deviations of q(z|x), `[count, latent]`.
+        codes: The discrete codes, `[count, codes]`, row by row of their map.
     """
 
     terms: Mapping[str, np.ndarray] = field(default_factory=dict)
     means: np.ndarray | None = None
     stddevs: np.ndarray | None = None
+    codes: np.ndarray | None = None
 
     def columns(self, names: np.ndarray, labels: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """A table with a row for each image: arrays `[count]` by the name of the column.
@@ -50,20 +53,21 @@ class Encoded:
         if labels is not None:
             table["label"] = labels
         table |= self.terms
-        for name, values in ("mean", self.means), ("stddev", self.stddevs):
+        parts = ("mean", self.means), ("stddev", self.stddevs), ("code", self.codes)
+        for name, values in parts:
             if values is not None:
                 table |= {f"{name}_{n}": column for n, column in enumerate(values.T, start=1)}
         return table
 
     def arrays(self, names: np.ndarray, labels: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """The same as `columns`, with `means` and `stddevs` as one array each.
+        """The same as `columns`, with `means`, `stddevs` and `codes` as one array each.
 
         Args:
             names: What each image is, `[count]`.
             labels: The label of each image, `[count]`; None leaves them out.
         """
         found = {"image": names, "label": labels, **self.terms}
-        found |= {"means": self.means, "stddevs": self.stddevs}
+        found |= {"means": self.means, "stddevs": self.stddevs, "codes": self.codes}
         return {name: values for name, values in found.items() if values is not None}
 
 
@@ -88,10 +92,10 @@ def encode(
 
     Raises:
         UsageError: The images are not uint8 of the model's shape, the labels do not go together
-            with them or with the model, or the model neither embeds images nor bounds log p(x).
+            with them or with the model, or the model does not embed images.
     """
-    if not isinstance(model, Bounds | Embeds):
-        raise UsageError("this model neither embeds images nor bounds log p(x)")
+    if not isinstance(model, Embeds):
+        raise UsageError("this model has no latents to encode images by: score them instead")
     if samples is not None and not isinstance(model, Bounds):
         raise UsageError("this model has no bound on log p(x): leave `samples` out")
 
@@ -104,6 +108,9 @@ def encode(
             found["means"] = model.embed(floats)
         if isinstance(model, Infers):
             found["stddevs"] = stddev(model.encode(floats))
+        if isinstance(model, Quantizes):
+            codes = model.codes(floats)
+            found["codes"] = tf.reshape(codes, (codes.shape[0], -1))
         return found
 
     found = in_chunks(model, describe, images, seed, progress, "encoding", labels)
@@ -169,8 +176,4 @@ def in_chunks(
         chunk_seed = tf.random.experimental.stateless_fold_in([seed, STREAM], start)
         some = () if labels is None else (tf.constant(labels[index]),)
         chunks.append(compiled(tf.constant(images[index]), chunk_seed, *some))
-
-    def joined(*parts: tf.Tensor) -> np.ndarray:
-        return np.concatenate([part.numpy() for part in parts])[: len(images)]
-
-    return tf.nest.map_structure(joined, *chunks)
+    return joined(chunks, len(images))

@@ -282,14 +282,14 @@ class Statistics(NamedTuple):
     Attributes:
         terms: Values of each image, `[batch]`, by the name of a metric. `elbo` is a lower bound on
             log p(x), in nats.
-        embedding: One vector for each image, `[batch, dimensions]`.
+        embedding: One vector for each image, `[batch, dimensions]`; None if the model has none.
         per_dimension: Values of each image and dimension, `[batch, dimensions]`, by name. Their
             means over images are reported. Of a model that infers and decodes latents,
             `kl_per_dimension` is the KL of each of them, in nats.
     """
 
     terms: Mapping[str, tf.Tensor]
-    embedding: tf.Tensor
+    embedding: tf.Tensor | None
     per_dimension: Mapping[str, tf.Tensor]
 
 
@@ -310,11 +310,12 @@ class Bounds(Protocol):
             seed: int32 `[2]`; decides the samples.
         """
 
-    def scalars(self, embeddings: np.ndarray) -> Mapping[str, float | int]:
+    def scalars(self, embeddings: np.ndarray | None) -> Mapping[str, float | int]:
         """Metrics that are computed from all images together, by name.
 
         Args:
-            embeddings: The embeddings of the images, `[count, dimensions]`.
+            embeddings: The embeddings of the images, `[count, dimensions]`; None if the model has
+                none.
         """
 
     def log_weights(self, images: tf.Tensor) -> Callable[[int, tf.Tensor], tf.Tensor]:
@@ -326,6 +327,58 @@ class Bounds(Protocol):
         Returns:
             A function from a number of samples and a seed, int32 `[2]`, to log weights
             `[samples, batch]`, in nats. What does not depend on the samples is computed once.
+        """
+
+
+@runtime_checkable
+class Exact(Protocol):
+    """A model that computes log p(x) itself. Its `elbo`, as a model that bounds log p(x), is it."""
+
+    def log_prob(self, images: tf.Tensor) -> tf.Tensor:
+        """log p(x) of each image, `[batch]`, in nats.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` as the model sees them.
+        """
+
+
+@runtime_checkable
+class Completes(Protocol):
+    """A model that draws the rest of images of which the upper half is given."""
+
+    def complete(self, images: tf.Tensor, seed: int | tf.Tensor = 0) -> tf.Tensor:
+        """Images with the same upper half, `height // 2` rows, and another lower half.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` as the model sees them. Their lower
+                halves are not used.
+            seed: An integer or int32 `[2]`; decides the random numbers.
+
+        Returns:
+            float32, the shape of `images`, in [0, 1].
+        """
+
+
+@runtime_checkable
+class Quantizes(Protocol):
+    """A model that describes an image by a map of discrete codes, and decodes such maps."""
+
+    @property
+    def code_count(self) -> int:
+        """The number of different codes."""
+
+    def codes(self, images: tf.Tensor) -> tf.Tensor:
+        """The map of codes of each image, int32 `[batch, rows, columns]`.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1].
+        """
+
+    def decode_codes(self, codes: tf.Tensor) -> tf.Tensor:
+        """The images that maps of codes stand for: float32 `[batch, height, width, channels]`.
+
+        Args:
+            codes: int32 `[batch, rows, columns]`, from 0 to `code_count - 1`.
         """
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from kvae.config import Config
 from kvae.errors import KvaeError
 from kvae.io import machine
-from kvae.models.base import Reconstructs, new_model, of_any_label
+from kvae.models.base import Bounds, Reconstructs, new_model, of_any_label, seed_pair
 
 SMALLER = "give a smaller `image_size`, or fewer or smaller layers"
 """What to do about a model that takes too much memory."""
@@ -25,7 +25,8 @@ class Cost(NamedTuple):
 
     Attributes:
         weights: The weights of the whole model.
-        activations: The activations of one image, from the image to its reconstruction.
+        activations: The activations of one image, from the image to its reconstruction, or to its
+            bound.
     """
 
     weights: int
@@ -82,8 +83,11 @@ def _cost(config: Config) -> Cost:
         model = new_model(config, None)
         weights = sum(math.prod(weight.shape) for weight in model.weights)
         before = len(graph.get_operations())
+        images = tf.zeros((_ROWS, *config.model.image_shape))
         if isinstance(model, Reconstructs):
-            of_any_label(model).reconstruct(tf.zeros((_ROWS, *config.model.image_shape)))
+            of_any_label(model).reconstruct(images)
+        elif isinstance(model, Bounds):
+            of_any_label(model).statistics(images, seed_pair(0))
         activations = sum(
             output.shape.num_elements()
             for operation in graph.get_operations()[before:]

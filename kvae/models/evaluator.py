@@ -1,5 +1,8 @@
 """Evaluates a model on many images, in compiled chunks that bound memory."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -16,6 +19,25 @@ from kvae.models.plan import Evaluation
 CHUNK = 1000
 # Separates the random numbers of evaluation from those of training under the same seed.
 STREAM = 1
+
+
+def joined(chunks: Sequence[Any], count: int) -> Any:
+    """Join the results of chunks of images.
+
+    Args:
+        chunks: For each chunk, tensors `[rows, ...]` in the same structure; None stands for what
+            the model has not.
+        count: The number of images. What the chunks have beyond it is cut off.
+
+    Returns:
+        The structure, with arrays `[count, ...]`.
+    """
+
+    def join(*parts: tf.Tensor | None) -> np.ndarray | None:
+        found = [part.numpy() for part in parts if part is not None]
+        return np.concatenate(found)[:count] if found else None
+
+    return tf.nest.map_structure(join, *chunks)
 
 
 class Evaluator:
@@ -63,10 +85,7 @@ class Evaluator:
             some = () if labels is None else (tf.constant(labels[index]),)
             chunks.append(self._evaluate(tf.constant(images[index]), seed, *some))
 
-        def joined(*parts: tf.Tensor) -> np.ndarray:
-            return np.concatenate([part.numpy() for part in parts])[: len(images)]
-
-        found = tf.nest.map_structure(joined, *chunks)
+        found = joined(chunks, len(images))
         return Evaluation(
             terms=found.terms,
             scalars=of_any_label(self._model).scalars(found.embedding),

@@ -26,6 +26,7 @@ class NewOptimizer(Protocol):
         weights: Sequence[tf.Variable],
         decayed: Sequence[tf.Variable] = (),
         steps_per_batch: int = 1,
+        epochs: int | None = None,
     ) -> keras.Optimizer:
         """A new optimizer, with its variables.
 
@@ -34,6 +35,8 @@ class NewOptimizer(Protocol):
             decayed: Those of `weights` that weight decay applies to.
             steps_per_batch: How many steps the optimizer takes with each batch. Learning-rate
                 schedules need to know it.
+            epochs: In how many epochs the optimizer takes steps, for a plan with stages; None is
+                all of them.
         """
 
 
@@ -204,6 +207,26 @@ class Plan:
         }
 
 
+@contextlib.contextmanager
+def averages(weights: Sequence[tf.Variable], optimizer: keras.Optimizer) -> Iterator[None]:
+    """While it lasts, weights have the moving averages that their optimizer keeps, if it does.
+
+    Args:
+        weights: The weights that the optimizer changes.
+        optimizer: The optimizer.
+    """
+    if not optimizer.use_ema:
+        yield
+        return
+    trained = [weight.numpy() for weight in weights]
+    optimizer.finalize_variable_values(weights)
+    try:
+        yield
+    finally:
+        for weight, value in zip(weights, trained, strict=True):
+            weight.assign(value)
+
+
 class GradientUpdate:
     """A step along the gradient of a loss.
 
@@ -253,12 +276,25 @@ def _clipped_together(gradients: list[tf.Tensor], norm: float | None) -> list[tf
 
     Keras clips the gradients of each device, and then sums them.
     """
-    context = tf.distribute.get_replica_context()
-    devices = context.num_replicas_in_sync
+    devices = tf.distribute.get_replica_context().num_replicas_in_sync
     if norm is None or devices == 1:
         return gradients
-    summed = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+    summed = summed_over_devices(gradients)
     return [gradient / devices for gradient in tf.clip_by_global_norm(summed, norm)[0]]
+
+
+def summed_over_devices(computed: Computed) -> Computed:
+    """The sums of what several devices computed from their rows of a batch.
+
+    An update without a Keras optimizer, which sums gradients itself, needs this in `apply`.
+
+    Args:
+        computed: What one device computed.
+    """
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return computed
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, computed)
 
 
 def after_all(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:

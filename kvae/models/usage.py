@@ -22,6 +22,18 @@ def active_units(posterior_means: np.ndarray) -> int:
     return int(np.sum(np.var(posterior_means, axis=0) > ACTIVE_VARIANCE))
 
 
+def perplexity(counts: np.ndarray) -> float:
+    """The perplexity of codes: the exponential of the entropy of their frequencies.
+
+    It is the number of codes if all are equally frequent, and 1 if there is only one.
+
+    Args:
+        counts: How often each code is taken, `[codes]`.
+    """
+    shares = counts[counts > 0] / counts.sum()
+    return float(np.exp(-np.sum(shares * np.log(shares))))
+
+
 def kl_per_dimension(posterior: tfd.Distribution, prior: tfd.Distribution) -> tf.Tensor:
     """The KL of each latent dimension, `[batch, latent]`, in nats.
 

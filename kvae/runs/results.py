@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from kvae.evaluation.latents import collapse_warning
+from kvae.evaluation import codes, latents
 from kvae.evaluation.statistics import standard_error
 from kvae.metrics import Row
+from kvae.models.base import Quantizes
 from kvae.models.plan import Evaluation
 from kvae.training import State
 
@@ -33,14 +34,17 @@ def results(test: Evaluation, images: int, state: State) -> dict[str, Any]:
     return found | {"training_seconds": round(seconds, 3)}
 
 
-def warnings(test: Evaluation) -> list[str]:
+def warnings(model: Any, test: Evaluation) -> list[str]:
     """Sentences that warn of problems of a trained model, such as a collapsed posterior.
 
     Args:
-        test: The model's metrics on the test images.
+        model: The model.
+        test: Its metrics on the test images.
     """
-    collapse = collapse_warning(test)
-    return [collapse] if collapse else []
+    found = [latents.collapse_warning(test)]
+    if isinstance(model, Quantizes):
+        found.append(codes.collapse_warning(test.scalars, model.code_count))
+    return [warning for warning in found if warning]
 
 
 def columns(history: list[Row]) -> dict[str, list[Any]]:

@@ -186,7 +186,7 @@ def _complete(
         labels = labels_of(model, dataset, dataset.test)
         test = state.plan.validate(dataset.test.images, labels)
         found = results(test, len(dataset.test), state)
-        for warning in warnings(test):
+        for warning in warnings(model, test):
             logger.warning("%s: %s", name, warning)
         subject = gallery.Subject(
             name, model, dataset, columns(state.history), records.film.frames()

@@ -17,6 +17,7 @@ from kvae.models.base import (
     Embeds,
     Generates,
     Infers,
+    Quantizes,
     Reconstructs,
     given,
     of_any_label,
@@ -43,9 +44,11 @@ def save(
     There is a signature for each thing that the model can do. Images are float32
     `[batch, height, width, channels]` in [0, 1]: `encode(images) -> mean, stddev` of q(z|x);
     `embed(images) -> embedding`; `decode(latents) -> mean`; `reconstruct(images) -> mean`;
-    `sample(count, seed) -> images`, with a scalar int32 `count` and an int32 `[2]` `seed`. The
-    default is `reconstruct`, or else `sample`. In place of images, a model of a table takes and
-    gives standardised columns, by the means and standard deviations in `config.json`.
+    `codes(images) -> codes` and `decode_codes(codes) -> mean`, with int32 codes
+    `[batch, rows, columns]`; `sample(count, seed) -> images`, with a scalar int32 `count` and an
+    int32 `[2]` `seed`. The default is `reconstruct`, or else `sample`. In place of images, a model
+    of a table takes and gives standardised columns, by the means and standard deviations in
+    `config.json`.
 
     The signatures of a conditional model also take `labels`, the numbers of the images' labels,
     int32 `[batch]`; that of `sample` takes them instead of `count`. They refuse labels that the
@@ -119,6 +122,11 @@ def _signatures(model: Any) -> dict[str, Any]:
             return {"mean": _given(model, *labels).reconstruct(images)}
 
         add("reconstruct", reconstruct, images, *of_labels)
+    if isinstance(model, Quantizes):
+        event = model.codes(tf.zeros((1, *config.image_shape))).shape[1:]
+        codes = tf.TensorSpec((None, *event), tf.int32, name="codes")
+        add("codes", lambda images: {"codes": model.codes(images)}, images)
+        add("decode_codes", lambda codes: {"mean": model.decode_codes(codes)}, codes)
     if isinstance(model, Generates) and conditional:
 
         def sample(labels: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -21,6 +21,7 @@ def new_optimizer(
     weights: Sequence[tf.Variable],
     decayed: Sequence[tf.Variable] = (),
     steps_per_batch: int = 1,
+    epochs: int | None = None,
 ) -> keras.Optimizer:
     """The optimizer that a configuration names, with its variables.
 
@@ -33,8 +34,10 @@ def new_optimizer(
         weights: The weights that the optimizer changes.
         decayed: Those of `weights` that weight decay applies to.
         steps_per_batch: How many steps the optimizer takes with each batch.
+        epochs: In how many epochs the optimizer takes steps; None is all of them.
     """
-    steps = config.epochs * -(-images // min(config.batch_size, images)) * steps_per_batch
+    batches = -(-images // min(config.batch_size, images))
+    steps = (epochs or config.epochs) * batches * steps_per_batch
     rate = registry.resolve(registry.SCHEDULES, config.schedule)(config.learning_rate, steps)
     kind = registry.resolve(registry.OPTIMIZERS, config.optimizer)
     decay = config.weight_average

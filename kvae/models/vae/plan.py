@@ -13,7 +13,15 @@ from kvae import registry
 from kvae.data import Dataset
 from kvae.models.base import given, labels_of
 from kvae.models.evaluator import CHUNK, Evaluator
-from kvae.models.plan import Batch, Evaluation, GradientUpdate, NewOptimizer, Plan, Sums
+from kvae.models.plan import (
+    Batch,
+    Evaluation,
+    GradientUpdate,
+    NewOptimizer,
+    Plan,
+    Sums,
+    averages,
+)
 from kvae.models.vae import METRICS
 from kvae.models.vae.bounds import Weighting
 
@@ -73,16 +81,8 @@ class VariationalPlan(Plan):
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
         """While it lasts, the model has the moving averages of its weights, if there are any."""
-        if not self._optimizer.use_ema:
+        with averages(self._weights, self._optimizer):
             yield
-            return
-        trained = [weight.numpy() for weight in self._weights]
-        self._optimizer.finalize_variable_values(self._weights)
-        try:
-            yield
-        finally:
-            for weight, value in zip(self._weights, trained, strict=True):
-                weight.assign(value)
 
     def settings(self, epoch: int) -> dict[str, float]:
         """The weight of the KL in an epoch, by name.

@@ -1,0 +1,55 @@
+"""The recipe of quantized autoencoders: options for a dataset, by name."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from kvae.config import Facts
+
+MANY_IMAGES = 10_000
+"""With fewer training images than this, the prior would soon learn them by heart."""
+
+
+def recipe(name: str, facts: Facts) -> dict[str, Any]:
+    """The options for a dataset, by name. All recipes have the same.
+
+    Args:
+        name: The name of the recipe.
+        facts: What is known about the images.
+    """
+    many = facts.train_images >= MANY_IMAGES
+    binary = facts.kind == "binary" or facts.two_levels()
+    return {
+        "likelihood": "bernoulli" if binary else "discretized-logistic",
+        # Where there are two levels only, it leaves them as they are.
+        "binarize": "dynamic" if binary else "none",
+        "dropout": 0.0 if many else 0.2,
+        "optimizer": "adam",
+        "learning_rate": 0.002,
+        "schedule": "cosine",
+        "clip_norm": 1.0,
+        "batch_size": 64 if many else 32,
+        "epochs": max(20, min(400, round(6000 / math.sqrt(facts.train_images)))),
+        "jit": False,
+    }
+
+
+def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+    """Add the options that depend on others to those of the recipe.
+
+    Args:
+        own: The recipe's options, by name.
+        chosen: The options that a person chose, by name.
+        facts: What is known about the images.
+    """
+    adjusted = dict(own)
+    if chosen.get("binarize", "none") != "none":
+        adjusted["likelihood"] = "bernoulli"
+    elif chosen.get("likelihood", "bernoulli") != "bernoulli":
+        adjusted["binarize"] = "none"
+    epochs = chosen.get("epochs", own["epochs"])
+    return adjusted | {
+        "autoencoder_epochs": max(1, epochs // 2),
+        # No training stops early, but the weights of the best epoch are kept.
+        "patience": epochs,
+    }
