@@ -15,6 +15,7 @@ from kvae.explore import thumbnails
 from kvae.inference import encode
 from kvae.inference.encoding import in_chunks
 from kvae.models.base import (
+    Bounds,
     Conditional,
     Decodes,
     Embeds,

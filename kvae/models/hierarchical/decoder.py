@@ -68,7 +68,7 @@ class Decoder(keras.Model):
     """
 
     def __init__(self, config: ModelConfig, seed: int = 0, jit: bool = True) -> None:
-        super().__init__()
+        super().__init__(name="decoder")
         initialization = Initialization(None, seed, stream=1)
         self.dimensions, self.classes = config.dimensions, len(config.classes)
         self.sees_all = config.image_from == "all"

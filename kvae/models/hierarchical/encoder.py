@@ -33,7 +33,7 @@ class Encoder(keras.Model):
     def __init__(
         self, config: ModelConfig, decoder: Decoder, seed: int = 0, jit: bool = True
     ) -> None:
-        super().__init__()
+        super().__init__(name="encoder")
         self.dimensions, self.classes = config.dimensions, len(config.classes)
         # As an attribute, the decoder would be a part of this network, and Keras would count its
         # weights twice. Inside a function it is not.

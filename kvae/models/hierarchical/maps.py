@@ -32,7 +32,7 @@ class Down(keras.layers.Layer):
     def __init__(
         self, config: ModelConfig, start: int, end: int, initialization: Initialization, jit: bool
     ) -> None:
-        super().__init__()
+        super().__init__(name="down")
         self.activation = keras.activations.get(config.activation)
         self.dropout = Dropout(config.dropout, jit)
         channels = config.channels[start:end]
@@ -72,7 +72,7 @@ class Up(keras.layers.Layer):
         initialization: Initialization,
         jit: bool,
     ) -> None:
-        super().__init__()
+        super().__init__(name="up")
         self.activation = keras.activations.get(config.activation)
         self.dropout = Dropout(config.dropout, jit)
         first = len(config.channels) if start is None else start
@@ -131,7 +131,7 @@ class JoinedMaps(keras.layers.Layer):
     def __init__(
         self, config: ModelConfig, stage: int, initialization: Initialization, jit: bool
     ) -> None:
-        super().__init__()
+        super().__init__(name="joined_maps")
         self.activation = keras.activations.get(config.activation)
         self.dropout = Dropout(config.dropout, jit)
         self.convolution = initialization.convolution(config.channels[stage - 1], BLOCK_KERNEL)
@@ -156,7 +156,7 @@ class GaussianMaps(keras.layers.Layer):
     """
 
     def __init__(self, channels: int, initialization: Initialization) -> None:
-        super().__init__()
+        super().__init__(name="gaussian_maps")
         self.mean = initialization.convolution(channels, BLOCK_KERNEL)
         self.log_variance = initialization.convolution(channels, BLOCK_KERNEL)
 

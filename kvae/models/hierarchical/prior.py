@@ -48,7 +48,7 @@ class JointPrior(keras.layers.Layer):
     top: Any
 
     def __init__(self, top: Prior | ConditionalPrior, dimensions: Sequence[int]) -> None:
-        super().__init__()
+        super().__init__(name="prior")
         self.top, self.below = top, sum(dimensions[:-1])
 
     def of_top(self) -> tfd.Distribution:

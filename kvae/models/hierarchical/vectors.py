@@ -22,7 +22,7 @@ class Joined(keras.layers.Layer):
     """
 
     def __init__(self, network: keras.layers.Layer) -> None:
-        super().__init__()
+        super().__init__(name="joined")
         self.network = network
 
     def call(self, parts: Sequence[tf.Tensor], dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
@@ -44,7 +44,7 @@ class Gaussian(keras.layers.Layer):
     """
 
     def __init__(self, dimensions: int, initialization: Initialization) -> None:
-        super().__init__()
+        super().__init__(name="gaussian")
         self.mean = initialization.dense(dimensions, name="mean")
         self.log_variance = initialization.dense(dimensions, name="log_variance")
 
@@ -65,7 +65,7 @@ class Features(keras.layers.Layer):
     """
 
     def __init__(self, networks: Sequence[keras.layers.Layer]) -> None:
-        super().__init__()
+        super().__init__(name="features")
         self.networks = list(networks)
 
     def call(self, images: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> list[tf.Tensor]:

@@ -22,7 +22,6 @@ class Encoder(keras.Model):
     """
 
     def __init__(self, config: ModelConfig, seed: int = 0, jit: bool = True) -> None:
-        # Without a name, saved files would depend on how many models there were before.
         super().__init__(name="encoder")
         initialization = Initialization(config.initial_stddev, seed, stream=0)
         network = registry.resolve(registry.NETWORKS, config.network)
