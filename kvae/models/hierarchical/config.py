@@ -126,7 +126,6 @@ class ModelConfig:
             "prior 'vamp' needs `inference=top-down`: bottom-up, the density of q(z|x) of the top "
             "level alone has no closed form",
         )
-
         if self.map_sides:
             self._check_maps()
 
