@@ -20,7 +20,7 @@ from kvae.config import Config, TrainingConfig
 from kvae.data import Dataset
 from kvae.data.dataset import Split
 from kvae.errors import UsageError
-from kvae.models.base import Conditional
+from kvae.models.base import Conditional, Decodes, Infers
 from kvae.models.build import build
 from kvae.progress import Progress, silent
 from kvae.training.loop import train
@@ -69,10 +69,12 @@ def fit_prior(
 
     Raises:
         UsageError: `components` is given for a flow, or is larger than the number of latents; or
-            the model is conditional.
+            the model is conditional, or has no latent space with a posterior and a prior.
     """
     if isinstance(model, Conditional):
         raise UsageError("no prior can be fitted to a conditional model: train it with `prior`")
+    if not (isinstance(model, Infers) and isinstance(model, Decodes)):
+        raise UsageError("no prior can be fitted to this model: it has no posterior q(z|x)")
     fit = registry.resolve(registry.PRIOR_FITS, prior)
     return fit(model, dataset, components, seed, progress)
 

@@ -23,6 +23,7 @@ from kvae.models.base import (
     Trains,
 )
 from kvae.runs import saved_models
+from kvae.training import fit_prior
 from kvae_cli.encode import encode
 
 OPTIONS = {
@@ -102,6 +103,8 @@ def test_it_scores_and_refuses_what_it_cannot_do(few_digits, run):
     assert np.median(unusual.percentiles) < 5
     encoded = inference.encode(run.model, images)
     assert (list(encoded.terms), encoded.means) == (["elbo"], None)
+    with pytest.raises(kvae.UsageError, match="^no prior can be fitted to this model"):
+        fit_prior(run.model, few_digits, "mixture")
     with pytest.raises(kvae.UsageError, match="^this model has no reconstructions$"):
         inference.reconstruct(run.model, images)
     with pytest.raises(kvae.UsageError, match="^this model has no latents to encode images by"):
