@@ -15,12 +15,14 @@ NAMES = (
     "labels",
     "reconstructions",
     "manifold",
+    "levels",
     "kl",
     "traversals",
     "interpolation",
     "pca",
     "nearest",
     "tsne",
+    "tsne-levels",
     "animation",
 )
 

@@ -55,13 +55,14 @@ def _entry(path: Path) -> dict[str, Any]:
 
 
 def _metrics(entries: list[dict[str, Any]]) -> dict[str, "Metric"]:
-    """The metrics of the families that are listed, by name."""
+    """The metrics of the families that are listed, as far as a model has them, by name."""
     from kvae.config import family
 
     found: dict[str, Metric] = {}
     for entry in entries:
         if "config" in entry and "error" not in entry:
-            found |= {m.name: m for m in family(entry["config"]["family"]).metrics}
+            metrics, results = family(entry["config"]["family"]).metrics, entry["results"] or {}
+            found |= {metric.name: metric for metric in metrics if metric.name in results}
     return found
 
 

@@ -67,8 +67,8 @@ seed = click.option(
 recipe = click.option(
     "--recipe",
     type=click.Choice(RECIPES),
-    help="The recipe, which sets the options that are not given.  [default: reference for the "
-    "digits, MNIST and the Frey Faces, own for other images]",
+    help="The recipe, which sets the options that are not given.  [default: that of the family, "
+    "such as reference for the digits, MNIST and the Frey Faces, and own for other images]",
 )
 jit = click.option(
     "--jit/--no-jit",

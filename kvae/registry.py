@@ -21,6 +21,7 @@ DATASETS = {
 
 MODELS = {
     "vae": "kvae.models.vae:FAMILY",
+    "hierarchical": "kvae.models.hierarchical:FAMILY",
     "pixel": "kvae.models.pixel:FAMILY",
     "quantized": "kvae.models.quantized:FAMILY",
 }

@@ -1,7 +1,6 @@
 """What tests share: small real data, real commands, and the data that must be fetched first."""
 
-import contextlib
-import logging
+import functools
 import os
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from scipy.stats import multivariate_normal
 
 import kvae
@@ -20,7 +18,8 @@ from kvae.data import Dataset, Split
 from kvae.data.request import default_data_dir
 from kvae.models.likelihoods import MIN_LOG_VARIANCE, bounded_log_variance
 from kvae.models.vae.config import ModelConfig, ObjectiveConfig
-from kvae_cli import main, output
+
+from .in_process import run as in_process_run
 
 MANUAL = Path("downloads/manual")
 
@@ -171,27 +170,8 @@ def command(tmp_path: Path, cache_home: Path) -> Command:
 
 @pytest.fixture(scope="session")
 def in_process(cache_home: Path) -> Command:
-    """Runs `kvae` in this process, in a folder that is given first: a process takes seconds more.
-
-    The process's own settings and signals are not touched; they are tested with the real command.
-    """
-
-    def run(folder: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        words, logger = [str(argument) for argument in arguments], logging.getLogger("kvae")
-        before = [*logger.handlers], logger.level, logger.propagate
-        environment = {"XDG_CACHE_HOME": str(cache_home)} | variables
-        with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(main.startup, "install", output.show_messages)
-            logger.handlers.clear()
-            try:
-                found = CliRunner().invoke(main.cli, words, env=environment, prog_name="kvae")
-            finally:
-                logger.handlers[:], logger.level, logger.propagate = before
-        if not isinstance(found.exception, SystemExit | None):
-            raise found.exception
-        return subprocess.CompletedProcess(words, found.exit_code, found.stdout, found.stderr)
-
-    return run
+    """`in_process.run` with the tests' own cache."""
+    return functools.partial(in_process_run, XDG_CACHE_HOME=str(cache_home))
 
 
 @pytest.fixture

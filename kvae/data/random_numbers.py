@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from tensorflow_probability import distributions as tfd
 
 
-def normal(shape: tf.Tensor, seed: tf.Tensor, generator: str) -> tf.Tensor:
+def normal(shape: tf.Tensor, seed: tf.Tensor, generator: str = "auto_select") -> tf.Tensor:
     """Standard normal random numbers.
 
     Args:
         shape: int32; the shape of this replica's numbers, rows first.
         seed: int32 `[2]`; decides the numbers.
-        generator: `philox` or `threefry`, as `kvae.data.pixels.algorithm` returns it.
+        generator: `philox` or `threefry`, as `kvae.data.pixels.algorithm` returns it. The default
+            also works where it is not known whether XLA compiles the numbers.
     """
     return own_rows(tf.random.stateless_normal(_whole_shape(shape), seed, alg=generator))
 

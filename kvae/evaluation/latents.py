@@ -48,19 +48,30 @@ def mutual_information(
     return float(gain.mean()), standard_error(gain)
 
 
-def verdict(found: Evaluation) -> str:
-    """Whether a model is `collapsed`, `partly collapsed` or `healthy`.
+def in_use(found: Evaluation) -> np.ndarray:
+    """Whether each latent dimension is in use, `[latent]`.
 
-    A dimension is in use if its KL is above 0.01 nats and its posterior mean changes with the image
-    (see `kvae.models.usage.active_units`). A model is collapsed if no more than a tenth of its
-    dimensions are in use, and partly collapsed if some are not.
+    It is if its KL is above 0.01 nats and its posterior mean changes with the image (see
+    `kvae.models.usage.active_units`).
 
     Args:
         found: The model's metrics on some images, with the KL of each latent dimension.
     """
     assert found.embeddings is not None
     kl, variance = found.per_dimension["kl_per_dimension"], np.var(found.embeddings, axis=0)
-    used = (kl > COLLAPSED_KL) & (variance > ACTIVE_VARIANCE)
+    return (kl > COLLAPSED_KL) & (variance > ACTIVE_VARIANCE)
+
+
+def verdict(found: Evaluation) -> str:
+    """Whether a model is `collapsed`, `partly collapsed` or `healthy`.
+
+    A model is collapsed if no more than a tenth of its dimensions are in use, and partly collapsed
+    if some are not.
+
+    Args:
+        found: The model's metrics on some images, with the KL of each latent dimension.
+    """
+    used = in_use(found)
     if np.mean(used) <= COLLAPSED_SHARE:
         return "collapsed"
     return "healthy" if used.all() else "partly collapsed"

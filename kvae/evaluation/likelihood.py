@@ -113,7 +113,8 @@ def multiplications(model: Any) -> int:
     Args:
         model: A model that decodes latents.
     """
-    latent, model = tf.TensorSpec([1, model.config.model.latent]), of_any_label(model)
+    model = of_any_label(model)
+    latent = tf.TensorSpec([1, *model.prior.distribution().event_shape])
     decode = tf.function(lambda latents: model.decode(latents).mean(), autograph=False)
     total = 0
     for operation in decode.get_concrete_function(latent).graph.get_operations():

@@ -16,6 +16,7 @@ from kvae.models.base import (
     Embeds,
     Generates,
     Infers,
+    Layered,
     Quantizes,
     Reconstructs,
     labels_of,
@@ -123,6 +124,8 @@ def evaluate(
         if isinstance(model, Infers) and isinstance(model, Decodes):
             groups["Latent use"] = sections.latent_use(model, dataset, found, seed)
             verdict = latents.verdict(found)
+            if isinstance(model, Layered):
+                groups["Latent use"] += sections.level_use(model, found)
         if isinstance(model, Quantizes):
             groups["Codes"] = sections.code_use(model, found)
             verdict = codes.verdict(found.scalars["perplexity"], model.code_count)

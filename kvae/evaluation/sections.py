@@ -254,6 +254,30 @@ def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> li
     ]
 
 
+def level_use(model: Any, found: Evaluation) -> list[Row]:
+    """Which levels of latents are in use, and what to do about one that is not.
+
+    Args:
+        model: A model whose latents have levels.
+        found: The model's metrics on the held-out images.
+    """
+    levels = model.latent_levels
+    ends = np.cumsum(levels)
+    parts = np.split(latents.in_use(found), ends[:-1])
+    costs = np.split(found.per_dimension["kl_per_dimension"], ends[:-1])
+    rows = []
+    for number, (used, kl) in enumerate(zip(parts, costs, strict=True), 1):
+        verdict = f"in use: {used.sum()} of {len(used)} dimensions"
+        if used.mean() <= latents.COLLAPSED_SHARE:
+            verdict = (
+                f"not in use ({used.sum()} of {len(used)} dimensions): try a longer `kl_warmup` or "
+                "`free_bits`, or do without it"
+            )
+        name = f"KL of level {number} of {len(levels)}, by dimension"
+        rows.append(Row(name, "nats", {"value": float(kl.sum())}, verdict))
+    return rows
+
+
 def code_use(model: Any, found: Evaluation) -> list[Row]:
     """How many of its discrete codes a model uses, and how much better than uniform codes its prior
     is.

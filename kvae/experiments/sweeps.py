@@ -259,6 +259,8 @@ def sweep(
         )
     metrics = _metrics(planned)
     rows = tabulate(outcomes, metrics)
+    # A family may have metrics that only some of its models have.
+    metrics = [metric for metric in metrics if any(metric.name in row.mean for row in rows)]
     result = Sweep(name, sweeps / name, outcomes, trained, rows, metrics)
     histories = {run: read_history(runs / run) for row in rows for run in row.runs}
     _write(result, histories)

@@ -24,7 +24,6 @@ from kvae.models.base import (
     Reconstructs,
 )
 from kvae.models.estimates import mean, stddev
-from kvae.models.usage import kl_per_dimension
 from kvae.progress import Progress, silent
 
 IMAGES = 2000
@@ -295,10 +294,10 @@ def survey(model: Any, dataset: Dataset, seed: int = 0, progress: Progress = sil
     if isinstance(model, Decodes):
         prior = model.prior.distribution()
         center, scale = mean(prior).numpy(), stddev(prior).numpy()
-        if isinstance(model, Infers):
+        if isinstance(model, Infers) and isinstance(model, Bounds):
 
-            def usage(model: Any, floats: Any, _: Any) -> Any:
-                return kl_per_dimension(model.encode(floats), model.prior.distribution())
+            def usage(model: Any, floats: Any, seed: Any) -> Any:
+                return model.statistics(floats, seed).per_dimension["kl_per_dimension"]
 
             each = in_chunks(model, usage, some.images, seed, progress, "use of the latents")
             kl = each.mean(axis=0)

@@ -3,7 +3,7 @@
 from kvae.figures.animation import animation, save_gif
 from kvae.figures.curves import Line, by_latent, compared, histories, history, kl_bars, lines
 from kvae.figures.grids import colours, manifold_latents, pairs, save_png, sheet, sprite, tile
-from kvae.figures.scatter import pca, scatter, tsne
+from kvae.figures.scatter import pca, scatter, scatters, tsne
 from kvae.figures.style import picture, save
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "save_gif",
     "save_png",
     "scatter",
+    "scatters",
     "sheet",
     "sprite",
     "tile",

@@ -3,8 +3,8 @@
 import contextlib
 import io
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -107,7 +107,44 @@ def scatter(
         order_name: What the numbers in `order` are.
     """
     figure, axes = style.panels(6.6 if labels is not None else 6.2, 5.4, title)
-    panel = axes[0, 0]
+    _plot(axes[0, 0], points, axes_names, labels, label_names, order, order_name)
+    return figure
+
+
+def scatters(
+    planes: Mapping[str, np.ndarray],
+    title: str,
+    labels: np.ndarray | None = None,
+    label_names: Sequence[str] = (),
+    order: np.ndarray | None = None,
+    order_name: str = "",
+) -> "Figure":
+    """Plot the same points in several planes side by side, whose axes have no meaning.
+
+    Args:
+        planes: Where the points are, `[count, 2]`, by the title of each plane.
+        title: The title of the figure.
+        labels: The label of each point as an integer, `[count]`; None if there are no labels.
+        label_names: The name of each label, by its integer; if empty, the integers are shown.
+        order: A number for each point, `[count]`, which decides its colour if `labels` is None.
+        order_name: What the numbers in `order` are.
+    """
+    figure, axes = style.panels(5.6 * len(planes), 5.4, title, columns=len(planes))
+    for panel, (name, points) in zip(axes[0], planes.items(), strict=True):
+        _plot(panel, points, ("", ""), labels, label_names, order, order_name)
+        panel.set_title(name)
+    return figure
+
+
+def _plot(
+    panel: Any,
+    points: np.ndarray,
+    axes_names: tuple[str, str],
+    labels: np.ndarray | None,
+    label_names: Sequence[str],
+    order: np.ndarray | None,
+    order_name: str,
+) -> None:
     size = float(np.clip(6000 / len(points), 5, 25))
     if labels is not None:
         values = np.unique(labels)
@@ -131,7 +168,7 @@ def scatter(
             panel.legend(frameon=False, markerscale=3, bbox_to_anchor=(1.0, 1.0), loc="upper left")
     elif order is not None:
         dots = panel.scatter(*points.T, s=size, c=order, cmap="viridis", linewidths=0)
-        figure.colorbar(dots, ax=panel, label=order_name, shrink=0.8)
+        panel.figure.colorbar(dots, ax=panel, label=order_name, shrink=0.8)
     else:
         panel.scatter(*points.T, s=size, color=style.BLUE, linewidths=0)
     if any(axes_names):
@@ -140,4 +177,3 @@ def scatter(
         panel.set_xticks([])
         panel.set_yticks([])
         panel.spines[:].set_visible(False)
-    return figure

@@ -14,20 +14,22 @@ from kvae.errors import KvaeError
 from kvae.evaluation import nearest
 from kvae.inference import path
 from kvae.models.base import (
+    Bounds,
     Completes,
     Conditional,
     Decodes,
     Embeds,
     Generates,
     Infers,
+    Layered,
     Quantizes,
     Reconstructs,
     given,
     labels_of,
     of_any_label,
+    seed_pair,
 )
 from kvae.models.estimates import mean, stddev
-from kvae.models.usage import kl_per_dimension
 from kvae.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ COMPLETIONS = 6
 LABELLED = 20
 """The largest number of labels that are drawn; of more, those at even distances are."""
 LABEL_COLUMNS = 12
+LEVEL_ROWS = 3
+LEVEL_COLUMNS = 12
 LONGEST_LABEL = 20
 TRAVERSED = 12
 STEPS = 9
@@ -119,6 +123,7 @@ class Subject:
 
 
 LACKS = {
+    Bounds: "bound on log p(x)",
     Conditional: "labels to choose from",
     Generates: "samples",
     Completes: "completions",
@@ -127,6 +132,7 @@ LACKS = {
     Embeds: "embeddings",
     Infers: "posterior q(z|x)",
     Decodes: "latent space that can be walked",
+    Layered: "levels of latents",
 }
 """What a model lacks that does not have a capability, as messages name it."""
 
@@ -282,11 +288,33 @@ def _prior(model: Any) -> tuple[np.ndarray, np.ndarray]:
     return mean(prior).numpy(), stddev(prior).numpy()
 
 
+def _levels(subject: Subject) -> "Figure":
+    subject.need(Decodes, Layered)
+    model = of_any_label(subject.model)
+    levels, prior = model.latent_levels, model.prior.distribution()
+    seeds = seed_pair(subject.seed), seed_pair(subject.seed + 1)
+    fixed = prior.sample(LEVEL_ROWS, seed=seeds[0]).numpy()[:, None]
+    anew = prior.sample([LEVEL_ROWS, LEVEL_COLUMNS], seed=seeds[1]).numpy()
+    rows, names = [], list[str]()
+    for number in range(1, len(levels) + 1):
+        below = np.arange(anew.shape[-1]) < sum(levels[:number])
+        latents = np.where(below, anew, fixed)
+        rows.append(model.mean_images(latents.reshape(-1, latents.shape[-1])).numpy())
+        name = "all levels" if number == len(levels) else f"levels 1-{number}"
+        names += ["level 1" if number == 1 else name] * LEVEL_ROWS
+    return figures.picture(
+        figures.tile(np.concatenate(rows), LEVEL_COLUMNS),
+        f"{subject.name}: what each level of latents decides",
+        below="in a row, the levels that are named are drawn anew, and those above are fixed",
+        left=tuple(names),
+    )
+
+
 def _kl(subject: Subject) -> np.ndarray:
-    subject.need(Infers, Decodes)
+    subject.need(Infers, Decodes, Bounds)
     images, model = subject.some(SCATTERED)
-    posterior = model.encode(images)
-    return kl_per_dimension(posterior, model.prior.distribution()).numpy().mean(axis=0)
+    found = model.statistics(images, seed_pair(subject.seed))
+    return found.per_dimension["kl_per_dimension"].numpy().mean(axis=0)
 
 
 def _kl_bars(subject: Subject) -> "Figure":
@@ -309,8 +337,17 @@ def _traversals(subject: Subject) -> "Figure":
         f"{subject.name}: one latent at a time",
         below="the latent within three of the prior's standard deviations, the others as of a "
         "test image",
-        left=tuple(f"z{index + 1}, KL {kl[index]:.2f}" for index in order),
+        left=tuple(f"{_latent(subject.model, index)}, KL {kl[index]:.2f}" for index in order),
     )
+
+
+def _latent(model: Any, index: int) -> str:
+    """The name of a latent dimension: its number, and that of its level if there are levels."""
+    if not isinstance(model, Layered):
+        return f"z{index + 1}"
+    ends = np.cumsum(model.latent_levels)
+    level = int(np.searchsorted(ends, index, side="right"))
+    return f"level {level + 1}, z{index + 1 - int(ends[level]) + model.latent_levels[level]}"
 
 
 def _interpolation(subject: Subject) -> "Figure":
@@ -371,6 +408,25 @@ def _tsne(subject: Subject) -> "Figure":
     return figures.scatter(plane, title, ("", ""), **colours)
 
 
+def _tsne_of_levels(subject: Subject) -> "Figure":
+    subject.need(Embeds, Layered)
+    means, colours = _embeddings(subject)
+    if len(means) < 3:
+        raise NotDrawnError(f"t-SNE needs three test images or more, and there are {len(means)}")
+    ends = np.cumsum(subject.model.latent_levels)
+    planes = {
+        f"level {number}, {part.shape[1]} latents": figures.tsne(
+            part, subject.seed, subject.progress
+        )
+        for number, part in enumerate(np.split(means, ends[:-1], axis=1), 1)
+        if part.shape[1] > 1
+    }
+    if not planes:
+        raise NotDrawnError("t-SNE needs a level of two latent dimensions or more")
+    title = f"{subject.name}: t-SNE of each level's latent means of test {subject.item}s"
+    return figures.scatters(planes, title, **colours)
+
+
 def _pca(subject: Subject) -> "Figure":
     means, colours = _embeddings(subject)
     title = f"{subject.name}: latent means of test {subject.item}s"
@@ -405,12 +461,14 @@ PICTURES: dict[str, Callable[[Subject], Any]] = {
     "labels": _labels,
     "reconstructions": _reconstructions,
     "manifold": _manifold,
+    "levels": _levels,
     "kl": _kl_bars,
     "traversals": _traversals,
     "interpolation": _interpolation,
     "pca": _pca,
     "nearest": _nearest,
     "tsne": _tsne,
+    "tsne-levels": _tsne_of_levels,
     "animation": _animation,
 }
 """Functions from a `Subject` to a figure, or to the list of the pictures of an animation."""
@@ -422,6 +480,7 @@ OF_IMAGES = (
     "labels",
     "reconstructions",
     "manifold",
+    "levels",
     "traversals",
     "interpolation",
     "nearest",
@@ -446,8 +505,9 @@ def quick(subject: Subject) -> list[str]:
         "labels": (Conditional,),
         "reconstructions": (Reconstructs,),
         "manifold": (Decodes,),
-        "kl": (Infers, Decodes),
-        "traversals": (Infers, Embeds, Decodes),
+        "levels": (Decodes, Layered),
+        "kl": (Infers, Decodes, Bounds),
+        "traversals": (Infers, Embeds, Decodes, Bounds),
         "animation": (Generates,),
     }
     names = [name for name, each in needs.items() if all(isinstance(model, c) for c in each)]

@@ -237,8 +237,8 @@ class Infers(Protocol):
 
     @property
     def has_quick_posterior(self) -> bool:
-        """Whether log q(z|x) at any z takes one pass through the networks, rather than one pass for
-        each dimension."""
+        """Whether the log densities of many z under q(z|x) of many images take one pass through the
+        networks, rather than one pass for each dimension or for each pair of z and x."""
 
 
 @runtime_checkable
@@ -264,6 +264,18 @@ class Decodes(Protocol):
         """The layer whose `distribution()` is p(z): batch shape `[]`, event shape `[latent]`."""
 
 
+@runtime_checkable
+class Layered(Protocol):
+    """A model whose latents have levels, the upper ones deciding what the lower ones mean.
+
+    Under its prior the levels are independent.
+    """
+
+    @property
+    def latent_levels(self) -> tuple[int, ...]:
+        """The number of latents of each level, in their order, from the image upwards."""
+
+
 class Statistics(NamedTuple):
     """The bound of each image of a batch, and what goes with it.
 
@@ -272,7 +284,8 @@ class Statistics(NamedTuple):
             log p(x), in nats.
         embedding: One vector for each image, `[batch, dimensions]`; None if the model has none.
         per_dimension: Values of each image and dimension, `[batch, dimensions]`, by name. Their
-            means over images are reported.
+            means over images are reported. Of a model that infers and decodes latents,
+            `kl_per_dimension` is the KL of each of them, in nats.
     """
 
     terms: Mapping[str, tf.Tensor]

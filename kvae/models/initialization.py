@@ -20,6 +20,7 @@ class Initialization:
         self._stddev = stddev
         # The numbers of RandomState are the same in every version of NumPy.
         self._seeds = np.random.RandomState([seed, stream])
+        self._layers = 0
 
     def dense(self, units: int, **options: Any) -> keras.layers.Dense:
         """A `keras.layers.Dense` with these initial weights.
@@ -32,7 +33,7 @@ class Initialization:
             units,
             kernel_initializer=self._next(keras.initializers.GlorotUniform),
             bias_initializer=self._next(None) if self._stddev else "zeros",
-            **options,
+            **{"name": self._name("dense")} | options,
         )
 
     def convolution(
@@ -52,6 +53,7 @@ class Initialization:
             side,
             strides,
             padding="same",
+            name=self._name("convolution"),
             kernel_initializer="zeros" if zero else kernel,
             bias_initializer=self._next(None) if self._stddev and not zero else "zeros",
         )
@@ -71,7 +73,7 @@ class Initialization:
             padding="same",
             kernel_initializer=self._next(keras.initializers.GlorotUniform),
             bias_initializer=self._next(None) if self._stddev else "zeros",
-            **options,
+            **{"name": self._name("transposed_convolution")} | options,
         )
 
     def glorot(self) -> keras.Initializer:
@@ -95,6 +97,12 @@ class Initialization:
             count: How many are chosen; at most `population`.
         """
         return np.sort(self._seeds.permutation(population)[:count])
+
+    def _name(self, kind: str) -> str:
+        """The name of the next layer. Keras's own depend on how many layers there were before in
+        the process, and the names of weights are in saved files."""
+        self._layers += 1
+        return f"{kind}_{self._layers}"
 
     def _seed(self) -> int:
         return self._seeds.randint(2**31 - 1)

@@ -53,7 +53,7 @@ class Prior(keras.layers.Layer):
         encoder: keras.Model,
         images: np.ndarray | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(name="prior")
         self.latent = config.latent
         # As an attribute, the encoder would be a part of this layer, and Keras would count its
         # weights twice. Inside a function it is not.

@@ -20,7 +20,7 @@ from kvae.config import Config, TrainingConfig
 from kvae.data import Dataset
 from kvae.data.dataset import Split
 from kvae.errors import UsageError
-from kvae.models.base import Conditional, Decodes, Infers
+from kvae.models.base import Conditional
 from kvae.models.build import build
 from kvae.progress import Progress, silent
 from kvae.training.loop import train
@@ -69,12 +69,15 @@ def fit_prior(
 
     Raises:
         UsageError: `components` is given for a flow, or is larger than the number of latents; or
-            the model is conditional, or has no latent space with a posterior and a prior.
+            the model is conditional, or of a family whose prior cannot be replaced.
     """
     if isinstance(model, Conditional):
         raise UsageError("no prior can be fitted to a conditional model: train it with `prior`")
-    if not (isinstance(model, Infers) and isinstance(model, Decodes)):
-        raise UsageError("no prior can be fitted to this model: it has no posterior q(z|x)")
+    if not hasattr(model.config.model, "prior_fitted"):
+        raise UsageError(
+            f"no prior can be fitted to a model of family {model.config.family}: train it with "
+            "`prior`, if it has that option"
+        )
     fit = registry.resolve(registry.PRIOR_FITS, prior)
     return fit(model, dataset, components, seed, progress)
 

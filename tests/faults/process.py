@@ -12,6 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import kvae
 from kvae.runs.history import read_history
 
+from .. import in_process
+
 PROGRAM = """
 import functools
 import os
@@ -95,7 +97,7 @@ if what == "time":
     later(when)
 elif what == "files":
     sys.addaudithook(hear)
-elif what != "nothing":
+else:
     from kvae_cli import startup
 
     startup.install()
@@ -114,7 +116,7 @@ finally:
 def run(
     folder: Path, what: str, when: float, how: str, *arguments: str, seconds: float = 120
 ) -> subprocess.CompletedProcess[str]:
-    """`kvae` with arguments, to which something happens.
+    """`kvae` with arguments, in a process of its own if something happens to it.
 
     Args:
         folder: Where it works.
@@ -125,6 +127,8 @@ def run(
         arguments: Of `kvae`.
         seconds: More is a failure.
     """
+    if what == "nothing":
+        return in_process.run(folder, *arguments)
     return subprocess.run(
         [sys.executable, "-c", PROGRAM, what, str(when), how, *map(str, arguments)],
         cwd=folder, capture_output=True, text=True, timeout=seconds, check=False, env=os.environ,

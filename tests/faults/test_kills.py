@@ -3,6 +3,7 @@
 import pytest
 
 from . import kills
+from .process import outcome, run
 
 
 @pytest.fixture(autouse=True)
@@ -11,21 +12,26 @@ def compiled(cache_home, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """What a run that was left in peace gave."""
+    folder = tmp_path_factory.mktemp("peace")
+    done = run(folder, "nothing", 0, "", "train", *kills.SETTINGS["quick"], "--name", "quick")
+    assert done.returncode == 0, done.stderr
+    return outcome(folder, "quick")
+
+
 @pytest.mark.slow
-def test_a_run_that_is_killed_comes_out_the_same(tmp_path):
-    peace = tmp_path / "whole"
-    peace.mkdir()
-    whole, _ = kills.leave_in_peace(peace, "quick")
+def test_a_run_that_is_killed_comes_out_the_same(tmp_path, whole):
     found = kills.trial(tmp_path, whole, "quick", False, [("checkpoint", 2.005)])
     assert found.wrong == []
     assert len(found.kills) == 1
 
 
 @pytest.mark.slow
-def test_a_run_that_replaces_another_and_is_killed_comes_out_the_same(tmp_path):
+def test_a_run_that_replaces_another_and_is_killed_comes_out_the_same(tmp_path, whole):
     # `python -m tests.faults.kills` is the long version.
     kills.begin(tmp_path)
-    whole, _ = kills.leave_in_peace(tmp_path / "whole", "quick")
     found = kills.trial(tmp_path, whole, "quick", True, [("export", 1.1)])
     assert found.wrong == []
     assert [kill.split()[0] for kill in found.kills] == ["export"]

@@ -130,7 +130,7 @@ def test_what_is_not_refused_trains_is_saved_and_comes_back(tmp_path):
     tried = []
 
     @settings(
-        max_examples=9, deadline=None, derandomize=True,
+        max_examples=6, deadline=None, derandomize=True,
         suppress_health_check=[HealthCheck.too_slow],
     )  # fmt: skip
     @given(datasets(), coherent())
@@ -157,4 +157,4 @@ def test_what_is_not_refused_trains_is_saved_and_comes_back(tmp_path):
         assert ((images >= 0) & (images <= 1)).all()
 
     trains()
-    assert len(tried) >= 5
+    assert len(tried) >= 3

@@ -168,7 +168,7 @@ def test_a_seed_decides_every_byte():
 
 @pytest.mark.slow
 def test_it_resumes_bit_for_bit_and_is_exported(tmp_path):
-    dataset = dataset_of(33, 47, 5)
+    dataset = dataset_of(9, 13, 5)
     places = {"runs": tmp_path / "runs", "models": tmp_path / "models"}
     options = {"network": "conv", "channels": (4, 5), "blocks": 1, "optimizer": "adam"}
     whole = start(dataset, places, "whole", **options)

@@ -46,13 +46,13 @@ def test_collapse():
 
 
 @pytest.mark.slow
-def test_a_quick_reproduction_measures_every_claim(command, tmp_path, mnist_dir, frey_dir, browser):
+def test_a_quick_reproduction_measures_every_claim(invoke, tmp_path, mnist_dir, frey_dir, browser):
     data = tmp_path / "data"
     data.mkdir()
     (data / "mnist").symlink_to(mnist_dir / "mnist")
     (data / "downloads").symlink_to(frey_dir / "downloads")
     options = ["reproduce", "--quick", "--output", "report", "--json"]
-    result = command(*options, TFDS_DATA_DIR=str(data))
+    result = invoke(*options, TFDS_DATA_DIR=str(data))
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     assert [claim["claim"] for claim in found["claims"]] == list(NAMES)
@@ -68,7 +68,7 @@ def test_a_quick_reproduction_measures_every_claim(command, tmp_path, mnist_dir,
     assert "its verdicts mean nothing" in text
     assert browser(folder / "report.html") == (len(pictures), len(pictures))
     runs = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/results.json")}
-    again = command(*options, "--only", "frey-sigmoid", TFDS_DATA_DIR=str(data))
+    again = invoke(*options, "--only", "frey-sigmoid", TFDS_DATA_DIR=str(data))
     claim = next(claim for claim in found["claims"] if claim["claim"] == "frey-sigmoid")
     assert json.loads(again.stdout)["claims"] == [claim]
     assert {path: path.stat().st_mtime_ns for path in runs} == runs

@@ -89,7 +89,7 @@ def test_a_run_starts_from_the_weights_of_another(few_digits, places):
 @pytest.mark.slow
 def test_an_interrupted_run_resumes(few_digits, places):
     options = {"optimizer": "adam", "learning_rate": 0.03, "epochs": 30}
-    options |= {"patience": 10, "jit": True}
+    options |= {"patience": 10}
     whole = start(few_digits, places, "whole", **options)
     # The last three epochs are in the history, but in no checkpoint.
     folder = cut(few_digits, places, 18, checkpoint_every=15, **options)

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 import kvae
+from kvae import registry
 from kvae.errors import KvaeError
 
 ALONE = """
@@ -47,6 +48,13 @@ PARTS = (
     {"likelihood": "continuous-bernoulli", "prior": "vamp", "components": 4},
     {"likelihood": "normal", "prior": "flow", "posterior": "iaf"},
 )
+
+
+@pytest.mark.parametrize("name", registry.MODELS)
+def test_saved_names_do_not_depend_on_models_that_were_built_before(few_digits, name):
+    config = kvae.configure(few_digits, family=name, jit=False)
+    one, same = (kvae.build(config, few_digits.train.images).weights for _ in range(2))
+    assert [weight.value.name for weight in one] == [weight.value.name for weight in same]
 
 
 @pytest.mark.slow

@@ -117,15 +117,17 @@ def test_two_devices_train_as_one(digits, tmp_path):
             "optimizer": "adam", "weight_decay": 0.1, "posterior": "full",
         },
         OPTIONS | {
-            "bound": "iwae", "importance_samples": 3, "prior": "vamp", "components": 5, "jit": False
+            "bound": "iwae", "importance_samples": 3, "prior": "vamp", "components": 5,
+            "jit": False,
         },
-        OPTIONS | {"estimator": "wake-sleep", "weight_prior": 1.0, "jit": False},
         OPTIONS | {
             "posterior": "iaf", "flow_layers": 1, "flow_units": 8, "jit": False,
             "optimizer": "sgd", "learning_rate": 0.01, "clip_norm": 5.0,
         },
-        OPTIONS | {"condition": "labels", "prior": "mixture", "components": 3},
-        OPTIONS | {"condition": "labels", "estimator": "wake-sleep", "jit": False},
+        OPTIONS | {
+            "condition": "labels", "prior": "mixture", "components": 3, "estimator": "wake-sleep",
+            "weight_prior": 1.0, "jit": False,
+        },
     ]  # fmt: skip
     result = subprocess.run(
         [sys.executable, "-c", MIRRORED, repr(cases)],
@@ -162,7 +164,7 @@ def test_two_workers_train_as_one(digits, tmp_path, cache_home):
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed(digits, tmp_path, cache_home):
-    options = ["--hidden", "16", "--epochs", "60"]
+    options = ["--hidden", "16", "--epochs", "60", "--no-jit"]
     train = ["-m", "kvae_cli.main", "train", "--strategy", "multiworker", "--checkpoint-every", "1"]
     (code, _, said), (other_code, _, _) = two_workers(
         tmp_path, cache_home, *[[*train, *options]] * 2,
@@ -181,7 +183,7 @@ def test_a_worker_that_is_killed(digits, tmp_path, cache_home):
     assert "on 179 test images" in printed
     assert other_printed == ""
     assert other_said.splitlines()[-1] == "Worker 1 trains along and writes nothing."
-    _, history = on_one_device(digits, hidden=(16,), epochs=60)
+    _, history = on_one_device(digits, hidden=(16,), epochs=60, jit=False)
     with (tmp_path / "runs/digits-z2/history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == [str(number) for number in range(1, 61)]

@@ -79,7 +79,7 @@ def test_a_mixture_finds_the_known_mixture(known):
 @pytest.mark.slow
 def test_a_flow_comes_near_the_known_mixture(known, monkeypatch):
     model, dataset, exact = known
-    monkeypatch.setattr("kvae.training.prior_fit.FLOW_STEPS", 5000)
+    monkeypatch.setattr("kvae.training.prior_fit.FLOW_STEPS", 4000)
     fit = fit_prior(model, dataset, "flow")
     points = exact.sample(20_000, seed=[0, 1])
     standard = model.prior.distribution()

@@ -61,6 +61,7 @@ class GatedLayer(keras.layers.Layer):
             2 * filters,
             (reach + 1, 2 * reach + 1),
             padding="valid",
+            name="vertical",
             kernel_initializer=initialization.glorot(),
         )
         self.link = initialization.dense(2 * filters)
@@ -136,7 +137,7 @@ class MaskedNetwork(keras.layers.Layer):
         self.gated_layers = [first, *others]
         self.hidden = initialization.dense(HEAD_UNITS * filters)
         self.hidden.build((None, filters))
-        self.logits_layer = keras.layers.Dense(levels, kernel_initializer="zeros")
+        self.logits_layer = keras.layers.Dense(levels, kernel_initializer="zeros", name="logits")
         self.logits_layer.build((None, HEAD_UNITS * filters))
         self.built = True
 

@@ -28,7 +28,7 @@ class MapEncoder(keras.layers.Layer):
     def __init__(
         self, config: ModelConfig, size: int, initialization: Initialization, jit: bool
     ) -> None:
-        super().__init__()
+        super().__init__(name="encoder")
         self.activation = keras.activations.get(ACTIVATION)
         self.stages = [initialization.convolution(n, KERNEL, strides=2) for n in config.channels]
         self.blocks = [
@@ -64,7 +64,7 @@ class VectorEncoder(keras.layers.Layer):
     def __init__(
         self, config: ModelConfig, size: int, initialization: Initialization, jit: bool
     ) -> None:
-        super().__init__()
+        super().__init__(name="encoder")
         self.dense = MLP(config.hidden, ACTIVATION, 0.0, initialization, jit)
         self.last = initialization.dense(config.code_positions * size)
         self.shape = (-1, 1, config.code_positions, size)
@@ -153,7 +153,7 @@ class Decoder(keras.Model):
     """
 
     def __init__(self, config: ModelConfig, seed: int, jit: bool) -> None:
-        super().__init__()
+        super().__init__(name="decoder")
         initialization = Initialization(None, seed, stream=1)
         self.features = FEATURES[config.network](config, initialization, jit)
         likelihood = registry.resolve(registry.LIKELIHOODS, config.likelihood)

@@ -100,7 +100,7 @@ class VectorQuantizer(Quantizer):
     """
 
     def __init__(self, count: int, size: int, initialization: Initialization) -> None:
-        super().__init__()
+        super().__init__(name="quantizer")
         self.count, self.size = count, size
         # All devices that share a batch compute the same values.
         options = {"trainable": False, "aggregation": "only_first_replica"}
@@ -200,7 +200,7 @@ class ScalarQuantizer(Quantizer):
     """
 
     def __init__(self, levels: tuple[int, ...]) -> None:
-        super().__init__()
+        super().__init__(name="quantizer")
         self.count, self.size = math.prod(levels), len(levels)
         self.levels = np.array(levels)
         # The middle of an even number of levels is between two of them.

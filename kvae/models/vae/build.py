@@ -37,4 +37,4 @@ def build(config: Config, images: np.ndarray | None = None) -> VAE:
         return conditional(conditional.with_labels(pseudo_inputs, labels))
 
     base = prior(model, initialization, encode, images)
-    return ConditionalVAE(conditional, decoder, ConditionalPrior(base, model), config)
+    return ConditionalVAE(conditional, decoder, ConditionalPrior(base, classes), config)

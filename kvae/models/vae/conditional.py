@@ -66,13 +66,13 @@ class ConditionalPrior(keras.layers.Layer):
 
     Args:
         base: The distribution of what is scaled and shifted.
-        config: The model's configuration.
+        classes: The number of labels.
     """
 
-    def __init__(self, base: Prior, config: ModelConfig) -> None:
-        super().__init__()
+    def __init__(self, base: Prior, classes: int) -> None:
+        super().__init__(name="conditional_prior")
         self.base = base
-        shape = len(config.classes), config.latent
+        shape = classes, base.latent
         self.shift = self.add_weight(shape=shape, initializer="zeros", name="shift")
         self.log_scale = self.add_weight(shape=shape, initializer="zeros", name="log_scale")
 
@@ -131,7 +131,15 @@ class ConditionalVAE(VAE):
                 f"labels must be from 0 to {count - 1}, the numbers of the model's classes; but "
                 f"these are from {known.min()} to {known.max()}"
             )
-        return Given(self, tf.one_hot(numbers, count))
+        return self.with_one_hot(tf.one_hot(numbers, count))
+
+    def with_one_hot(self, labels: tf.Tensor) -> "Given":
+        """The model with the labels of images fixed, which are not checked.
+
+        Args:
+            labels: One-hot labels, float32 `[batch, classes]`, or `[classes]` for all images.
+        """
+        return Given(self, labels)
 
     def encode(self, images: tf.Tensor) -> tfd.Distribution:
         """Raises a `UsageError`: there are no labels."""
@@ -214,7 +222,7 @@ class Given(Autoencoder):
             float32 `[count, height, width, channels]` in [0, 1].
         """
         every = self._each
-        drawn = Given(self._model, tf.gather(every, tf.range(count) % _length(every)))
+        drawn = self._model.with_one_hot(tf.gather(every, tf.range(count) % _length(every)))
         return drawn.mean_images(drawn.prior.distribution().sample(seed=seed_pair(seed)))
 
     @property

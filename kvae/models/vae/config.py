@@ -8,19 +8,14 @@ from typing import Any
 from kvae import registry
 from kvae.config import Config, Facts
 from kvae.config.fields import check, option, require
+from kvae.models.checks import MOST_LAYERS, check_classes, check_data, check_networks, layers
 from kvae.models.vae import recipes
 
 MEAN_ACTIVATIONS = ("sigmoid", "linear")
-OF_NUMBERS = ("normal", "normal-shared", "normal-pixelwise")
-"""Likelihoods of any real numbers; the others are of pixels alone."""
-FREE_MEANS = (*OF_NUMBERS, "discretized-logistic")
-"""Likelihoods whose mean may be any number; the mean of the others is always within [0, 1]."""
 ACTIVATIONS = ("tanh", "relu", "gelu", "silu")
 FASTER_WITH_XLA = ("mlp",)
 """Networks that XLA runs faster than a TensorFlow graph does on CPUs."""
 CONDITIONS = ("labels",)
-MOST_LAYERS = 100
-"""The largest number of hidden layers, and of flows: more would take hours to compile."""
 
 
 @dataclass(frozen=True)
@@ -109,56 +104,8 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         check(self)
-        require(
-            len(self.image_shape) == 3 and min(self.image_shape) >= 1,
-            f"image_shape is a height, a width and channels, got {self.image_shape}",
-        )
-        self._check_stages()
-        require(
-            all(units >= 1 for units in self.hidden),
-            f"hidden layers have 1 unit or more, got {','.join(map(str, self.hidden))}",
-        )
-        require(
-            len(self.hidden) <= MOST_LAYERS,
-            f"there may be {MOST_LAYERS} hidden layers at most, got {len(self.hidden):,} layers",
-        )
-        require(
-            self.likelihood in FREE_MEANS or self.mean_activation == "sigmoid",
-            f"mean_activation 'linear' needs a likelihood of {', '.join(FREE_MEANS)}: the mean of "
-            f"{self.likelihood!r} is always within [0, 1]; add `likelihood=normal`",
-        )
-        require(
-            (self.condition is None) == (not self.classes)
-            and len(self.classes) == len(self.class_counts)
-            and min(self.class_counts, default=0) >= 0
-            and (self.condition is None or sum(self.class_counts) > 0),
-            "a conditional model has classes, and the number of training images of each; others "
-            f"have none; got {len(self.classes):,} classes and {len(self.class_counts):,} counts",
-        )
-
-    def _check_stages(self) -> None:
-        """Check the stages of a convolutional network, or choose them."""
-        side = min(self.image_shape[:2])
-        if self.network == "conv" and not self.channels:
-            # Sides of 8, 16, 32 pixels have 1, 2, 3 stages; smaller ones have a single one. For 128
-            # pixels or more the first stages are narrower, or they would take most of the time.
-            stages = max(1, side.bit_length() - 3)
-            first = min(0, 4 - stages)
-            chosen = tuple(
-                int(min(128, max(8, 32 * 2.0 ** (first + stage)))) for stage in range(stages)
-            )
-            object.__setattr__(self, "channels", chosen)
-        require(
-            all(channels >= 1 for channels in self.channels),
-            f"stages have 1 channel or more, got {','.join(map(str, self.channels))}",
-        )
-        # The number of halvings, each rounded up, that leave a side of one.
-        most = max(1, (side - 1).bit_length())
-        require(
-            len(self.channels) <= most,
-            f"images of {self.image_shape[0]} x {self.image_shape[1]} can be halved {most} times, "
-            f"but channels has {len(self.channels):,} stages",
-        )
+        check_networks(self)
+        check_classes(self)
 
     @property
     def label(self) -> str:
@@ -168,17 +115,10 @@ class ModelConfig:
     @property
     def summary(self) -> str:
         """The networks and distributions in a few words."""
-        height, width, channels = self.image_shape
-        pixels = f"{height}x{width}" + (f"x{channels}" if channels > 1 else "")
-        hidden = "".join(f" - {units}" for units in self.hidden)
-        if self.network == "conv":
-            blocks = f" with {self.blocks} blocks each" if self.blocks else ""
-            stages = ",".join(map(str, self.channels))
-            hidden = f" - conv {stages}{blocks}{hidden}"
         parts = f"{self.likelihood} likelihood, {self.posterior} posterior, {self.prior} prior"
         fitted = ", fitted after training" if self.prior_fitted else ""
         given = f", given one of {len(self.classes):,} labels" if self.condition else ""
-        return f"{pixels}{hidden} - {self.latent} latents, {parts}{fitted}{given}"
+        return f"{layers(self)} - {self.latent} latents, {parts}{fitted}{given}"
 
 
 @dataclass(frozen=True)
@@ -298,13 +238,8 @@ def check_together(config: Config) -> None:
     Raises:
         UsageError: Two options do not go together.
     """
-    data, model, objective = config.data, config.model, config.objective
-    if data.numbers:
-        _check_for_numbers(model, config.training.shift)
-    require(
-        data.binarize == "none" or model.likelihood == "bernoulli",
-        f"binarize {data.binarize!r} needs the bernoulli likelihood, not {model.likelihood!r}",
-    )
+    model, objective = config.model, config.objective
+    check_data(config)
     require(
         not objective.doubly_reparameterized or model.posterior != "iaf",
         "doubly reparameterised gradients need a Gaussian posterior: choose `posterior=full`, or "
@@ -314,21 +249,6 @@ def check_together(config: Config) -> None:
         objective.estimator == "aevb" or model.dropout == 0,
         f"estimator {objective.estimator!r} takes no dropout",
     )
-
-
-def _check_for_numbers(model: ModelConfig, shift: int) -> None:
-    """Refuse options that are for pixels alone."""
-    require(
-        model.likelihood in OF_NUMBERS and model.mean_activation == "linear",
-        f"real numbers need a likelihood of {', '.join(OF_NUMBERS)} with mean_activation 'linear', "
-        f"not {model.likelihood!r} with {model.mean_activation!r}",
-    )
-    require(
-        model.prior != "vamp",
-        "the pseudo-inputs of prior 'vamp' are images, but the data are real numbers: choose "
-        "another `prior`",
-    )
-    require(shift == 0, f"real numbers cannot be shifted by {shift} pixels")
 
 
 def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Encoder(keras.Model):
     """
 
     def __init__(self, config: ModelConfig, seed: int = 0, jit: bool = True) -> None:
-        super().__init__()
+        super().__init__(name="encoder")
         initialization = Initialization(config.initial_stddev, seed, stream=0)
         network = registry.resolve(registry.NETWORKS, config.network)
         self.network = network.from_images(config, initialization, jit)
@@ -52,7 +52,7 @@ class Decoder(keras.Model):
     """
 
     def __init__(self, config: ModelConfig, seed: int = 0, jit: bool = True) -> None:
-        super().__init__()
+        super().__init__(name="decoder")
         initialization = Initialization(config.initial_stddev, seed, stream=1)
         network = registry.resolve(registry.NETWORKS, config.network)
         self.network = network.from_latents(config, initialization, jit)

@@ -43,7 +43,7 @@ class VariationalPlan(Plan):
         new_optimizer: Makes the configuration's optimizer for some weights.
     """
 
-    metrics = ("elbo", "reconstruction", "kl", "objective")
+    metrics: tuple[str, ...] = ("elbo", "reconstruction", "kl", "objective")
     best = METRICS[0]
 
     def __init__(self, model: "VAE", dataset: Dataset, new_optimizer: NewOptimizer) -> None:

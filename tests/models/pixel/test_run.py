@@ -103,7 +103,7 @@ def test_it_scores_and_refuses_what_it_cannot_do(few_digits, run):
     assert np.median(unusual.percentiles) < 5
     encoded = inference.encode(run.model, images)
     assert (list(encoded.terms), encoded.means) == (["elbo"], None)
-    with pytest.raises(kvae.UsageError, match="^no prior can be fitted to this model"):
+    with pytest.raises(kvae.UsageError, match="^no prior can be fitted to a model of family pixel"):
         fit_prior(run.model, few_digits, "mixture")
     with pytest.raises(kvae.UsageError, match="^this model has no reconstructions$"):
         inference.reconstruct(run.model, images)

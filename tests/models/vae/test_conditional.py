@@ -290,7 +290,7 @@ def check_whole_life(dataset, tmp_path, options):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("prior", "network"),
-    [("standard", "conv"), ("mixture", "mlp"), ("vamp", "conv"), ("flow", "mlp")],
+    [("mixture", "mlp"), ("vamp", "conv"), ("flow", "mlp")],
 )
 def test_every_prior_and_network_trains_resumes_saves_and_loads(lamps, tmp_path, prior, network):
     check_whole_life(lamps, tmp_path, {"prior": prior, "network": network} | PRIORS[prior])
