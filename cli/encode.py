@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from kvae.errors import UsageError
 from kvae_cli import options, output, pictures
 
 
@@ -47,9 +48,12 @@ def encode(
     found = pictures.read(path, source, resize, split, data_dir)
 
     from kvae import inference
+    from kvae.models.base import Embeds
     from kvae.runs import saved_models
 
     loaded = saved_models.load(path)
+    if not isinstance(loaded, Embeds):
+        raise UsageError("this model has no latents to encode images by: `kvae score` scores them")
     labels = pictures.labels(loaded, found, label)
     encoded = inference.encode(loaded, found.images, samples, seed, output.progress, labels)
     shape = encoded.arrays if target.suffix.lower() == ".npz" else encoded.columns

@@ -19,7 +19,9 @@ from kvae.models.base import (
     Conditional,
     Decodes,
     Embeds,
+    Generates,
     Infers,
+    Reconstructs,
 )
 from kvae.models.estimates import mean, stddev
 from kvae.progress import Progress, silent
@@ -273,12 +275,12 @@ def survey(model: Any, dataset: Dataset, seed: int = 0, progress: Progress = sil
         progress: Shows how much is done.
 
     Raises:
-        KvaeError: The model has no latents to look at, or is conditional.
+        KvaeError: The model has nothing to look at, or is conditional.
     """
     if isinstance(model, Conditional):
         raise KvaeError("kvae explore does not take conditional models: try kvae figures")
-    if not isinstance(model, Decodes | Embeds):
-        raise KvaeError("there is nothing to explore: this model has no latents")
+    if not isinstance(model, Bounds | Decodes | Embeds | Generates | Reconstructs):
+        raise KvaeError("there is nothing to explore: this model has neither latents nor samples")
     if dataset.train.numbers:
         raise KvaeError("there is nothing to look at: this model is of numbers, not of images")
     test = dataset.test
@@ -286,7 +288,7 @@ def survey(model: Any, dataset: Dataset, seed: int = 0, progress: Progress = sil
     some = numbered.spread(IMAGES)
     names = [f"test image {number}" for number in some.features["number"]]
     means = elbo = center = scale = kl = None
-    if isinstance(model, Embeds):
+    if isinstance(model, Embeds | Bounds):
         encoded = encode(model, some.images, seed=seed, progress=progress)
         means, elbo = encoded.means, encoded.terms.get("elbo")
     if isinstance(model, Decodes):

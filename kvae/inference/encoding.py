@@ -92,10 +92,10 @@ def encode(
 
     Raises:
         UsageError: The images are not uint8 of the model's shape, the labels do not go together
-            with them or with the model, or the model does not embed images.
+            with them or with the model, or the model neither embeds images nor bounds log p(x).
     """
-    if not isinstance(model, Embeds):
-        raise UsageError("this model has no latents to encode images by: score them instead")
+    if not isinstance(model, Bounds | Embeds):
+        raise UsageError("this model neither embeds images nor bounds log p(x)")
     if samples is not None and not isinstance(model, Bounds):
         raise UsageError("this model has no bound on log p(x): leave `samples` out")
 

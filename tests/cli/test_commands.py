@@ -50,7 +50,7 @@ def test_train(trained):
     elbo = json.loads((folder / "runs/digits-z2/results.json").read_text())["elbo"]
     assert re.search(rf"ELBO +{elbo:.2f} ± \d", result.stdout)
     assert "digits-z2 on 179 test images, nats an image" in result.stdout
-    for line in "kvae sample digits-z2", "kvae reconstruct digits-z2", "tensorboard --logdir runs":
+    for line in "kvae sample digits-z2", "kvae evaluate digits-z2", "tensorboard --logdir runs":
         assert line in result.stdout
     # Standard error is no terminal here: what the run is, no bar, and nothing of TensorFlow's.
     assert len(result.stderr.splitlines()) == 2, result.stderr

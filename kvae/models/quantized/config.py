@@ -70,7 +70,7 @@ class ModelConfig:
     )
     code_positions: int = option(16, least=1, needs=("network=mlp",), help="Codes of an image.")
     layers: int = option(8, least=1, most=MOST_LAYERS, help="Gated layers of the masked network.")
-    filters: int = option(64, least=1, help="Features of each stack of the masked network.")
+    filters: int = option(32, least=1, help="Features of each stack of the masked network.")
     dropout: float = option(
         0.0, least=0, below=1, help="Share of features that are dropped in training."
     )

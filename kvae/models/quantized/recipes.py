@@ -23,6 +23,7 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
         "likelihood": "bernoulli" if binary else "discretized-logistic",
         # Where there are two levels only, it leaves them as they are.
         "binarize": "dynamic" if binary else "none",
+        "filters": 64,
         "dropout": 0.0 if many else 0.2,
         "optimizer": "adam",
         "learning_rate": 0.002,

@@ -10,7 +10,7 @@ import tensorflow as tf
 import kvae
 from kvae import gallery, inference, runs
 from kvae.evaluation import evaluate
-from kvae.explore.atlas import survey
+from kvae.explore.explorer import Explorer
 from kvae.models.base import (
     Bounds,
     Completes,
@@ -23,6 +23,8 @@ from kvae.models.base import (
     Trains,
 )
 from kvae.runs import saved_models
+from kvae.training import fit_prior
+from kvae_cli.encode import encode
 
 OPTIONS = {
     "family": "pixel",
@@ -95,15 +97,29 @@ def test_the_report_calls_its_log_likelihood_exact(few_digits, run):
     assert bits.values["value"] == pytest.approx(expected, rel=0.02)
 
 
-def test_it_scores_and_refuses_what_needs_latents(few_digits, run):
+def test_it_scores_and_refuses_what_it_cannot_do(few_digits, run):
     images = few_digits.test.images
     unusual = inference.score(run.model, 255 - images, images)
     assert np.median(unusual.percentiles) < 5
-    for function in inference.encode, inference.reconstruct:
-        with pytest.raises(kvae.UsageError, match="^this model has no (latents|reconstructions)"):
-            function(run.model, images)
-    with pytest.raises(kvae.KvaeError, match="^there is nothing to explore: this model has no"):
-        survey(run.model, few_digits)
+    encoded = inference.encode(run.model, images)
+    assert (list(encoded.terms), encoded.means) == (["elbo"], None)
+    with pytest.raises(kvae.UsageError, match="^no prior can be fitted to a model of family pixel"):
+        fit_prior(run.model, few_digits, "mixture")
+    with pytest.raises(kvae.UsageError, match="^this model has no reconstructions$"):
+        inference.reconstruct(run.model, images)
+    with pytest.raises(kvae.UsageError, match="^this model has no latents to encode images by"):
+        encode.callback(
+            str(run.saved_model), ("digits",), run.folder / "made.csv", None, None, False, None,
+            run.saved_model.parent, None, 0, False,
+        )  # fmt: skip
+
+
+def test_what_is_explored_of_it(few_digits, run):
+    explorer = Explorer("made", run.model, few_digits)
+    assert (explorer.generates, explorer.describes, explorer.decodes) == (True, True, False)
+    assert explorer.atlas.axes == ["ELBO"]
+    assert explorer.atlas.kinds == []
+    assert explorer.samples(2, 0).shape == (2, 8, 8, 1)
 
 
 def test_its_pictures(few_digits, run, tmp_path):
