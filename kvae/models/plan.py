@@ -187,6 +187,12 @@ class Plan:
         """
         return Evaluation()
 
+    def finish(self) -> None:
+        """Called when the training is done, and the model has the weights that are kept.
+
+        A plan changes here what depends on these weights and takes too long for every epoch.
+        """
+
     def row(self, epoch: int, means: Mapping[str, float], validation: Evaluation) -> Row:
         """The metrics of an epoch by the names of their columns in `history.csv`.
 

@@ -91,11 +91,16 @@ class State:
             for best, value in zip(self.best, variables(self.model), strict=True):
                 best.assign(value)
 
-    def restore_best(self) -> None:
-        """Give the model the weights of the best epoch, if they were kept."""
+    def finish(self) -> None:
+        """Give the model the weights of the best epoch, if they were kept, and let the plan finish
+        what depends on them."""
         if self.best:
             for value, best in zip(variables(self.model), self.best, strict=True):
                 value.assign(best)
+        self.plan.finish()
+        if self.best:
+            for value, best in zip(variables(self.model), self.best, strict=True):
+                best.assign(value)
 
     @staticmethod
     def _require_memory(config: Config, images: int) -> int:
