@@ -6,7 +6,7 @@ from typing import Any
 
 from kvae.data import Dataset
 from kvae.errors import UsageError
-from kvae.evaluation import codes, latents, sections
+from kvae.evaluation import codes, energy, latents, sections
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.evaluation.rows import Row
 from kvae.models.base import (
@@ -14,6 +14,7 @@ from kvae.models.base import (
     Conditional,
     Decodes,
     Embeds,
+    EnergyBased,
     Generates,
     Infers,
     Layered,
@@ -121,6 +122,14 @@ def evaluate(
             groups["Likelihood"].append(
                 sections.bits(model, dataset, held_out, bound, importance_samples, seed, progress)
             )
+        if isinstance(model, EnergyBased):
+            groups["Likelihood"].append(energy.partition_row(model.log_partition))
+            groups["Chains and units"] = [
+                energy.mixing_row(
+                    *energy.chain_ends(model, held_out.spread(energy.CHAINS).images, seed)
+                ),
+                energy.unit_row(found.per_dimension["unit_activity"]),
+            ]
         if isinstance(model, Infers) and isinstance(model, Decodes):
             groups["Latent use"] = sections.latent_use(model, dataset, found, seed)
             verdict = latents.verdict(found)
