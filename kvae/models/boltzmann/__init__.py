@@ -25,4 +25,5 @@ FAMILY = Family(
     default_recipe=lambda facts: "own",
     adjust=config.adjust,
     check=config.check_together,
+    reasons=config.reasons,
 )

@@ -1,7 +1,7 @@
 """The options of a Boltzmann machine, the rules between them, and its recipe."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,7 +114,8 @@ def check_together(config: Config) -> None:
     require(not data.numbers, "the boltzmann family is of pixels, but the data are real numbers")
     require(
         data.binarize != "none",
-        "the boltzmann family is of black and white pixels: binarize must be threshold or dynamic",
+        "the boltzmann family is of black and white pixels: choose `binarize=threshold` or "
+        "`binarize=dynamic`",
     )
     require(
         layers > 1 or not each,
@@ -172,3 +173,16 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
         "patience": epochs,
         "weight_average": round(max(0.0, 1 - max(1 / AVERAGED_STEPS, 50 / steps)), 4),
     }
+
+
+def reasons(config: Config, facts: Facts, given: Collection[str]) -> list[str]:
+    """A sentence that says how grey pixels become black or white, if no person chose it.
+
+    Args:
+        config: The configuration.
+        facts: What the recipe knew about the images.
+        given: Names of the options that a person gave.
+    """
+    if "binarize" in given or facts.two_levels():
+        return []
+    return ["The pixels are grey: each is made white with its grey level as the probability."]

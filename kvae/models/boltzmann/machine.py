@@ -1,15 +1,17 @@
 """The energy of a Boltzmann machine with layers, and what follows from it.
 
 The layers are the pixels, number 0, and the hidden layers above them. The energy of the states s of
-all units is E(s) = -sum_l b_l s_l - sum_l s_l W_l s_(l+1), and p(s) = exp(-E(s)) / Z (Salakhutdinov
-& Hinton, 2009, Equation 9).
+all units is E(s) = -sum_l b_l s_l - sum_l (s_l - c_l) W_l (s_(l+1) - c_(l+1)), and p(s) is
+exp(-E(s)) / Z (Salakhutdinov & Hinton, 2009, Equation 9). The offsets c are the means of the units
+before there are couplings. They only change what the biases mean, but without them the gradients of
+biases and of couplings are far from orthogonal, and training is slow (Montavon & Müller, 2012).
 
 Units of even layers are coupled to units of odd layers alone. Given one group of layers, all units
 of the other group are therefore independent: they are drawn at once, and sums over all their states
 have a closed form. A restricted machine is the case of one layer in each group.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -47,7 +49,8 @@ class Machine(keras.layers.Layer):
         biases: The biases of each layer, `[units]`.
         kernels: The couplings of each layer but the last to the next one, `[units, next units]`.
         base: The biases of the pixels in the base-rate machine, which has no couplings and no
-            other biases, `[units]` (Salakhutdinov & Murray, 2008, Section 3.1).
+            other biases, `[units]` (Salakhutdinov & Murray, 2008, Section 3.1). Its means are the
+            offsets of all units.
     """
 
     def __init__(self, units: Sequence[int], initialization: Initialization) -> None:
@@ -93,27 +96,53 @@ class Machine(keras.layers.Layer):
         """The group that has fewer units: `EVEN` or `ODD`."""
         return EVEN if self.size(EVEN) <= self.size(ODD) else ODD
 
-    def fields(self, group: int, others: States) -> States:
+    def offset(self, number: int) -> tf.Tensor | float:
+        """The offset of a layer: `[units]`, or the same number for all units.
+
+        Args:
+            number: The number of the layer.
+        """
+        return tf.sigmoid(self.base) if number == 0 else 0.5
+
+    def passed(self, source: int, target: int, states: tf.Tensor) -> tf.Tensor:
+        """What a layer adds to the log odds of a layer next to it, `[rows, target units]`.
+
+        Args:
+            source: The number of the layer.
+            target: The number of the layer below or above it.
+            states: The states of the layer, or their means, `[rows, source units]`.
+        """
+        centred = states - self.offset(source)
+        return tf.matmul(centred, self.kernels[min(source, target)], transpose_b=source > target)
+
+    def fields(
+        self, group: int, others: States, from_pixels: tf.Tensor | None = None
+    ) -> States:
         """The log odds that each unit of a group is on, given the states of the other group.
 
         Args:
             group: `EVEN` or `ODD`.
             others: The states of the other group's layers, or their means, each `[rows, units]`.
+            from_pixels: What the pixels add to the log odds of layer 1, if that is known already.
         """
         states = dict(zip(self.groups[1 - group], others, strict=True))
-        return tuple(
-            tf.convert_to_tensor(self.biases[number])
-            + sum(
-                tf.matmul(
-                    states[other], self.kernels[min(number, other)], transpose_b=other > number
-                )
-                for other in (number - 1, number + 1)
-                if other in states
-            )
-            for number in self.groups[group]
-        )
+        return tuple(self._field(number, states, from_pixels) for number in self.groups[group])
 
-    def log_marginal(self, group: int, states: States) -> tf.Tensor:
+    def _field(
+        self, number: int, states: Mapping[int, tf.Tensor], from_pixels: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        parts = [
+            from_pixels
+            if other == 0 and from_pixels is not None
+            else self.passed(other, number, states[other])
+            for other in (number - 1, number + 1)
+            if other in states
+        ]
+        return sum(parts, start=self.biases[number])
+
+    def log_marginal(
+        self, group: int, states: States, from_pixels: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """The log of the sum of exp(-E) over all states of the other group, `[rows]`, in nats.
 
         Of a restricted machine and the pixels it is the negative free energy (Salakhutdinov &
@@ -122,16 +151,37 @@ class Machine(keras.layers.Layer):
         Args:
             group: The group whose states are given: `EVEN` or `ODD`.
             states: Their states, each `[rows, units]`.
+            from_pixels: What the pixels add to the log odds of layer 1, if that is known already.
         """
-        own = [
-            tf.linalg.matvec(each, self.biases[number])
-            for number, each in zip(self.groups[group], states, strict=True)
-        ]
-        other = [
-            tf.reduce_sum(tf.nn.softplus(field), axis=-1)
-            for field in self.fields(1 - group, states)
-        ]
-        return tf.add_n(own + other)
+        own = self.of_biases(group, states)
+        others = self.fields(1 - group, states, from_pixels)
+        of_others = [tf.reduce_sum(tf.nn.softplus(field), axis=-1) for field in others]
+        return tf.add_n([own - self.at_offsets(1 - group, others), *of_others])
+
+    def of_biases(self, group: int, states: States) -> tf.Tensor:
+        """What the biases of a group contribute to -E, `[rows]`, in nats.
+
+        Args:
+            group: `EVEN` or `ODD`.
+            states: The states of its layers, each `[rows, units]`.
+        """
+        numbers = zip(self.groups[group], states, strict=True)
+        return tf.add_n([tf.linalg.matvec(each, self.biases[number]) for number, each in numbers])
+
+    def at_offsets(self, group: int, fields: States) -> tf.Tensor:
+        """What the couplings would contribute to -E if a group's states were its offsets, `[rows]`.
+
+        Args:
+            group: `EVEN` or `ODD`.
+            fields: The log odds of its units, each `[rows, units]`.
+        """
+        numbers = zip(self.groups[group], fields, strict=True)
+        return tf.add_n(
+            [
+                tf.reduce_sum(self.offset(number) * (field - self.biases[number]), axis=-1)
+                for number, field in numbers
+            ]
+        )
 
     def bases(self, group: int) -> States:
         """The biases of the base-rate machine for the layers of a group, each `[units]`.
@@ -163,19 +213,22 @@ class Machine(keras.layers.Layer):
         for number in range(1, len(self.units)):
             below = tf.sigmoid(self.from_below(number, below))
             found.append(below)
-        even, odd = tuple(found[::2]), tuple(found[1::2])
         if len(self.units) == 2:
-            return even, odd
+            return (pixels,), (below,)
+        from_pixels = self.passed(0, 1, pixels)
 
-        def sweep(number: tf.Tensor, even: States, odd: States) -> tuple[tf.Tensor, States, States]:
-            odd = tuple(map(tf.sigmoid, self.fields(ODD, even)))
-            even = (pixels, *map(tf.sigmoid, self.fields(EVEN, odd)[1:]))
-            return number + 1, even, odd
+        def odd(upper: States) -> States:
+            return tuple(map(tf.sigmoid, self.fields(ODD, (pixels, *upper), from_pixels)))
 
-        _, even, _ = tf.while_loop(
-            lambda number, *_: number < sweeps, sweep, (tf.constant(0), even, odd)
+        def sweep(number: tf.Tensor, upper: States) -> tuple[tf.Tensor, States]:
+            states = dict(zip(self.groups[ODD], odd(upper), strict=True))
+            layers = self.groups[EVEN][1:]
+            return number + 1, tuple(tf.sigmoid(self._field(layer, states)) for layer in layers)
+
+        _, upper = tf.while_loop(
+            lambda number, _: number < sweeps, sweep, (tf.constant(0), tuple(found[2::2]))
         )
-        return even, tuple(map(tf.sigmoid, self.fields(ODD, even)))
+        return (pixels, *upper), odd(upper)
 
     def from_below(self, number: int, below: tf.Tensor) -> tf.Tensor:
         """The log odds that units are on, given the layer below, while there are none above.
@@ -185,7 +238,7 @@ class Machine(keras.layers.Layer):
             below: States of the layer below, `[rows, units]`.
         """
         doubled = 1.0 if number == len(self.units) - 1 else 2.0
-        return self.biases[number] + doubled * tf.matmul(below, self.kernels[number - 1])
+        return self.biases[number] + doubled * self.passed(number - 1, number, below)
 
     def from_above(self, number: int, above: tf.Tensor) -> tf.Tensor:
         """The log odds that units are on, given the layer above, while there are none below.
@@ -195,9 +248,7 @@ class Machine(keras.layers.Layer):
             above: States of the layer above, `[rows, units]`.
         """
         doubled = 1.0 if number == 0 else 2.0
-        return self.biases[number] + doubled * tf.matmul(
-            above, self.kernels[number], transpose_b=True
-        )
+        return self.biases[number] + doubled * self.passed(number + 1, number, above)
 
     def gibbs(
         self, even: States, steps: int | tf.Tensor, seed: tf.Tensor, uniform: Uniform

@@ -197,6 +197,7 @@ class BoltzmannModel(Model):
             exact = machine.log_marginal(EVEN, (pixels,)) - self.partition[0]
             return lambda samples, seed: tf.tile(exact[None], [samples, 1])
         logits = tuple(tf.math.log(mean) - tf.math.log1p(-mean) for mean in map(_inside, means))
+        from_pixels = machine.passed(0, 1, pixels)
 
         def weights(samples: int, seed: tf.Tensor) -> tf.Tensor:
             def several(each: tf.Tensor) -> tf.Tensor:
@@ -213,7 +214,8 @@ class BoltzmannModel(Model):
                     for state, logit in zip(states, own, strict=True)
                 ]
             )
-            log_p = machine.log_marginal(EVEN, (several(pixels), *states)) - self.partition[0]
+            whole = several(pixels), *states
+            log_p = machine.log_marginal(EVEN, whole, several(from_pixels)) - self.partition[0]
             return tf.reshape(log_p - log_q, (samples, -1))
 
         return weights

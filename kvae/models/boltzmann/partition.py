@@ -51,10 +51,6 @@ def annealed(
     group = machine.smaller
     kept_base, other_base = machine.bases(group), machine.bases(1 - group)
     start = tuple(tf.broadcast_to(base, [rows, base.shape[0]]) for base in kept_base)
-    excess = [
-        machine.biases[number] - base
-        for number, base in zip(machine.groups[group], kept_base, strict=True)
-    ]
 
     def one(
         step: tf.Tensor, before: tf.Tensor, log_weights: tf.Tensor, kept: States
@@ -62,10 +58,10 @@ def annealed(
         beta, seeds = betas[step], split(seed, step + 1)
         fields = machine.fields(1 - group, kept)
         at_beta = _blend(other_base, fields, beta)
-        gain = [
-            (beta - before) * tf.linalg.matvec(states, bias)
-            for states, bias in zip(kept, excess, strict=True)
-        ] + [
+        # What does not depend on the states that are summed over.
+        linear = machine.of_biases(group, kept) - machine.at_offsets(1 - group, fields)
+        of_base = [tf.linalg.matvec(each, base) for each, base in zip(kept, kept_base, strict=True)]
+        gain = [(beta - before) * (linear - tf.add_n(of_base))] + [
             tf.reduce_sum(tf.nn.softplus(after) - tf.nn.softplus(earlier), axis=-1)
             for after, earlier in zip(at_beta, _blend(other_base, fields, before), strict=True)
         ]

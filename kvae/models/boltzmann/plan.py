@@ -11,7 +11,7 @@ import tensorflow as tf
 from kvae.data import Dataset, random_numbers
 from kvae.data.pixels import algorithm
 from kvae.models.boltzmann import METRICS
-from kvae.models.boltzmann.machine import EVEN, States, drawn, philox, split
+from kvae.models.boltzmann.machine import EVEN, drawn, philox, split
 from kvae.models.evaluator import CHUNK, Evaluator
 from kvae.models.plan import (
     Batch,
@@ -228,9 +228,9 @@ class ContrastivePlan(Plan):
         machine = self._machine
         below = tf.stop_gradient(below)
         above = tf.stop_gradient(tf.sigmoid(machine.from_below(number + 1, below)))
-        states: States = (below, above)
-        biases = machine.biases[number : number + 2]
-        couplings = tf.reduce_sum(tf.matmul(below, machine.kernels[number]) * above, axis=-1)
-        return couplings + tf.add_n(
-            [tf.linalg.matvec(each, bias) for each, bias in zip(states, biases, strict=True)]
-        )
+        gain = machine.passed(number, number + 1, below) * (above - machine.offset(number + 1))
+        of_biases = [
+            tf.linalg.matvec(states, machine.biases[layer])
+            for layer, states in ((number, below), (number + 1, above))
+        ]
+        return tf.add_n([tf.reduce_sum(gain, axis=-1), *of_biases])

@@ -86,7 +86,9 @@ def test_the_mean_field_bound_is_that_of_its_probabilities(counted):
     first, second = (kernel.numpy() for kernel in machine.kernels)
     biases = [bias.numpy() for bias in machine.biases]
     energies = pixels @ biases[0] + middle @ biases[1] + top @ biases[2]
-    energies += np.sum(pixels @ first * middle, axis=1) + np.sum(middle @ second * top, axis=1)
+    offsets = 1 / (1 + np.exp(-machine.base.numpy()))
+    energies += np.sum((pixels - offsets) @ first * (middle - 0.5), axis=1)
+    energies += np.sum((middle - 0.5) @ second * (top - 0.5), axis=1)
     entropy = sum(-np.sum(p * np.log(p) + (1 - p) * np.log(1 - p), axis=1) for p in (middle, top))
     found = case.model.statistics(case.images, SEED)
     np.testing.assert_allclose(found.terms["elbo"], energies + entropy - case.log_z, atol=1e-4)
