@@ -115,9 +115,7 @@ class Machine(keras.layers.Layer):
         centred = states - self.offset(source)
         return tf.matmul(centred, self.kernels[min(source, target)], transpose_b=source > target)
 
-    def fields(
-        self, group: int, others: States, from_pixels: tf.Tensor | None = None
-    ) -> States:
+    def fields(self, group: int, others: States, from_pixels: tf.Tensor | None = None) -> States:
         """The log odds that each unit of a group is on, given the states of the other group.
 
         Args:

@@ -156,7 +156,7 @@ class ContrastivePlan(Plan):
         if not layers:
             return {}
         number = (epoch - 1) // self._each + 1
-        return {"trained": f"layer {number}" if number <= layers else "all layers"}
+        return {"objective": f"layer {number}" if number <= layers else "all layers"}
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:

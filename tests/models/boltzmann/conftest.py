@@ -41,7 +41,10 @@ def negative_energies(model: BoltzmannModel) -> np.ndarray:
     units, machine = model.machine.units, model.machine
     parts = np.split(states(sum(units)), np.cumsum(units)[:-1], axis=1)
     total = sum(part @ bias.numpy() for part, bias in zip(parts, machine.biases, strict=True))
-    centred = [parts[0] - 1 / (1 + np.exp(-machine.base.numpy())), *(part - 0.5 for part in parts[1:])]
+    centred = [
+        parts[0] - 1 / (1 + np.exp(-machine.base.numpy())),
+        *(part - 0.5 for part in parts[1:]),
+    ]
     for below, kernel, above in zip(centred[:-1], machine.kernels, centred[1:], strict=True):
         total = total + np.sum(below @ kernel.numpy() * above, axis=1)
     return total.reshape(2 ** units[0], -1)
