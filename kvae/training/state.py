@@ -70,7 +70,8 @@ class State:
     def kept(self) -> Row:
         """The row of the epoch whose weights the trained model has."""
         if self.best and self.plan.best:
-            return best_row(self.history, self.plan.best)
+            comparable = self.history[self.plan.earliest - 1 :]
+            return best_row(comparable or self.history[-1:], self.plan.best)
         return self.history[-1]
 
     @property

@@ -5,6 +5,10 @@ import numpy as np
 from kvae.config import Config
 from kvae.models.boltzmann.model import BoltzmannModel, RestrictedModel
 
+NEW = 20, 20
+"""The chains and the temperatures by which log Z of a new model is estimated. It has hardly any
+couplings."""
+
 
 def build(config: Config, images: np.ndarray | None = None) -> BoltzmannModel:
     """Build a new model, with the initial weights that the configuration's seed decides.
@@ -22,4 +26,5 @@ def build(config: Config, images: np.ndarray | None = None) -> BoltzmannModel:
         rates = rows.mean(axis=0) / 255 if white is None else white
         # As if there were one more image of each colour: no pixel is black or white for ever.
         model.machine.start((len(rows) * rates + 1) / (len(rows) + 2))
+        model.estimate_log_partition(*NEW, config.training.seed)
     return model

@@ -11,6 +11,7 @@ of the other group are therefore independent: they are drawn at once, and sums o
 have a closed form. A restricted machine is the case of one layer in each group.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
@@ -25,6 +26,11 @@ EVEN, ODD = 0, 1
 """The two groups of layers. The pixels are of the even group."""
 SPREAD = 0.01
 """The standard deviation of the initial couplings (Hinton, 2010, Section 8)."""
+RATE = 0.2
+"""The mean of hidden units before there are couplings. Trained units are seldom on, and with a half
+training was slower."""
+LOG_ODDS = math.log(RATE / (1 - RATE))
+"""The bias of hidden units that gives them this mean."""
 
 States: TypeAlias = tuple[tf.Tensor, ...]
 """States, probabilities or fields of the layers of a group, each `[rows, units]`."""
@@ -48,9 +54,9 @@ class Machine(keras.layers.Layer):
         groups: The numbers of the layers of each group.
         biases: The biases of each layer, `[units]`.
         kernels: The couplings of each layer but the last to the next one, `[units, next units]`.
-        base: The biases of the pixels in the base-rate machine, which has no couplings and no
-            other biases, `[units]` (Salakhutdinov & Murray, 2008, Section 3.1). Its means are the
-            offsets of all units.
+        base: The biases of the pixels in the base-rate machine, `[units]`. That machine has no
+            couplings, and is where training and annealing begin (Salakhutdinov & Murray, 2008,
+            Section 3.1). Its means are the offsets.
     """
 
     def __init__(self, units: Sequence[int], initialization: Initialization) -> None:
@@ -58,7 +64,11 @@ class Machine(keras.layers.Layer):
         self.units = tuple(units)
         self.groups = tuple(tuple(range(group, len(units), 2)) for group in (EVEN, ODD))
         self.biases = [
-            self.add_weight(shape=(count,), initializer="zeros", name=f"bias_{number}")
+            self.add_weight(
+                shape=(count,),
+                initializer=keras.initializers.Constant(LOG_ODDS) if number else "zeros",
+                name=f"bias_{number}",
+            )
             for number, count in enumerate(units)
         ]
         self.kernels = [
@@ -102,7 +112,7 @@ class Machine(keras.layers.Layer):
         Args:
             number: The number of the layer.
         """
-        return tf.sigmoid(self.base) if number == 0 else 0.5
+        return tf.sigmoid(self.base) if number == 0 else RATE
 
     def passed(self, source: int, target: int, states: tf.Tensor) -> tf.Tensor:
         """What a layer adds to the log odds of a layer next to it, `[rows, target units]`.
@@ -188,7 +198,7 @@ class Machine(keras.layers.Layer):
             group: `EVEN` or `ODD`.
         """
         return tuple(
-            tf.convert_to_tensor(self.base) if number == 0 else tf.zeros(self.units[number])
+            tf.fill([self.units[number]], LOG_ODDS) if number else tf.convert_to_tensor(self.base)
             for number in self.groups[group]
         )
 

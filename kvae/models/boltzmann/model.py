@@ -35,7 +35,7 @@ class BoltzmannModel(Model):
         machine: The weights, and what follows from them.
         partition: A weight that is not trained, `[4]`: log Z and its standard error, in nats, and
             by how many chains of how many temperatures they were estimated, which is 0 if log Z is
-            exact. Of a new model it is that of a machine without couplings.
+            exact.
     """
 
     def __init__(self, config: Config) -> None:

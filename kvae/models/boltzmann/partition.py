@@ -5,7 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from kvae.models.boltzmann.machine import Machine, States, Uniform, drawn, split
+from kvae.models.boltzmann.machine import RATE, Machine, States, Uniform, drawn, split
 
 COUNTED = 20
 """log Z is exact if the smaller group has at most so many units: a million states are counted."""
@@ -99,7 +99,7 @@ def estimated(machine: Machine, log_weights: np.ndarray) -> tuple[float, float]:
         log_weights: What `annealed` returned, `[chains]`, in nats.
     """
     base = np.logaddexp(0, machine.base.numpy().astype(np.float64)).sum()
-    base += sum(machine.units[1:]) * math.log(2)
+    base -= sum(machine.units[1:]) * math.log(1 - RATE)
     highest = log_weights.max()
     weights = np.exp(np.float64(log_weights - highest))
     error = weights.std(ddof=1) / weights.mean() / math.sqrt(len(weights))

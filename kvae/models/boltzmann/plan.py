@@ -96,16 +96,12 @@ class ContrastivePlan(Plan):
         config, machine = model.config, model.machine
         self._seed, self._jit = config.training.seed, config.training.jit
         self._steps, self._each = config.objective.gibbs_steps, config.objective.layer_epochs
-        chains = config.objective.chains
-        start = tuple(
-            tf.broadcast_to(base, [chains, base.shape[0]]) for base in machine.bases(EVEN)
-        )
         # All devices that share a batch run the same chains.
         self._chains = [
             tf.Variable(
                 states, trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
             )
-            for states in drawn(start, tf.constant([self._seed, STREAM]), philox)
+            for states in self._first_states(dataset.train.images)
         ]
         layers = len(machine.kernels)
         alone = range(layers) if self._each else ()
@@ -124,12 +120,30 @@ class ContrastivePlan(Plan):
             for (each, optimizer), loss in zip(self._trained, losses, strict=True)
         ]
         self._stages[-1].insert(0, ChainUpdate(model, self._chains))
+        # While layers are trained alone, log Z of all of them together can be far off.
+        self.earliest = self._each * len(alone) + 1
         self._stage = 0
         self.updates = self._stages[0]
         of_optimizers = [variable.value for each in optimizers for variable in each.variables]
         self.state = [*of_optimizers, *self._chains]
         chunk = min(CHUNK, max(len(dataset.validation), len(dataset.test)))
         self._evaluator = Evaluator(model, self._seed, chunk)
+
+    def _first_states(self, images: np.ndarray) -> list[tf.Tensor]:
+        """Where the chains start: at training images, with hidden units from the base-rate machine.
+
+        Chains that start at noise can all be in one mode that has no images, and the weights can
+        then grow without end.
+
+        Args:
+            images: uint8 `[count, height, width, channels]`.
+        """
+        chains, machine = self._model.config.objective.chains, self._machine
+        some = images[np.arange(chains) * len(images) // chains]
+        seeds = split(tf.constant([self._seed, STREAM]), tf.constant(0))
+        pixels = tf.reshape(self._model.inputs(some, seeds[0]), (chains, -1))
+        bases = [tf.broadcast_to(base, [chains, base.shape[0]]) for base in machine.bases(EVEN)[1:]]
+        return [pixels, *drawn(tuple(bases), seeds[1], philox)]
 
     def enter(self, epoch: int) -> bool:
         """Prepare for an epoch of a layer's stage, or of the stage of all layers.

@@ -10,6 +10,7 @@ import pytest
 import kvae
 from kvae.config import Config, DataConfig, TrainingConfig
 from kvae.models.boltzmann.config import ModelConfig, ObjectiveConfig
+from kvae.models.boltzmann.machine import RATE
 from kvae.models.boltzmann.model import BoltzmannModel
 
 SHAPE = (2, 3, 1)
@@ -43,7 +44,7 @@ def negative_energies(model: BoltzmannModel) -> np.ndarray:
     total = sum(part @ bias.numpy() for part, bias in zip(parts, machine.biases, strict=True))
     centred = [
         parts[0] - 1 / (1 + np.exp(-machine.base.numpy())),
-        *(part - 0.5 for part in parts[1:]),
+        *(part - RATE for part in parts[1:]),
     ]
     for below, kernel, above in zip(centred[:-1], machine.kernels, centred[1:], strict=True):
         total = total + np.sum(below @ kernel.numpy() * above, axis=1)

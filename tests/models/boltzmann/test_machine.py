@@ -10,7 +10,7 @@ from kvae.data import Dataset, Split
 from kvae.evaluation import energy
 from kvae.models.base import Partition
 from kvae.models.boltzmann import partition
-from kvae.models.boltzmann.machine import EVEN, ODD, drawn, philox
+from kvae.models.boltzmann.machine import EVEN, ODD, RATE, drawn, philox
 from kvae.models.plan import Batch
 from kvae.training.optimizers import new_optimizer
 
@@ -87,8 +87,8 @@ def test_the_mean_field_bound_is_that_of_its_probabilities(counted):
     biases = [bias.numpy() for bias in machine.biases]
     energies = pixels @ biases[0] + middle @ biases[1] + top @ biases[2]
     offsets = 1 / (1 + np.exp(-machine.base.numpy()))
-    energies += np.sum((pixels - offsets) @ first * (middle - 0.5), axis=1)
-    energies += np.sum((middle - 0.5) @ second * (top - 0.5), axis=1)
+    energies += np.sum((pixels - offsets) @ first * (middle - RATE), axis=1)
+    energies += np.sum((middle - RATE) @ second * (top - RATE), axis=1)
     entropy = sum(-np.sum(p * np.log(p) + (1 - p) * np.log(1 - p), axis=1) for p in (middle, top))
     found = case.model.statistics(case.images, SEED)
     np.testing.assert_allclose(found.terms["elbo"], energies + entropy - case.log_z, atol=1e-4)
