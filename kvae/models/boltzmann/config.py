@@ -12,6 +12,8 @@ MOST_LAYERS = 10
 """The largest number of hidden layers: nobody has trained more together."""
 MANY_IMAGES = 10_000
 """With fewer training images than this, batches are smaller."""
+LEARNING_RATE = 80
+"""The product of learning rate and number of pixels: with much more, chains do not follow."""
 AVERAGED_STEPS = 1000
 """Weights are averaged over about so many steps, or over a fiftieth of a shorter training."""
 
@@ -146,7 +148,7 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
         "binarize": "dynamic",
         "hidden": (500,) if many else (100,),
         "optimizer": "sgd",
-        "learning_rate": 0.1,
+        "learning_rate": round(min(0.3, LEARNING_RATE / math.prod(facts.image_shape)), 4),
         "schedule": "cosine",
         "batch_size": 100 if many else 20,
         "epochs": max(20, min(400, round(6000 / math.sqrt(facts.train_images)))),

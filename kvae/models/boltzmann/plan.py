@@ -1,7 +1,7 @@
 """How a Boltzmann machine is trained: layer by layer at first, and then all layers together."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from kvae.data import Dataset, random_numbers
 from kvae.data.pixels import algorithm
+from kvae.errors import NotFiniteError
+from kvae.metrics import Row
 from kvae.models.boltzmann import METRICS
 from kvae.models.boltzmann.machine import EVEN, drawn, philox, split
 from kvae.models.evaluator import CHUNK, Evaluator
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 SWEEPS = 10
 """How often mean-field probabilities are computed again in a training step."""
-EPOCH = 64, 500
+EPOCH = 100, 500
 """The chains and the temperatures by which log Z is estimated after every epoch."""
 LAST = 100, 10_000
 """Those by which it is estimated when the training is done."""
@@ -188,6 +190,25 @@ class ContrastivePlan(Plan):
             labels: Not used: the model is not conditional.
         """
         return self._evaluator(images)
+
+    def row(self, epoch: int, means: Mapping[str, float], validation: Evaluation) -> Row:
+        """The metrics of an epoch by the names of their columns in `history.csv`.
+
+        Args:
+            epoch: Number of the epoch, from 1.
+            means: The mean of each metric over the training images of the epoch, by name.
+            validation: What `validate` returned after the epoch.
+
+        Raises:
+            NotFiniteError: log p(x) is above 0, as no probability is. All chains are in a mode that
+                has no images and that annealing does not find, and the weights grow without end.
+        """
+        if epoch >= self.earliest and validation.means["elbo"] > 0:
+            raise NotFiniteError(
+                f"training stopped after epoch {epoch}: the chains have left the images; try a "
+                f"`learning_rate` below {self._model.config.training.learning_rate:g}"
+            )
+        return super().row(epoch, means, validation)
 
     def finish(self) -> None:
         """Estimate log Z of the weights that are kept, by more chains of more temperatures."""
