@@ -107,8 +107,8 @@ def evaluate(
     dimensions: int | None = None
     if isinstance(model, Bounds):
         found = Evaluator(model, seed, min(CHUNK, len(held_out)))(held_out.images, own_labels)
-        # As many principal components as a map of codes has numbers would say little.
-        if found.embeddings is not None and not isinstance(model, Quantizes):
+        # As many principal components as there are codes or hidden units would say little.
+        if found.embeddings is not None and not isinstance(model, Quantizes | EnergyBased):
             dimensions = found.embeddings.shape[1]
         bound = importance_weighted_bound(
             model, held_out.images, importance_samples, seed, progress, labels=own_labels

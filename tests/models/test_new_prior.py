@@ -60,7 +60,7 @@ def test_a_new_prior_trains_evaluates_draws_exports_and_resumes(few_digits, conf
     assert compare_models({"new": run.model, "standard": other}, few_digits)
 
     drawn_from = subject(run.saved_model, few_digits, places["runs"])
-    names = set(gallery.PICTURES) - {"labels", "completions", "codes", "single-codes"}
+    names = set(gallery.PICTURES) - {"labels", "completions", "codes", "single-codes", "filters"}
     pictures = gallery.draw(drawn_from, names, tmp_path / "figures")
     assert set(pictures) == names
     assert all(path.stat().st_size > 1000 for path in pictures.values())

@@ -12,7 +12,7 @@ MOST_LAYERS = 10
 """The largest number of hidden layers: nobody has trained more together."""
 MANY_IMAGES = 10_000
 """With fewer training images than this, batches are smaller."""
-LEARNING_RATE = 80
+LEARNING_RATE = 120
 """The product of learning rate and number of pixels: with much more, chains do not follow."""
 AVERAGED_STEPS = 1000
 """Weights are averaged over about so many steps, or over a fiftieth of a shorter training."""

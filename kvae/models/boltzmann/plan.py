@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SWEEPS = 10
 """How often mean-field probabilities are computed again in a training step."""
-EPOCH = 100, 500
+EPOCH = 100, 1000
 """The chains and the temperatures by which log Z is estimated after every epoch."""
 LAST = 100, 10_000
 """Those by which it is estimated when the training is done."""
