@@ -71,7 +71,7 @@ class ObjectiveConfig:
     Attributes:
         chains: Number of persistent Gibbs chains (Tieleman, 2008).
         gibbs_steps: Gibbs steps of each chain before each change of the weights.
-        layer_epochs: A deep machine begins layer by layer: so many epochs train each layer alone
+        layer_epochs: So many epochs train each layer of a deep machine alone, one after the other
             (Salakhutdinov & Hinton, 2009, Section 3.1), and the others train all together. It is 0
             of a restricted machine.
     """
@@ -151,7 +151,7 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
         "learning_rate": round(min(0.3, LEARNING_RATE / math.prod(facts.image_shape)), 4),
         "schedule": "cosine",
         "batch_size": 100 if many else 20,
-        "epochs": max(20, min(400, round(6000 / math.sqrt(facts.train_images)))),
+        "epochs": max(20, min(150, round(12_000 / math.sqrt(facts.train_images)))),
         "jit": False,
     }
 
@@ -165,14 +165,11 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
         facts: What is known about the images.
     """
     both = {**own, **chosen}
-    layers, epochs = len(both["hidden"]), both["epochs"]
-    each = epochs // (5 * layers) if layers > 1 else 0
-    together = max(1, epochs - layers * both.get("layer_epochs", each))
+    together = max(1, both["epochs"] - len(both["hidden"]) * both.get("layer_epochs", 0))
     steps = together * -(-facts.train_images // both["batch_size"])
     return own | {
-        "layer_epochs": each,
         # No training stops early, but the weights of the best epoch are kept.
-        "patience": epochs,
+        "patience": both["epochs"],
         "weight_average": round(max(0.0, 1 - max(1 / AVERAGED_STEPS, 50 / steps)), 4),
     }
 

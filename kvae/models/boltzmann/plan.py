@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 SWEEPS = 10
 """How often mean-field probabilities are computed again in a training step."""
+ALONE = 0.25
+"""Layers that are trained alone take steps of this share of the learning rate. After longer ones,
+chains left the images when all layers were trained together."""
 EPOCH = 100, 1000
 """The chains and the temperatures by which log Z is estimated after every epoch."""
 LAST = 100, 10_000
@@ -256,7 +259,7 @@ class ContrastivePlan(Plan):
         _, last = tf.while_loop(lambda step, _: step < self._steps, one, start)
         differences = self._log_joint(number, below) - self._log_joint(number, last)
         contrast = tf.reduce_sum(batch.weight * differences)
-        return -contrast / batch.total, {"contrast": contrast}
+        return -ALONE * contrast / batch.total, {"contrast": contrast}
 
     def _log_joint(self, number: int, below: tf.Tensor) -> tf.Tensor:
         """Minus the energy of a layer and the next one, whose units have their mean, `[rows]`."""
