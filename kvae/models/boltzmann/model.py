@@ -15,7 +15,7 @@ from kvae.models.boltzmann.machine import EVEN, ODD, Machine, States, drawn, phi
 from kvae.models.initialization import Initialization
 from kvae.models.plan import NewOptimizer, Plan
 
-SWEEPS = 30
+SWEEPS = 15
 """How often mean-field probabilities are computed again, each group in turn."""
 ANNEALING = 400
 """The number of temperatures through which samples are annealed."""

@@ -30,7 +30,7 @@ from kvae.models.plan import (
 if TYPE_CHECKING:
     from kvae.models.boltzmann.model import BoltzmannModel
 
-SWEEPS = 10
+SWEEPS = 5
 """How often mean-field probabilities are computed again in a training step."""
 ALONE = 0.25
 """Layers that are trained alone take steps of this share of the learning rate. After longer ones,
