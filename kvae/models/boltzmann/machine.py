@@ -57,6 +57,8 @@ class Machine(keras.layers.Layer):
         base: The biases of the pixels in the base-rate machine, `[units]`. That machine has no
             couplings, and is where training and annealing begin (Salakhutdinov & Murray, 2008,
             Section 3.1). Its means are the offsets.
+        partition: What is known of log Z, `[4]`: its value and its standard error, in nats, and by
+            how many chains of how many temperatures they were estimated, which is 0 if it is exact.
     """
 
     def __init__(self, units: Sequence[int], initialization: Initialization) -> None:
@@ -81,6 +83,9 @@ class Machine(keras.layers.Layer):
         ]
         self.base = self.add_weight(
             shape=(units[0],), initializer="zeros", trainable=False, name="base"
+        )
+        self.partition = self.add_weight(
+            shape=(4,), initializer="zeros", trainable=False, name="partition"
         )
         self.built = True
 

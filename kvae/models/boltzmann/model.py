@@ -33,18 +33,12 @@ class BoltzmannModel(Model):
 
     Attributes:
         machine: The weights, and what follows from them.
-        partition: A weight that is not trained, `[4]`: log Z and its standard error, in nats, and
-            by how many chains of how many temperatures they were estimated, which is 0 if log Z is
-            exact.
     """
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         units, training = config.model.units, config.training
         self.machine = Machine(units, Initialization(None, training.seed, stream=0))
-        self.partition = self.add_weight(
-            shape=(4,), initializer="zeros", trainable=False, name="partition"
-        )
         scalar, seed = tf.TensorSpec((), tf.int32), tf.TensorSpec((2,), tf.int32)
         pixels = tf.TensorSpec((None, units[0]), tf.float32)
         # TensorFlow traces them at the first call, once for any number of images.
@@ -72,7 +66,7 @@ class BoltzmannModel(Model):
     @property
     def log_partition(self) -> Partition:
         """log Z as it was estimated last, or counted."""
-        value, error, chains, temperatures = self.partition.numpy().tolist()
+        value, error, chains, temperatures = self.machine.partition.numpy().tolist()
         method = "annealed importance sampling, {:,.0f} chains of {:,.0f} temperatures"
         exact = "exact: all states are counted"
         return Partition(value, error, method.format(chains, temperatures) if chains else exact)
@@ -88,11 +82,11 @@ class BoltzmannModel(Model):
         """
         machine = self.machine
         if machine.size(machine.smaller) <= partition.COUNTED:
-            self.partition.assign([partition.counted(machine), 0.0, 0.0, 0.0])
+            self.machine.partition.assign([partition.counted(machine), 0.0, 0.0, 0.0])
             return
         betas = partition.temperatures(temperatures)
         found = self._log_weights(tf.constant([seed, STREAM]), chains, betas).numpy()
-        self.partition.assign([*partition.estimated(machine, found), chains, temperatures])
+        self.machine.partition.assign([*partition.estimated(machine, found), chains, temperatures])
 
     def reconstruct(self, images: tf.Tensor) -> tf.Tensor:
         """The probabilities that pixels are white, given the mean-field probabilities of the first
@@ -161,7 +155,7 @@ class BoltzmannModel(Model):
         """
         machine = self.machine
         even, odd = machine.mean_field(self._pixels(images), SWEEPS)
-        bound = machine.log_marginal(EVEN, even) + _entropy(even[1:]) - self.partition[0]
+        bound = machine.log_marginal(EVEN, even) + _entropy(even[1:]) - self.machine.partition[0]
         layers = dict(zip(machine.groups[EVEN], even, strict=True))
         layers |= dict(zip(machine.groups[ODD], odd, strict=True))
         activity = tf.concat([layers[number] for number in range(1, len(layers))], axis=-1)
@@ -194,7 +188,7 @@ class BoltzmannModel(Model):
         even, _ = machine.mean_field(pixels, SWEEPS)
         means = even[1:]
         if not means:
-            exact = machine.log_marginal(EVEN, (pixels,)) - self.partition[0]
+            exact = machine.log_marginal(EVEN, (pixels,)) - self.machine.partition[0]
             return lambda samples, seed: tf.tile(exact[None], [samples, 1])
         logits = tuple(tf.math.log(mean) - tf.math.log1p(-mean) for mean in map(_inside, means))
         from_pixels = machine.passed(0, 1, pixels)
@@ -215,7 +209,9 @@ class BoltzmannModel(Model):
                 ]
             )
             whole = several(pixels), *states
-            log_p = machine.log_marginal(EVEN, whole, several(from_pixels)) - self.partition[0]
+            log_p = (
+                machine.log_marginal(EVEN, whole, several(from_pixels)) - self.machine.partition[0]
+            )
             return tf.reshape(log_p - log_q, (samples, -1))
 
         return weights
@@ -268,7 +264,7 @@ class RestrictedModel(BoltzmannModel):
         Args:
             images: float32 `[batch, height, width, channels]`, 0 or 1.
         """
-        return self.machine.log_marginal(EVEN, (self._pixels(images),)) - self.partition[0]
+        return self.machine.log_marginal(EVEN, (self._pixels(images),)) - self.machine.partition[0]
 
 
 def _inside(probabilities: tf.Tensor) -> tf.Tensor:
