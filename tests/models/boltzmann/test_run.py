@@ -10,6 +10,7 @@ import tensorflow as tf
 import kvae
 from kvae import gallery, inference, runs
 from kvae.data import Dataset, Split
+from kvae.errors import NotFiniteError
 from kvae.evaluation import evaluate
 from kvae.explore.explorer import Explorer
 from kvae.models.base import (
@@ -25,6 +26,7 @@ from kvae.models.base import (
 )
 from kvae.models.boltzmann import partition, plan
 from kvae.models.boltzmann.config import check_together
+from kvae.models.plan import Evaluation
 from kvae.runs import saved_models
 from kvae.runs.checkpoints import Checkpoints
 from kvae.runs.history import read_history
@@ -90,6 +92,20 @@ def test_layers_are_trained_alone_and_then_together(run):
     losses = [row["validation_elbo"] for row in run.history]
     assert run.results["validation_elbo"] == max(losses) == losses[-1]
     assert run.results["objective"] == "all layers"
+
+
+def test_the_best_epoch_is_one_that_trains_all_layers(few_digits, config):
+    state = State(kvae.build(config, few_digits.train.images), few_digits)
+    kept = []
+    for number, value in enumerate((-9.0, -1.0, -5.0, -6.0), 1):
+        state.end_epoch({"epoch": number, "validation_elbo": value})
+        kept.append(state.kept["epoch"])
+    assert kept == [1, 2, 3, 3]
+    # No probability is above 1: chains have left the images.
+    impossible = Evaluation({"elbo": np.array([-3.0, 4.0])})
+    assert state.plan.row(2, {}, impossible)["validation_elbo"] == 0.5
+    with pytest.raises(NotFiniteError, match="after epoch 3: the chains have left the images; try"):
+        state.plan.row(3, {}, impossible)
 
 
 @pytest.mark.parametrize("step", [pytest.param(3, marks=pytest.mark.slow), 15])
