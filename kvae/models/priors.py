@@ -5,6 +5,7 @@ file of its own, and a line in `kvae.registry.PRIORS`.
 """
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 import keras
@@ -217,11 +218,11 @@ class MixtureGiven(tfd.Distribution):
         return tf.gather(each, chosen, axis=chosen.shape.rank, batch_dims=chosen.shape.rank)
 
     def _mean(self) -> tf.Tensor:
-        return tf.linalg.matmul(self._weights(), self._components.mean())
+        return tf.tensordot(self._weights(), self._components.mean(), 1)
 
     def _variance(self) -> tf.Tensor:
         second = self._components.variance() + self._components.mean() ** 2
-        return tf.linalg.matmul(self._weights(), second) - self._mean() ** 2
+        return tf.tensordot(self._weights(), second, 1) - self._mean() ** 2
 
     def _stddev(self) -> tf.Tensor:
         return tf.sqrt(self._variance())
@@ -322,6 +323,28 @@ class Vamp(Prior):
         return self._encode(tf.clip_by_value(self.pseudo_inputs, 0.0, 1.0))
 
 
+class FlowedGiven(Flowed):
+    """A flow that sees labels, whose moments are estimated for each label and not for each row.
+
+    Args:
+        flowed: The distribution, with the batch shape of the labels.
+        labels: One-hot labels, float32 `[classes]` or `[batch, classes]`.
+        of_each_label: Makes the distribution with a batch of one row for each label, in order.
+    """
+
+    def __init__(
+        self, flowed: Flowed, labels: tf.Tensor, of_each_label: Callable[[], Flowed]
+    ) -> None:
+        super().__init__(flowed.distribution, flowed.bijector)
+        self._labels, self._of_each_label = labels, of_each_label
+
+    def _mean(self) -> tf.Tensor:
+        return tf.tensordot(self._labels, self._of_each_label().mean(), 1)
+
+    def _variance(self) -> tf.Tensor:
+        return tf.tensordot(self._labels, self._of_each_label().variance(), 1)
+
+
 class Flow(Prior):
     """N(0, I) pushed through masked autoregressive flows (Papamakarios et al., 2017).
 
@@ -331,22 +354,26 @@ class Flow(Prior):
     def make_weights(
         self, config: PriorConfig, initialization: Initialization, images: np.ndarray | None
     ) -> None:
+        self.classes = len(config.classes)
         self.flow = MaskedFlow(
             config.latent,
             config.flow_layers,
             config.flow_units,
             initialization,
-            context=bool(config.classes),
+            context=self.classes > 0,
         )
         for network in self.flow.networks:
             if network.context is not None:
                 # All weights must be there before training starts.
-                network.context.build((None, len(config.classes)))
+                network.context.build((None, self.classes))
 
     def distribution(self) -> tfd.Distribution:
         return Flowed(_standard_normal(self.latent), self.flow.bijector())
 
     def given(self, labels: tf.Tensor) -> tfd.Distribution:
+        return FlowedGiven(self._flowed(labels), labels, lambda: self._flowed(tf.eye(self.classes)))
+
+    def _flowed(self, labels: tf.Tensor) -> Flowed:
         zeros = tf.zeros(tf.concat([tf.shape(labels)[:-1], [self.latent]], axis=0))
         zeros.set_shape((*labels.shape[:-1], self.latent))
         base = tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), 1)

@@ -243,6 +243,8 @@ def test_every_prior_depends_on_the_label(lamps, assert_law, prior):
     for row, label in enumerate([0, 1, 2, 1]):
         one = model.given(label).prior.distribution()
         np.testing.assert_allclose(found[:, row], one.log_prob(points[:, row]), rtol=1e-4)
+        np.testing.assert_allclose(mean(several)[row], mean(one), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(stddev(several)[row], stddev(one), rtol=1e-4)
         other = model.given((label + 1) % 3).prior.distribution().log_prob(points[:, row])
         assert np.abs(found[:, row] - other).min() > 1e-3
     assert_law(one.log_prob, one.sample(20_000, seed=[1, 2]))
