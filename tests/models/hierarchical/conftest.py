@@ -102,7 +102,9 @@ def linear() -> Callable[..., tuple[Any, np.ndarray, np.ndarray]]:
                 noises[:pixels] = noise**2
             kernel, variance = regression(z[level] if chain else np.eye(3)[level], given, noises)
             bias = -mean @ kernel[:pixels] if noises.any() else 0.0
-            assign(head, kernel[:, None], bias, stretch * np.sqrt(variance))
+            # From the top down, offsets of means are in the units of z.
+            unit = 1.0 if chain else (s_1, s_2, 1.0)[level]
+            assign(head, unit * kernel[:, None], unit * bias, stretch * np.sqrt(variance))
         draws = mean + rng.standard_normal((count, 3)) @ by_u.T
         draws += noise * rng.standard_normal(draws.shape)
         images = np.round(np.clip(draws, 0, 1) * 255).astype(np.uint8)
