@@ -1,27 +1,38 @@
 """Whether a generator that was trained against a discriminator has collapsed, or has lost to it."""
 
+from typing import NamedTuple
+
 import numpy as np
+
+from kvae.evaluation.samples import nearest
+from kvae.models.samples import flat
 
 PARTLY = 0.5
 """Samples are partly collapsed if they cover a smaller share of held-out images than this."""
 COLLAPSED = 0.1
 """Samples are collapsed if it is a smaller share than this."""
+RARE = 0.5
+"""A kind of images is rare if its share of samples is below so many times that of the data."""
 MISSING = 0.2
-"""A kind of images is missing if its share of samples is below so many times that of the data."""
+"""It is missing if its share is below so many times that of the data."""
 WON = 0.99
 """The discriminator has won if so large a share of pairs of an image and a sample is told apart."""
+KNOWN = 0.1
+"""The discriminator knows its training images if the share is larger with them by so much."""
 KINDS = 10
 """The number of kinds of images where they have no labels."""
+FEWEST = 10
+"""The share of a kind of which fewer images are expected among the samples says little."""
 CURE = (
-    "try `loss=wasserstein`, more `discriminator_steps`, a lower `learning_rate`, or another "
-    "`gradient_penalty`"
+    "try more `epochs`, `loss=wasserstein`, a lower `learning_rate`, or another `gradient_penalty`"
 )
-"""What to do about samples that are all alike."""
+"""What to do about samples that leave out images."""
 CURE_OF_WON = (
-    "the generator learns little from it: try a larger `gradient_penalty`, fewer "
-    "`discriminator_steps`, or more training images by `shift`"
+    "try a larger `gradient_penalty`, fewer `discriminator_steps`, or a smaller `learning_rate`"
 )
 """What to do about a discriminator that has won."""
+CURE_OF_KNOWN = "try a larger `gradient_penalty`, `shift`, or more training images"
+"""What to do about a discriminator that knows its training images."""
 
 
 def verdict(coverage: float) -> str:
@@ -35,65 +46,82 @@ def verdict(coverage: float) -> str:
     return "partly collapsed" if coverage < PARTLY else "healthy"
 
 
-def collapse_warning(coverage: float) -> str | None:
-    """A sentence that says what to do about samples that have collapsed; None if they have not.
+def warnings(coverage: float, told_apart: float) -> list[str]:
+    """Sentences that say what to do about samples that have collapsed, and about a discriminator
+    that has won.
 
     Args:
         coverage: The share of held-out images that samples cover.
+        told_apart: The share of pairs of a held-out image and a sample that the discriminator tells
+            apart.
     """
-    if verdict(coverage) == "healthy":
-        return None
-    return f"the samples cover {coverage:.0%} of the held-out images: {CURE}"
+    found = []
+    if verdict(coverage) != "healthy":
+        found.append(f"samples cover only {coverage:.0%} of the held-out images: {CURE}")
+    if told_apart >= WON:
+        found.append(
+            f"the discriminator has won: it tells {told_apart:.1%} of the pairs of an image and a "
+            f"sample apart; {CURE_OF_WON}"
+        )
+    return found
 
 
-def told_apart(real: np.ndarray, made: np.ndarray) -> float:
-    """The share of pairs of a real and a generated image of which the real one has the higher
-    score; pairs of equal scores count half. It is the area under the ROC curve.
+class Kind(NamedTuple):
+    """A kind of images, and how frequent it is.
 
-    Args:
-        real: The scores of real images, `[count]`.
-        made: The scores of generated images, `[other count]`.
+    Attributes:
+        number: The number of the kind.
+        of_data: Its share of the real images.
+        of_samples: Its share of the samples.
     """
-    ordered = np.sort(made)
-    below = np.searchsorted(ordered, real, "left") + np.searchsorted(ordered, real, "right")
-    return float(np.mean(below) / (2 * len(made)))
+
+    number: int
+    of_data: float
+    of_samples: float
+
+    @property
+    def verdict(self) -> str:
+        """Whether the kind is `missing` among samples, `rare`, or as frequent as it should be."""
+        ratio = self.of_samples / self.of_data
+        return "missing" if ratio < MISSING else "rare" if ratio < RARE else "present"
 
 
-def rarest(data: np.ndarray, made: np.ndarray) -> tuple[int, float]:
+def rarest(data: np.ndarray, made: np.ndarray) -> Kind:
     """The kind of images that is rarest among samples, compared with the data.
+
+    Kinds of which fewer than `FEWEST` samples are expected are left out, if others are left.
 
     Args:
         data: The number of the kind of each real image, `[count]`.
         made: The number of the kind of each sample, `[other count]`.
-
-    Returns:
-        The number of the kind, and its share of samples divided by its share of the data.
     """
-    kinds, counts = np.unique(data, return_counts=True)
-    shares = np.mean(made[:, None] == kinds, axis=0) / (counts / len(data))
-    index = int(np.argmin(shares))
-    return int(kinds[index]), float(shares[index])
+    numbers, counts = np.unique(data, return_counts=True)
+    of_data = counts / len(data)
+    enough = of_data * len(made) >= FEWEST
+    if enough.any():
+        numbers, of_data = numbers[enough], of_data[enough]
+    of_samples = np.mean(made[:, None] == numbers, axis=0)
+    index = int(np.argmin(of_samples / of_data))
+    return Kind(int(numbers[index]), float(of_data[index]), float(of_samples[index]))
 
 
 def kinds_of(
-    train: np.ndarray, labels: np.ndarray | None, made: np.ndarray
+    real: np.ndarray, labels: np.ndarray | None, made: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of the kinds of training images, and of samples.
+    """The numbers of the kinds of real images, `[count]`, and of samples, `[other count]`.
 
-    The kind of an image is its label, and that of a sample is the label of the training image that
-    is nearest. Without labels, kinds are clusters of training images by k-means.
+    The kind of an image is its label, and that of a sample is the label of the image that is
+    nearest. Without labels, kinds are clusters of the images by k-means.
 
     Args:
-        train: Floats, `[count, ...]`.
+        real: Real images, floats `[count, ...]`.
         labels: The number of each image's label, `[count]`, or None.
-        made: Floats, `[other count, ...]`.
+        made: Samples, floats `[other count, ...]`.
     """
     from sklearn.cluster import KMeans
-    from sklearn.neighbors import NearestNeighbors
 
-    flat, points = train.reshape(len(train), -1), made.reshape(len(made), -1)
     if labels is None:
-        clusters = KMeans(min(KINDS, len(flat)), n_init=1, random_state=0).fit(flat)
-        return clusters.labels_, clusters.predict(points)
-    nearest = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(flat)
-    return labels, labels[nearest.kneighbors(points)[1][:, 0]]
+        points, samples = flat(real), flat(made)
+        clusters = KMeans(min(KINDS, len(points)), n_init=1, random_state=0).fit(points)
+        return clusters.labels_, clusters.predict(samples)
+    return labels, labels[nearest(made, real)[1]]

@@ -1,27 +1,30 @@
-"""Annealing for a generator without a likelihood: with noise that is fitted on validation images.
+"""Annealing for a generator without a likelihood: with noise that is fitted to validation images.
 
 Wu et al. (2017), "On the quantitative analysis of decoder-based generative models".
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from kvae.evaluation import likelihood, samples
-from kvae.evaluation.likelihood import Annealed, Annealing
-from kvae.models.base import Generates, Noiseless
+from kvae.evaluation.likelihood import ANNEALED_BATCH, Annealed, Annealing
+from kvae.evaluation.samples import nearest
+from kvae.models.base import Noiseless, seed_pair
 from kvae.models.likelihoods import MIN_LOG_VARIANCE
 from kvae.progress import Progress, silent
 
 CHAINS = 16
-RATIO = 2**-0.5
-"""From one standard deviation that is tried to the next."""
-SMALLEST = float(np.exp(0.5 * MIN_LOG_VARIANCE))
+FITTING_CHAINS = 4
+"""The number of chains for each image while the noise is fitted."""
+SMALLEST = math.exp(0.5 * MIN_LOG_VARIANCE)
 """The smallest standard deviation that is tried: one of 256 grey levels."""
-NEIGHBOURS = 1000
-"""The number of samples near whose nearest ones the first standard deviation is."""
+RATIO = 2**-0.5
+"""From one standard deviation that is tried to the next: half the variance."""
+SAMPLES = 1000
+"""The number of samples whose distance from images decides where the search starts."""
 
 
 class Noisy(NamedTuple):
@@ -29,7 +32,7 @@ class Noisy(NamedTuple):
 
     Attributes:
         annealed: The bounds on log p(x) of the images.
-        stddev: The standard deviation of the noise, in units of white.
+        stddev: The standard deviation of the noise; white is 1.
     """
 
     annealed: Annealed
@@ -46,49 +49,59 @@ def annealed_with_noise(
 ) -> Noisy:
     """A lower bound on log p(x) of each image, where p(x|z) = N(image of z, stddev^2 I).
 
-    The standard deviation maximises the mean bound on validation images. The chains start from the
-    prior.
+    The standard deviation maximises the mean bound of the validation images. The chains start from
+    the prior.
 
     Args:
-        model: A model that generates, without a likelihood.
-        validation: The images that the standard deviation is fitted on, uint8
+        model: A model of images without noise.
+        validation: The images that the standard deviation is fitted to, uint8
             `[count, height, width, channels]`.
-        images: The images that are evaluated, uint8 `[other count, height, width, channels]`.
+        images: The images whose bounds are wanted, uint8 `[other count, height, width, channels]`.
         steps: The number of temperatures; half as many on validation images.
         seed: Decides all random numbers.
         progress: Shows how much is done.
     """
-    assert isinstance(model, Generates)
-    stddev = tf.Variable(1.0)
-    batch = min(len(images), likelihood.ANNEALED_BATCH)
-    annealing = Annealing(model.with_noise(stddev), batch, CHAINS, from_prior=True)
+    stddev = tf.Variable(1.0, trainable=False)
+    noisy = model.with_noise(stddev)
+    fitting = Annealing(noisy, min(len(validation), ANNEALED_BATCH), FITTING_CHAINS, True)
 
     def mean_bound(tried: float) -> float:
         stddev.assign(tried)
-        return float(annealing(validation, max(1, steps // 2), seed).bound.mean())
+        return float(fitting(validation, max(1, steps // 2), seed, progress).bound.mean())
 
-    # The posterior's images are nearer than the best of some samples.
-    made = model.sample(NEIGHBOURS, seed).numpy()
-    first = float(np.sqrt(np.mean(samples.nearest(validation / np.float32(255), made)[0] ** 2)))
-    stddev.assign(_best(mean_bound, max(first, SMALLEST)))
-    found = annealing(images, steps, seed, progress)
-    return Noisy(found, float(stddev))
+    # The best of some samples is not as near as the images of the posterior are.
+    latents = noisy.prior.distribution().sample(SAMPLES, seed=seed_pair(seed))
+    made = noisy.mean_images(latents).numpy()
+    distances, _ = nearest(validation / np.float32(255), made)
+    first = max(float(np.sqrt(np.mean(distances**2))), SMALLEST)
+    stddev.assign(best_stddev(mean_bound, first))
+    annealing = Annealing(noisy, min(len(images), ANNEALED_BATCH), CHAINS, True)
+    return Noisy(annealing(images, steps, seed, progress), float(stddev))
 
 
-def _best(value: Callable[[float], float], first: float) -> float:
-    """Where a function of a positive number is largest, from a start above that place.
+def best_stddev(value: Callable[[float], float], first: float) -> float:
+    """The standard deviation that maximises the log-likelihood of Gaussian noise.
+
+    Smaller ones are tried, each with half the variance, until the log-likelihood falls. A function
+    a + b log(s) + c / s^2 of the standard deviation s, which is what the log-likelihood of noise is
+    whose squares do not depend on s, passes through the last three. Its maximum is returned.
 
     Args:
-        value: The function; of the logarithm of its argument it is nearly a parabola at the top.
-        first: Where the search starts.
+        value: The log-likelihood, a function of the standard deviation.
+        first: Where the search starts. If the log-likelihood falls from there on, it is the result.
+
+    Returns:
+        The standard deviation, not below `SMALLEST`.
     """
-    places, values = [first], [value(first)]
-    while places[-1] * RATIO >= SMALLEST and (len(values) < 2 or values[-1] > values[-2]):
-        places.append(places[-1] * RATIO)
-        values.append(value(places[-1]))
+    tried, values = [first], [value(first)]
+    while tried[-1] * RATIO >= SMALLEST and (len(values) < 2 or values[-1] > values[-2]):
+        tried.append(tried[-1] * RATIO)
+        values.append(value(tried[-1]))
     if len(values) < 3 or values[-1] > values[-2]:
-        return places[int(np.argmax(values))]
-    # The top of the parabola through the last three.
-    before, middle, after = values[-3:]
-    step = 0.5 * (before - after) / (before - 2 * middle + after)
-    return float(places[-2] * RATIO**step)
+        return tried[int(np.argmax(values))]
+    first_gain, second_gain = values[-2] - values[-3], values[-1] - values[-2]
+    # 1 / s^2 is u, 2 u and 4 u of the last three, and log(s) falls by half of log 2 each time.
+    c_u = second_gain - first_gain
+    b = 2 * (c_u - first_gain) / math.log(2)
+    # The derivative is zero where s^2 = 2 c / b. The middle one has the variance 1 / (2 u).
+    return max(SMALLEST, tried[-2] * math.sqrt(4 * c_u / b))

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kvae.models.coverage import NEIGHBOURS, flat, reach
+from kvae.models.samples import NEIGHBOURS, flat, reach
 
 
 class Fidelity(NamedTuple):

@@ -10,6 +10,7 @@ from kvae.models.adversarial import config, recipes
 
 METRICS = (
     Metric("coverage", "coverage", unit="", higher_is_better=True),
+    Metric("told_apart", "told apart", unit=""),
     Metric("generator_loss", "generator's loss", unit=""),
     Metric("discriminator_loss", "discriminator's loss", unit=""),
     Metric("penalty", "gradient penalty", unit=""),

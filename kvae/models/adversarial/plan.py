@@ -1,7 +1,7 @@
 """How an adversarial network is trained: discriminator and generator take steps in turn."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from kvae.data import Dataset, random_numbers
+from kvae.data.dataset import spread
 from kvae.data.pixels import algorithm
 from kvae.models.adversarial import METRICS
 from kvae.models.adversarial.losses import LOSSES
-from kvae.models.coverage import covered
 from kvae.models.plan import (
     Batch,
     Evaluation,
@@ -23,12 +23,15 @@ from kvae.models.plan import (
     Update,
     averages,
 )
+from kvae.models.samples import covered, told_apart
 
 if TYPE_CHECKING:
     from kvae.models.adversarial.model import AdversarialModel
 
-COVERED = 2000
-"""The largest number of images whose coverage is measured after an epoch."""
+COMPARED = 2000
+"""The largest number of images that samples are compared with after an epoch."""
+CHUNK = 500
+"""The number of images that are generated and judged at a time."""
 # Separates the random numbers of evaluation from those of training under the same seed.
 STREAM = 1
 
@@ -49,17 +52,15 @@ class AdversarialPlan(Plan):
         self, model: "AdversarialModel", dataset: Dataset, new_optimizer: NewOptimizer
     ) -> None:
         self._model, config = model, model.config
-        self._objective, self._generator = config.objective, algorithm(config.training.jit)
+        self._objective, self._algorithm = config.objective, algorithm(config.training.jit)
         self._loss = LOSSES[config.objective.loss]()
         # The standard deviation of p(x|z) is no part of the generator's images.
         noise = {id(weight) for weight in model.decoder.likelihood.shared.values()}
         self._weights = [
             weight for weight in model.decoder.trainable_variables if id(weight) not in noise
         ]
-        judging, steps = (
-            model.discriminator.trainable_variables,
-            config.objective.discriminator_steps,
-        )
+        judging = model.discriminator.trainable_variables
+        steps = config.objective.discriminator_steps
         of_discriminator = new_optimizer(judging, _kernels(judging), steps_per_batch=steps)
         self._optimizer = new_optimizer(self._weights, _kernels(self._weights))
         self.updates: list[Update] = [
@@ -71,7 +72,10 @@ class AdversarialPlan(Plan):
         ]
         optimizers = of_discriminator, self._optimizer
         self.state = [variable.value for each in optimizers for variable in each.variables]
-        self._sample = tf.function(model.sample, autograph=False)
+        latents = tf.TensorSpec((None, config.model.latent))
+        images = tf.TensorSpec((None, *config.model.image_shape))
+        self._generate = tf.function(model.mean_images, [latents], autograph=False)
+        self._score = tf.function(model.discriminate, [images], autograph=False)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
@@ -83,18 +87,23 @@ class AdversarialPlan(Plan):
             yield
 
     def validate(self, images: np.ndarray, labels: np.ndarray | None = None) -> Evaluation:
-        """Whether each image is covered by as many samples as there are images.
+        """Whether each image is covered by as many samples as there are images, and how well the
+        discriminator tells these from each other.
 
         Args:
-            images: uint8 `[count, height, width, channels]`. Of more than `COVERED`, those at even
+            images: uint8 `[count, height, width, channels]`. Of more than `COMPARED`, those at even
                 distances are taken.
             labels: Not used: the model is not conditional.
         """
-        count = min(len(images), COVERED)
-        some = images[np.linspace(0, len(images) - 1, count).round().astype(int)]
+        real = images[spread(len(images), COMPARED)] / np.float32(255)
         seed = tf.constant([self._model.config.training.seed, STREAM])
-        made = self._sample(tf.constant(count), seed).numpy()
-        return Evaluation({"coverage": covered(some / np.float32(255), made).astype(np.float32)})
+        latents = self._model.prior.distribution().sample(len(real), seed=seed).numpy()
+        made = _in_chunks(self._generate, latents)
+        scores = _in_chunks(self._score, real), _in_chunks(self._score, made)
+        return Evaluation(
+            terms={"coverage": covered(real, made).astype(np.float32)},
+            scalars={"told_apart": told_apart(*scores)},
+        )
 
     def _made(self, batch: Batch, number: int) -> tf.Tensor:
         """As many generated images as the batch has, not clipped, so that all have a gradient.
@@ -110,11 +119,12 @@ class AdversarialPlan(Plan):
 
     def _judge(self, step: int, batch: Batch) -> tuple[tf.Tensor, Sums]:
         """The discriminator's loss; `step` is the number of the step with this batch, from 1."""
-        score, made = self._model.discriminator, self._made(batch, step)
-        losses = self._loss.discriminator(score(batch.images), score(made))
+        made = tf.stop_gradient(self._made(batch, step))
         seed = tf.random.experimental.stateless_fold_in(batch.seed, -step)
-        penalties = self._loss.penalty(score, batch.images, made, seed, self._generator)
-        loss, penalty = (tf.reduce_sum(batch.weight * each) for each in (losses, penalties))
+        judged = self._loss.discriminator(
+            self._model.discriminator, batch.images, made, seed, self._algorithm
+        )
+        loss, penalty = (tf.reduce_sum(batch.weight * each) for each in judged)
         total = loss + self._objective.gradient_penalty * penalty
         return total / batch.total, {"discriminator_loss": loss, "penalty": penalty}
 
@@ -128,3 +138,9 @@ class AdversarialPlan(Plan):
 def _kernels(weights: list[tf.Variable]) -> list[tf.Variable]:
     """The weight matrices and the kernels among weights."""
     return [weight for weight in weights if len(weight.shape) in (2, 4)]
+
+
+def _in_chunks(function: Callable[[np.ndarray], tf.Tensor], rows: np.ndarray) -> np.ndarray:
+    """What a function gives for many rows, of which it gets `CHUNK` at a time."""
+    starts = range(0, len(rows), CHUNK)
+    return np.concatenate([function(rows[start : start + CHUNK]) for start in starts])

@@ -1,4 +1,4 @@
-"""Coverage of real images by samples, by nearest neighbours in pixel space."""
+"""How samples compare with real images: coverage in pixel space, and a discriminator's scores."""
 
 import numpy as np
 
@@ -46,3 +46,18 @@ def flat(images: np.ndarray) -> np.ndarray:
         images: `[count, ...]`.
     """
     return np.asarray(images, np.float32).reshape(len(images), -1)
+
+
+def told_apart(real: np.ndarray, made: np.ndarray) -> float:
+    """The share of pairs of a real image and a sample of which the real one has the higher score.
+
+    Pairs of equal scores count half. It is the area under the ROC curve of a discriminator: 1 if it
+    tells all samples from real images, and 0.5 if it only guesses.
+
+    Args:
+        real: The scores of real images, `[count]`.
+        made: The scores of samples, `[other count]`.
+    """
+    ordered = np.sort(made)
+    below = np.searchsorted(ordered, real, "left") + np.searchsorted(ordered, real, "right")
+    return float(np.mean(below) / (2 * len(made)))
