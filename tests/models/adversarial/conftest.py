@@ -1,0 +1,51 @@
+"""Small adversarial networks."""
+
+import numpy as np
+import pytest
+
+import kvae
+from kvae.config import Config, DataConfig, TrainingConfig
+from kvae.models.adversarial.config import ModelConfig, ObjectiveConfig
+
+
+@pytest.fixture(scope="session")
+def linear_generator(linear_gaussian):
+    """A generator that is linear, as the decoder of `linear_gaussian` is, and images of it with
+    noise whose standard deviation is 0.08."""
+    vae, images, _ = linear_gaussian(count=80)
+    model = kvae.build(
+        Config(
+            "own",
+            "adversarial",
+            DataConfig("made"),
+            ModelConfig((4, 4, 1), 3, (), "linear"),
+            ObjectiveConfig(),
+            TrainingConfig(epochs=1, batch_size=100),
+        )
+    )
+    ours, theirs = model.decoder.likelihood.mean, vae.decoder.likelihood.mean
+    ours.kernel.assign(theirs.kernel)
+    ours.bias.assign(theirs.bias)
+    return model, images
+
+
+@pytest.fixture(scope="session")
+def tiny(few_digits):
+    """Makes the configuration of a small network for `few_digits`."""
+
+    def make(**options):
+        chosen = {"hidden": (16,), "latent": 2, "network": "mlp", "epochs": 3} | options
+        return kvae.configure(few_digits, family="adversarial", **chosen)
+
+    return make
+
+
+@pytest.fixture
+def two_kinds(grey_dataset):
+    """Images that are white at the left or at the right, a third of them at the left."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 60, (300, 4, 4, 1))
+    left = np.arange(300) % 3 == 0
+    images[left, :, :2] += 180
+    images[~left, :, 2:] += 180
+    return grey_dataset(images.astype(np.uint8))
