@@ -263,7 +263,7 @@ def adversaries(model: Any, dataset: Dataset, compared: "Compared") -> list[Row]
     seen, unseen, own = (
         _scores(model, images) for images in (compared.train, compared.held_out, made)
     )
-    known, told = told_apart(seen, own), told_apart(unseen, own)
+    known, told = (float(told_apart(scores, own).mean()) for scores in (seen, unseen))
     won = "it has not won" if told < adversary.WON else f"it has won: {adversary.CURE_OF_WON}"
     learned = f"it knows these by heart: {adversary.CURE_OF_KNOWN}"
     return [

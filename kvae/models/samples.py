@@ -48,11 +48,11 @@ def flat(images: np.ndarray) -> np.ndarray:
     return np.asarray(images, np.float32).reshape(len(images), -1)
 
 
-def told_apart(real: np.ndarray, made: np.ndarray) -> float:
-    """The share of pairs of a real image and a sample of which the real one has the higher score.
+def told_apart(real: np.ndarray, made: np.ndarray) -> np.ndarray:
+    """The share of samples that have a lower score than each real image, float32 `[count]`.
 
-    Pairs of equal scores count half. It is the area under the ROC curve of a discriminator: 1 if it
-    tells all samples from real images, and 0.5 if it only guesses.
+    Samples of the same score count half. The mean is the area under the ROC curve of a
+    discriminator: 1 if it tells all samples from real images, and 0.5 if it only guesses.
 
     Args:
         real: The scores of real images, `[count]`.
@@ -60,4 +60,4 @@ def told_apart(real: np.ndarray, made: np.ndarray) -> float:
     """
     ordered = np.sort(made)
     below = np.searchsorted(ordered, real, "left") + np.searchsorted(ordered, real, "right")
-    return float(np.mean(below) / (2 * len(made)))
+    return (below / (2 * len(made))).astype(np.float32)

@@ -45,7 +45,7 @@ def warnings(model: Any, test: Evaluation) -> list[str]:
     if isinstance(model, Quantizes):
         found.append(codes.collapse_warning(test.scalars, model.code_count))
     if isinstance(model, Discriminates):
-        found += adversary.warnings(test.means["coverage"], test.scalars["told_apart"])
+        found += adversary.warnings(test.means["coverage"], test.means["told_apart"])
     return [warning for warning in found if warning]
 
 

@@ -100,10 +100,8 @@ class AdversarialPlan(Plan):
         latents = self._model.prior.distribution().sample(len(real), seed=seed).numpy()
         made = _in_chunks(self._generate, latents)
         scores = _in_chunks(self._score, real), _in_chunks(self._score, made)
-        return Evaluation(
-            terms={"coverage": covered(real, made).astype(np.float32)},
-            scalars={"told_apart": told_apart(*scores)},
-        )
+        coverage = covered(real, made).astype(np.float32)
+        return Evaluation({"coverage": coverage, "told_apart": told_apart(*scores)})
 
     def _made(self, batch: Batch, number: int) -> tf.Tensor:
         """As many generated images as the batch has, not clipped, so that all have a gradient.

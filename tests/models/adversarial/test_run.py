@@ -60,7 +60,7 @@ def test_both_losses_are_in_history_events_and_plots(run, tmp_path, few_digits):
     columns = read_history(run.folder)
     assert list(columns)[2:] == [
         "validation_coverage",
-        "told_apart",
+        "validation_told_apart",
         "train_generator_loss",
         "train_discriminator_loss",
         "train_penalty",
