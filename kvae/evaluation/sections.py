@@ -294,7 +294,7 @@ def _rarest(dataset: Dataset, compared: "Compared") -> Row:
         f"rarest of {len(np.unique(data))} {what}, share of samples",
         "",
         {"value": kind.of_samples},
-        f"{name}, of which {kind.of_data:.1%} of training images are: {kind.verdict}{cure}",
+        f"{name}, which {kind.of_data:.1%} of training images have: {kind.verdict}{cure}",
     )
 
 

@@ -6,9 +6,8 @@ from kvae import registry
 from kvae.config import Config
 from kvae.config.fields import check, option, require
 from kvae.models.checks import MOST_LAYERS, check_networks, layers
+from kvae.models.vae.config import ACTIVATIONS, MEAN_ACTIVATIONS
 
-ACTIVATIONS = ("tanh", "relu", "gelu", "silu")
-MEAN_ACTIVATIONS = ("sigmoid", "linear")
 LOSSES = ("non-saturating", "wasserstein")
 MOST_STEPS = 20
 """The largest number of steps of the discriminator for one of the generator: each is compiled."""
