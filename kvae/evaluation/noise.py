@@ -3,6 +3,7 @@
 Wu et al. (2017), "On the quantitative analysis of decoder-based generative models".
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,12 +18,10 @@ from kvae.models.likelihoods import MIN_LOG_VARIANCE
 from kvae.progress import Progress, silent
 
 CHAINS = 16
-FITTING_CHAINS = 4
+FITTING_CHAINS = 8
 """The number of chains for each image while the noise is fitted."""
 SMALLEST = math.exp(0.5 * MIN_LOG_VARIANCE)
 """The smallest standard deviation that is tried: one of 256 grey levels."""
-RATIO = 2**-0.5
-"""From one standard deviation that is tried to the next: half the variance."""
 SAMPLES = 1000
 """The number of samples whose distance from images decides where the search starts."""
 
@@ -82,26 +81,35 @@ def annealed_with_noise(
 def best_stddev(value: Callable[[float], float], first: float) -> float:
     """The standard deviation that maximises the log-likelihood of Gaussian noise.
 
-    Smaller ones are tried, each with half the variance, until the log-likelihood falls. A function
-    a + b log(s) + c / s^2 of the standard deviation s, which is what the log-likelihood of noise is
-    whose squares do not depend on s, passes through the last three. Its maximum is returned.
+    Others are tried, each with half or twice the variance of the one before, while the
+    log-likelihood rises. A function a + b log(s) + c / s^2 of the standard deviation s, which is
+    what the log-likelihood of noise is whose squares do not depend on s, passes through the best
+    and its two neighbours. Its maximum is returned.
 
     Args:
         value: The log-likelihood, a function of the standard deviation.
-        first: Where the search starts. If the log-likelihood falls from there on, it is the result.
+        first: Where the search starts.
 
     Returns:
         The standard deviation, not below `SMALLEST`.
     """
-    tried, values = [first], [value(first)]
-    while tried[-1] * RATIO >= SMALLEST and (len(values) < 2 or values[-1] > values[-2]):
-        tried.append(tried[-1] * RATIO)
-        values.append(value(tried[-1]))
-    if len(values) < 3 or values[-1] > values[-2]:
-        return tried[int(np.argmax(values))]
-    first_gain, second_gain = values[-2] - values[-3], values[-1] - values[-2]
-    # 1 / s^2 is u, 2 u and 4 u of the last three, and log(s) falls by half of log 2 each time.
-    c_u = second_gain - first_gain
-    b = 2 * (c_u - first_gain) / math.log(2)
-    # The derivative is zero where s^2 = 2 c / b. The middle one has the variance 1 / (2 u).
-    return max(SMALLEST, tried[-2] * math.sqrt(4 * c_u / b))
+
+    def stddev(step: float) -> float:
+        return first * 2 ** (-0.5 * step)
+
+    @functools.cache
+    def at(step: int) -> float:
+        return value(stddev(step)) if stddev(step) >= SMALLEST else -math.inf
+
+    step = 0
+    for move in 1, -1:
+        while at(step + move) > at(step):
+            step += move
+    if at(step + 1) == -math.inf:
+        return stddev(step)
+    gain, loss = at(step) - at(step - 1), at(step) - at(step + 1)
+    # 1 / s^2 is u, 2 u and 4 u from step - 1 to step + 1, and log(s) falls by log(2) / 2 each time.
+    c_u = -loss - gain
+    b = 2 * (c_u - gain) / math.log(2)
+    # The derivative is zero where s^2 is 2 c / b. The middle one is 1 / (2 u).
+    return stddev(step) * math.sqrt(4 * c_u / b)

@@ -21,7 +21,8 @@ def test_of_a_linear_generator_noise_and_likelihood_are_exact(linear_generator):
     best = minimize_scalar(
         lambda stddev: -exact(stddev, validation).mean(), bounds=(0.01, 1), method="bounded"
     )
-    assert found.stddev == pytest.approx(best.x, rel=0.02)
+    # What other noise would gain is less than a tenth of a nat.
+    assert exact(found.stddev, validation).mean() > -best.fun - 0.1
     # The true one, as far as 20 images of 16 pixels and 3 latents tell it.
     assert found.stddev == pytest.approx(0.08, rel=4 / np.sqrt(2 * 20 * 13))
     gap = found.annealed.bound - exact(found.stddev, test)

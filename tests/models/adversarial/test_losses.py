@@ -93,4 +93,4 @@ def last_places(weight, steps=400, rate=0.2):
 
 def test_generator_and_discriminator_meet_only_with_the_penalty():
     assert np.abs(last_places(weight=1.0)).max() < 0.01
-    assert np.abs(last_places(weight=0.0)).max() > 0.5
+    assert np.abs(last_places(weight=0.0)).max() > 0.2

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import kvae
 from kvae import gallery, inference, runs
-from kvae.evaluation import evaluate
+from kvae.evaluation import evaluate, sections
 from kvae.explore.explorer import Explorer
 from kvae.models.base import (
     Bounds,
@@ -41,7 +41,7 @@ def test_it_has_the_capabilities_of_a_generator(run):
     assert not isinstance(run.model, Bounds | Embeds | Reconstructs | Infers)
 
 
-@pytest.mark.parametrize("network", ["mlp", "conv"])
+@pytest.mark.parametrize("network", ["mlp", pytest.param("conv", marks=pytest.mark.slow)])
 def test_the_networks_are_those_of_a_vae(few_digits, tiny, network):
     options = {"network": network, "hidden": (6,), "latent": 3}
     model = kvae.build(tiny(**options))
@@ -103,7 +103,9 @@ def test_samples_are_of_the_average_of_the_generator(few_digits, tiny):
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("loss", ["non-saturating", "wasserstein"])
+@pytest.mark.parametrize(
+    "loss", ["non-saturating", pytest.param("wasserstein", marks=pytest.mark.slow)]
+)
 def test_every_weight_is_trained_but_the_noise(few_digits, tiny, loss):
     model = kvae.build(tiny(loss=loss, epochs=1, discriminator_steps=2))
     before = [weight.numpy() for weight in model.trainable_variables]
@@ -162,15 +164,17 @@ def test_it_is_saved_loaded_and_exported(run):
     np.testing.assert_allclose(drawn, loaded.sample(3, seed=1), atol=1e-6)
 
 
-def test_its_report(few_digits, run):
+def test_its_report(few_digits, run, monkeypatch):
+    monkeypatch.setattr(sections, "ANNEALED", 10)
+    monkeypatch.setattr(sections, "NOISE_FITTED", 5)
     report = evaluate(run.model, few_digits)
     assert list(report.groups) == [
         "Likelihood", "Samples against data", "Memorising", "Generator and discriminator",
     ]  # fmt: skip
     annealed, _ = report.groups["Likelihood"]
-    assert annealed.name == "annealed importance sampling, 40 images"
+    assert annealed.name == "annealed importance sampling, 10 images"
     assert re.fullmatch(
-        r"from the prior, with Gaussian noise of 0\.\d+ of white, which was fitted to 20 "
+        r"from the prior, with Gaussian noise of 0\.\d+ of white, which was fitted to 5 "
         r"validation images \(Wu et al\., 2017\)",
         annealed.verdict,
     )
