@@ -16,7 +16,8 @@ RARE = 0.5
 MISSING = 0.2
 """It is missing if its share is below so many times that of the data."""
 WON = 0.99
-"""The discriminator has won if so large a share of pairs of an image and a sample is told apart."""
+"""The discriminator has won if it tells apart so large a share of pairs of an image and a sample,
+and samples are not healthy."""
 KNOWN = 0.1
 """The discriminator knows its training images if the share is larger with them by so much."""
 KINDS = 10
@@ -24,11 +25,12 @@ KINDS = 10
 FEWEST = 10
 """The share of a kind of which fewer images are expected among the samples says little."""
 CURE = (
-    "try more `epochs`, `loss=wasserstein`, a lower `learning_rate`, or another `gradient_penalty`"
+    "try more `discriminator_steps` or `epochs`, `loss=wasserstein`, or another `gradient_penalty`"
 )
 """What to do about samples that leave out images."""
 CURE_OF_WON = (
-    "try a larger `gradient_penalty`, fewer `discriminator_steps`, or a smaller `learning_rate`"
+    "try another `gradient_penalty`, a larger one if the discriminator's loss is near 0 and a "
+    "smaller one if it is not, or a smaller `learning_rate`"
 )
 """What to do about a discriminator that has won."""
 CURE_OF_KNOWN = "try a larger `gradient_penalty`, `shift`, or more training images"
@@ -58,12 +60,43 @@ def warnings(coverage: float, told_apart: float) -> list[str]:
     found = []
     if verdict(coverage) != "healthy":
         found.append(f"samples cover only {coverage:.0%} of the held-out images: {CURE}")
-    if told_apart >= WON:
+    if has_won(coverage, told_apart):
         found.append(
             f"the discriminator has won: it tells {told_apart:.1%} of the pairs of an image and a "
             f"sample apart; {CURE_OF_WON}"
         )
     return found
+
+
+def has_won(coverage: float, told_apart: float) -> bool:
+    """Whether the generator learns nothing any more because the discriminator is too good.
+
+    A discriminator may tell nearly all samples apart by small differences, and still teach. It has
+    won if samples leave out images besides.
+
+    Args:
+        coverage: The share of held-out images that samples cover.
+        told_apart: The share of pairs of a held-out image and a sample that the discriminator tells
+            apart.
+    """
+    return told_apart >= WON and verdict(coverage) != "healthy"
+
+
+def outcome(coverage: float, told_apart: float) -> str:
+    """What the share of pairs that the discriminator tells apart means, in words.
+
+    Args:
+        coverage: The share of held-out images that samples cover.
+        told_apart: The share of pairs of a held-out image and a sample that the discriminator tells
+            apart.
+    """
+    if has_won(coverage, told_apart):
+        return f"it has won: {CURE_OF_WON}"
+    return (
+        "nearly all, but it has not won: samples are varied"
+        if told_apart >= WON
+        else "it has not won"
+    )
 
 
 class Kind(NamedTuple):

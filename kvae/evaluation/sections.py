@@ -264,7 +264,7 @@ def adversaries(model: Any, dataset: Dataset, compared: "Compared") -> list[Row]
         _scores(model, images) for images in (compared.train, compared.held_out, made)
     )
     known, told = (float(told_apart(scores, own).mean()) for scores in (seen, unseen))
-    won = "it has not won" if told < adversary.WON else f"it has won: {adversary.CURE_OF_WON}"
+    won = adversary.outcome(coverage, told)
     learned = f"it knows these by heart: {adversary.CURE_OF_KNOWN}"
     return [
         Row("coverage of held-out images", "", {"value": coverage}, f"{verdict}{cure}"),

@@ -66,9 +66,11 @@ def test_samples_have_the_label_of_the_nearest_image_or_a_cluster():
 
 def test_warnings_name_a_cure():
     assert adversary.warnings(0.9, 0.8) == []
+    # It may tell samples apart by details that do not matter.
+    assert adversary.warnings(0.9, 0.995) == []
     (collapsed,) = adversary.warnings(0.05, 0.8)
     assert collapsed.startswith("samples cover only 5% of the held-out images: try ")
-    (won,) = adversary.warnings(0.9, 0.995)
+    _, won = adversary.warnings(0.3, 0.995)
     assert won.startswith("the discriminator has won: it tells 99.5% ")
     assert [adversary.verdict(share) for share in (0.05, 0.3, 0.7)] == [
         "collapsed", "partly collapsed", "healthy",

@@ -6,35 +6,46 @@ from typing import Any
 
 from kvae.config import Facts
 from kvae.models.vae.config import FASTER_WITH_XLA
-from kvae.models.vae.recipes import NETWORKS, SMALLEST_MAPS
 
+NETWORKS: Mapping[str, dict[str, Any]] = {
+    "conv": {"network": "conv", "hidden": (256,)},
+    "mlp": {"network": "mlp", "hidden": (512, 512)},
+}
+"""Without a dense layer, a convolutional generator of a single stage would be nearly linear."""
+SMALLEST_MAPS = 8
+"""The shortest side of images for which convolutions are chosen."""
+MOST_DENSE = 1024
+"""Images of more numbers than this have convolutions; smaller ones are covered better without."""
+DISCRIMINATOR_STEPS = 5
+"""With fewer, the coverage falls again after some dozens of epochs."""
+WASSERSTEIN_PENALTY = 10.0
+"""The weight of Gulrajani et al. (2017), Algorithm 1."""
 AVERAGED_STEPS = 500
 """The generator's weights are averaged over about so many steps, or over a twentieth of a shorter
 training."""
-WASSERSTEIN = {"discriminator_steps": 5, "gradient_penalty": 10.0}
-"""What the Wasserstein loss needs (Gulrajani et al., 2017, Algorithm 1)."""
 MANY_IMAGES = 10_000
 
 
 def recipe(name: str, facts: Facts) -> dict[str, Any]:
     """The options for a dataset, by name. All recipes have the same.
 
-    Networks and latents are those of the recipe `own` of a VAE.
-
     Args:
         name: The name of the recipe.
         facts: What is known about the images.
     """
     height, width, channels = facts.image_shape
-    return NETWORKS["conv" if min(height, width) >= SMALLEST_MAPS else "mlp"] | {
-        "latent": min(32, max(2, height * width * channels // 16)),
+    numbers = height * width * channels
+    maps = numbers > MOST_DENSE and min(height, width) >= SMALLEST_MAPS
+    return NETWORKS["conv" if maps else "mlp"] | {
+        "latent": min(32, max(2, numbers // 16)),
+        "discriminator_steps": DISCRIMINATOR_STEPS,
         # With the momentum of Adam's defaults the two networks circle each other. RMSprop has none
         # (Mescheder et al., 2018).
         "optimizer": "rmsprop",
-        "learning_rate": 5e-4,
+        "learning_rate": 1e-3,
         "schedule": "cosine",
         "batch_size": 128 if facts.train_images >= MANY_IMAGES else 64,
-        "epochs": max(10, min(400, round(6000 / math.sqrt(facts.train_images)))),
+        "epochs": max(10, min(400, round(3200 / math.sqrt(facts.train_images)))),
     }
 
 
@@ -46,12 +57,10 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
         chosen: The options that a person chose, by name.
         facts: What is known about the images.
     """
-    adjusted, both = dict(own), {**own, **chosen}
-    if not own["hidden"] and both["network"] in NETWORKS:
-        # Without a hidden layer, a multilayer network would be linear.
-        adjusted |= NETWORKS[both["network"]]
+    both = {**own, **chosen}
+    adjusted = own | NETWORKS.get(both["network"], {})
     if both.get("loss") == "wasserstein":
-        adjusted |= WASSERSTEIN
+        adjusted["gradient_penalty"] = WASSERSTEIN_PENALTY
     steps = both["epochs"] * -(-facts.train_images // both["batch_size"])
     return adjusted | {
         "jit": both["network"] in FASTER_WITH_XLA,

@@ -40,6 +40,7 @@ def tiny(few_digits):
             "network": "mlp",
             "epochs": 3,
             "jit": False,
+            "discriminator_steps": 1,
         } | options
         return kvae.configure(few_digits, family="adversarial", **chosen)
 
@@ -50,8 +51,8 @@ def tiny(few_digits):
 def two_kinds(grey_dataset):
     """Images that are white at the left or at the right, a third of them at the left."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 60, (300, 4, 4, 1))
-    left = np.arange(300) % 3 == 0
+    images = rng.integers(0, 60, (900, 4, 4, 1))
+    left = np.arange(900) % 3 == 0
     images[left, :, :2] += 180
     images[~left, :, 2:] += 180
     return grey_dataset(images.astype(np.uint8))

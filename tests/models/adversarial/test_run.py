@@ -125,9 +125,8 @@ def test_every_weight_is_trained_but_the_noise(few_digits, tiny, loss):
 @pytest.mark.parametrize("loss", ["non-saturating", "wasserstein"])
 def test_it_learns_both_kinds_of_images(two_kinds, loss):
     config = kvae.configure(
-        two_kinds, family="adversarial", loss=loss, hidden=(32,), latent=2, epochs=150,
-        learning_rate=0.002,
-    )  # fmt: skip
+        two_kinds, family="adversarial", loss=loss, hidden=(32, 32), latent=2, epochs=30
+    )
     model = kvae.build(config)
     kvae.train(model, two_kinds)
     made = model.sample(500, seed=1).numpy()
@@ -237,7 +236,14 @@ def test_numbers_are_refused(tiny):
         check_together(dataclasses.replace(config, data=data))
 
 
-def test_wasserstein_takes_more_steps_of_the_discriminator(tiny):
-    objective = tiny(loss="wasserstein").objective
-    assert (objective.discriminator_steps, objective.gradient_penalty) == (5, 10.0)
-    assert tiny().objective.discriminator_steps == 1
+def test_the_recipe_follows_from_the_images_and_the_options(tiny, few_digits, grey_dataset):
+    assert tiny().objective.gradient_penalty == 1
+    assert tiny(loss="wasserstein").objective.gradient_penalty == 10
+    assert tiny(loss="wasserstein", gradient_penalty=2.0).objective.gradient_penalty == 2
+    small = kvae.configure(few_digits, family="adversarial")
+    assert (small.model.network, small.training.jit) == ("mlp", True)
+    noise = np.random.default_rng(0).integers(0, 256, (9, 40, 40, 1), np.uint8)
+    large = kvae.configure(grey_dataset(noise), family="adversarial")
+    assert (large.model.network, large.training.jit) == ("conv", False)
+    chosen = kvae.configure(few_digits, family="adversarial", network="conv").model
+    assert chosen.hidden == large.model.hidden
