@@ -1,6 +1,5 @@
 """Small adversarial networks."""
 
-import numpy as np
 import pytest
 
 import kvae
@@ -45,14 +44,3 @@ def tiny(few_digits):
         return kvae.configure(few_digits, family="adversarial", **chosen)
 
     return make
-
-
-@pytest.fixture
-def two_kinds(grey_dataset):
-    """Images that are white at the left or at the right, a third of them at the left."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 60, (900, 4, 4, 1))
-    left = np.arange(900) % 3 == 0
-    images[left, :, :2] += 180
-    images[~left, :, 2:] += 180
-    return grey_dataset(images.astype(np.uint8))
