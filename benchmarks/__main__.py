@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from benchmarks import (
+    adversarial,
     checkpoints,
     commands,
     drawing,
@@ -38,6 +39,17 @@ def training_command(problems: tuple[str, ...], rounds: int, output: Path) -> No
     results = [training.compare(problem, rounds) for problem in problems or PROBLEMS]
     write_json(output, {"machine": machine(), "training": results})
     click.echo("\n\n".join(map(training.table, results)))
+
+
+@main.command(name="adversarial")
+@click.argument("problems", nargs=-1, type=click.Choice(adversarial.TIMED))
+@click.option("--rounds", type=click.IntRange(min=2), default=7, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default="benchmarks-adversarial.json")
+def adversarial_command(problems: tuple[str, ...], rounds: int, output: Path) -> None:
+    """Time an epoch of an adversarial network, in kvae and in PyTorch."""
+    results = [adversarial.compare(name, rounds) for name in problems or adversarial.TIMED]
+    write_json(output, {"machine": machine(), "adversarial": results})
+    click.echo(adversarial.table(results))
 
 
 @main.command(name="strategies")

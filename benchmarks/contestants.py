@@ -10,6 +10,7 @@ loss of the last one, and the peak memory so far.
 """
 
 import contextlib
+import copy
 import dataclasses
 import itertools
 import json
@@ -28,6 +29,10 @@ import numpy as np
 from benchmarks.problems import ACCUMULATOR, EPSILON, MIN_LOG_VARIANCE, Problem
 
 Epoch = Callable[[], float]
+ADVERSARIAL_RATE = 5e-4
+"""The learning rate of adversarial networks."""
+AVERAGE = 0.99
+"""The decay of the average of a generator's weights."""
 
 
 def _products(problem: Problem) -> tuple[list[tuple[np.ndarray, np.ndarray]], int]:
@@ -432,6 +437,85 @@ def torch_eager(problem: Problem) -> Epoch:
     return epoch
 
 
+def kvae_adversarial(problem: Problem) -> Epoch:
+    """kvae's compiled epoch of an adversarial network with the networks of the problem."""
+    import kvae as package
+    from kvae.training import State
+    from kvae.training.epochs import CompiledEpoch
+
+    dataset = problem.load()
+    network = {"network": "conv", "channels": problem.stages} if problem.stages else {}
+    config = package.configure(
+        dataset,
+        family="adversarial",
+        latent=problem.latent,
+        **{"network": "mlp", "activation": "tanh"} | network,
+        hidden=(problem.hidden,),
+        batch_size=problem.batch_size,
+        schedule="constant",
+        learning_rate=ADVERSARIAL_RATE,
+        weight_average=AVERAGE,
+    )
+    model = package.build(config)
+    plan = State(model, dataset).plan
+    run = CompiledEpoch(plan, dataset.train.images, config.training, "none")
+    numbers = itertools.count(1)
+    return lambda: run(next(numbers))["discriminator_loss"]
+
+
+def torch_adversarial(problem: Problem) -> Epoch:
+    """An eager PyTorch training loop of the same losses, penalty and average of the generator."""
+    import torch
+    from torch import nn
+    from torch.nn import functional
+    from torch.utils.data import DataLoader, TensorDataset
+
+    nets = _torch_networks(problem)
+    activation = nn.Identity() if problem.stages else nn.Tanh()
+    generator = nn.Sequential(nets["decoder"], activation, nets["pixels"], nn.Sigmoid())
+    discriminator = nn.Sequential(nets["encoder"], activation, nn.Linear(problem.hidden, 1))
+    average = copy.deepcopy(generator)
+    judging, misleading = (
+        torch.optim.RMSprop(network.parameters(), ADVERSARIAL_RATE, alpha=0.9, eps=EPSILON)
+        for network in (discriminator, generator)
+    )
+    floats = torch.from_numpy(problem.floats())
+    if problem.stages:
+        floats = floats.permute(0, 3, 1, 2)
+    images = TensorDataset(floats)
+    loader = DataLoader(images, batch_size=problem.batch_size, shuffle=True)
+
+    def made(count: int) -> torch.Tensor:
+        return generator(torch.randn(count, problem.latent))
+
+    def epoch() -> float:
+        total = 0.0
+        for (x,) in loader:
+            if problem.stages:
+                x = x.contiguous(memory_format=torch.channels_last)
+            scores = discriminator(x.requires_grad_())
+            (slope,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
+            with torch.no_grad():
+                fake = made(len(x))
+            each = functional.softplus(-scores) + functional.softplus(discriminator(fake))
+            penalty = 0.5 * slope.square().sum() / len(x)
+            judging.zero_grad()
+            (each.mean() + penalty).backward()
+            judging.step()
+            discriminator.requires_grad_(False)
+            misleading.zero_grad()
+            functional.softplus(-discriminator(made(len(x)))).mean().backward()
+            misleading.step()
+            discriminator.requires_grad_(True)
+            with torch.no_grad():
+                for kept, weight in zip(average.parameters(), generator.parameters(), strict=True):
+                    kept.lerp_(weight, 1 - AVERAGE)
+            total += each.detach().sum()
+        return float(total) / len(images)
+
+    return epoch
+
+
 def jax_scan(problem: Problem) -> Epoch:
     """A JAX training loop: a whole epoch in one compiled `lax.scan`, the images on the device."""
     import jax
@@ -588,6 +672,8 @@ CONTESTANTS: dict[str, Callable[[Problem], Epoch]] = {
     "Keras fit": keras_fit,
     "Keras fit, XLA": keras_fit_jit,
     "PyTorch, eager": torch_eager,
+    "kvae, adversarial": kvae_adversarial,
+    "PyTorch, adversarial": torch_adversarial,
     "JAX, lax.scan": jax_scan,
     "pythae": pythae,
 }

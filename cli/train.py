@@ -249,14 +249,14 @@ def _report(folder: Path, saved_model: Path, config: Any, as_json: bool) -> None
         return
     item = config.data.item
     each = f"{'a' if config.data.numbers else 'an'} {item}"
-    click.echo(f"\n{folder.name} on {results['images']:,} test {item}s, nats {each}:\n")
+    shown = [metric for metric in metrics if results.get(metric.name) is not None]
+    unit = f", nats {each}" if any(metric.unit == "nats" for metric in shown) else ""
+    click.echo(f"\n{folder.name} on {results['images']:,} test {item}s{unit}:\n")
     rows = []
-    for metric in metrics:
-        value = results.get(metric.name)
-        if value is not None:
-            error = results.get(f"{metric.name}_standard_error")
-            text = str(value) if isinstance(value, int) else f"{value:.2f}"
-            rows.append((metric.label, text, f"± {error:.2f}" if error is not None else ""))
+    for metric in shown:
+        value, error = results[metric.name], results.get(f"{metric.name}_standard_error")
+        text = str(value) if isinstance(value, int) else f"{value:.2f}"
+        rows.append((metric.label, text, f"± {error:.2f}" if error is not None else ""))
     rows.append(("training", f"{results['training_seconds']:.1f}", "s"))
     width = max(14, *(len(label) for label, _, _ in rows))
     for label, text, note in rows:

@@ -25,6 +25,7 @@ MODELS = {
     "pixel": "kvae.models.pixel:FAMILY",
     "quantized": "kvae.models.quantized:FAMILY",
     "boltzmann": "kvae.models.boltzmann:FAMILY",
+    "adversarial": "kvae.models.adversarial:FAMILY",
 }
 """Families of models; each is a `kvae.config.Family`."""
 

@@ -181,57 +181,99 @@ def annealed_importance_sampling(
         UsageError: A conditional model has no labels, another model has some, or they are not as
             many as the images.
     """
-    check_labels(model, labels, len(images))
-    config, binarize = model.config.training, model.config.data.binarize
-    batch = min(len(images), ANNEALED_BATCH)
+    annealing = Annealing(model, min(len(images), ANNEALED_BATCH), chains, from_prior)
+    return annealing(images, steps, seed, progress, labels)
 
-    @tf.function(jit_compile=config.jit, autograph=False)
-    def run(
-        batch_images: tf.Tensor,
-        steps: tf.Tensor,
-        step_size: tf.Tensor,
-        seed: tf.Tensor,
-        batch_labels: tf.Tensor | None = None,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-        floats = to_float(batch_images, binarize, pixel_seed, config.jit)
-        seen = given(model, batch_labels)
-        prior = seen.prior.distribution()
-        repeated = tf.tile(floats, (chains, 1, 1, 1))
 
-        base, flow = unflowed(prior if from_prior else seen.encode(floats))
-        if from_prior:
-            base = tfd.BatchBroadcast(base, [batch])
+class Annealing:
+    """Annealed importance sampling, compiled once for a model whose variables may change.
 
-        def joint(points: tf.Tensor) -> tf.Tensor:
-            latents, log_det = flow(points)
-            flat = tf.reshape(latents, (-1, latents.shape[-1]))
-            log_likelihood = tf.reshape(seen.decode(flat).log_prob(repeated), (chains, -1))
-            return log_likelihood + prior.log_prob(latents) + log_det
+    Args:
+        model: A model with a prior and p(x|z), and with q(z|x) unless chains start from the prior.
+        batch: The number of images whose chains run at a time.
+        chains: The number of chains for each image.
+        from_prior: Start from p(z), for a model without a trained encoder.
+    """
 
-        return anneal(base, joint, chains, steps, step_size, latent_seed)
+    def __init__(self, model: Any, batch: int, chains: int, from_prior: bool) -> None:
+        self._model, self._batch, self._chains = model, batch, chains
+        config, binarize = model.config.training, model.config.data.binarize
 
-    def at(start: int, steps: int, step_size: float, number: int) -> tuple[tf.Tensor, tf.Tensor]:
-        index = np.arange(start, start + batch) % len(images)
-        chunk_seed = tf.random.experimental.stateless_fold_in([seed, STREAM + 1], number)
-        some = () if labels is None else (tf.constant(labels[index]),)
-        sizes = tf.constant(steps), tf.constant(step_size)
-        return run(tf.constant(images[index]), *sizes, chunk_seed, *some)
+        @tf.function(jit_compile=config.jit, autograph=False)
+        def run(
+            batch_images: tf.Tensor,
+            steps: tf.Tensor,
+            step_size: tf.Tensor,
+            seed: tf.Tensor,
+            batch_labels: tf.Tensor | None = None,
+        ) -> tuple[tf.Tensor, tf.Tensor]:
+            pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+            floats = to_float(batch_images, binarize, pixel_seed, config.jit)
+            seen = given(model, batch_labels)
+            prior = seen.prior.distribution()
+            repeated = tf.tile(floats, (chains, 1, 1, 1))
 
-    # A quarter of the steps is enough to measure how many proposals are accepted.
-    trials = {}
-    for size in progress(STEP_SIZES, len(STEP_SIZES), "HMC step size"):
-        accepted = at(0, max(1, steps // 4), size, -1)[1]
-        trials[size] = float(tf.reduce_mean(accepted))
-    step_size = min(trials, key=lambda size: abs(trials[size] - ACCEPTANCE))
-    found, acceptances = [], []
-    starts = range(0, len(images), batch)
-    for start in progress(starts, len(starts), "annealing"):
-        log_weights, accepted = at(start, steps, step_size, start)
-        found.append(tf.reduce_logsumexp(log_weights, axis=0).numpy() - math.log(chains))
-        acceptances.append(float(tf.reduce_mean(accepted)))
-    bound = np.concatenate(found)[: len(images)] - model.config.data.log_scale
-    return Annealed(bound, float(np.mean(acceptances)), step_size, chains, steps)
+            base, flow = unflowed(prior if from_prior else seen.encode(floats))
+            if from_prior:
+                base = tfd.BatchBroadcast(base, [batch])
+
+            def joint(points: tf.Tensor) -> tf.Tensor:
+                latents, log_det = flow(points)
+                flat = tf.reshape(latents, (-1, latents.shape[-1]))
+                log_likelihood = tf.reshape(seen.decode(flat).log_prob(repeated), (chains, -1))
+                return log_likelihood + prior.log_prob(latents) + log_det
+
+            return anneal(base, joint, chains, steps, step_size, latent_seed)
+
+        self._run = run
+
+    def __call__(
+        self,
+        images: np.ndarray,
+        steps: int,
+        seed: int = 0,
+        progress: Progress = silent,
+        labels: np.ndarray | None = None,
+    ) -> Annealed:
+        """The bounds of images.
+
+        Args:
+            images: uint8 `[count, height, width, channels]`.
+            steps: The number of temperatures, each with one HMC transition.
+            seed: Decides all random numbers.
+            progress: Shows how much is done.
+            labels: The number of each image's label, `[count]`, for a conditional model.
+
+        Raises:
+            UsageError: A conditional model has no labels, another model has some, or they are not
+                as many as the images.
+        """
+        check_labels(self._model, labels, len(images))
+
+        def at(
+            start: int, steps: int, step_size: float, number: int
+        ) -> tuple[tf.Tensor, tf.Tensor]:
+            index = np.arange(start, start + self._batch) % len(images)
+            chunk_seed = tf.random.experimental.stateless_fold_in([seed, STREAM + 1], number)
+            some = () if labels is None else (tf.constant(labels[index]),)
+            sizes = tf.constant(steps), tf.constant(step_size)
+            return self._run(tf.constant(images[index]), *sizes, chunk_seed, *some)
+
+        # A quarter of the steps is enough to measure how many proposals are accepted.
+        trials = {}
+        for size in progress(STEP_SIZES, len(STEP_SIZES), "HMC step size"):
+            accepted = at(0, max(1, steps // 4), size, -1)[1]
+            trials[size] = float(tf.reduce_mean(accepted))
+        step_size = min(trials, key=lambda size: abs(trials[size] - ACCEPTANCE))
+        found, acceptances = [], []
+        starts = range(0, len(images), self._batch)
+        for start in progress(starts, len(starts), "annealing"):
+            log_weights, accepted = at(start, steps, step_size, start)
+            log_mean = tf.reduce_logsumexp(log_weights, axis=0) - math.log(self._chains)
+            found.append(log_mean.numpy())
+            acceptances.append(float(tf.reduce_mean(accepted)))
+        bound = np.concatenate(found)[: len(images)] - self._model.config.data.log_scale
+        return Annealed(bound, float(np.mean(acceptances)), step_size, self._chains, steps)
 
 
 def anneal(

@@ -6,18 +6,20 @@ from typing import Any
 
 from kvae.data import Dataset
 from kvae.errors import UsageError
-from kvae.evaluation import codes, energy, latents, sections
+from kvae.evaluation import adversary, codes, energy, latents, sections
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.evaluation.rows import Row
 from kvae.models.base import (
     Bounds,
     Conditional,
     Decodes,
+    Discriminates,
     Embeds,
     EnergyBased,
     Generates,
     Infers,
     Layered,
+    Noiseless,
     Quantizes,
     Reconstructs,
     labels_of,
@@ -33,8 +35,8 @@ class Report:
     Attributes:
         model: The model's dataset, parts and objective, in one line.
         images: Which images were evaluated, in one line.
-        verdict: Whether the latents or the codes are `healthy`, `partly collapsed` or `collapsed`;
-            empty for a model without either.
+        verdict: Whether the latents, the codes, or the samples of a generator with a discriminator
+            are `healthy`, `partly collapsed` or `collapsed`; empty for a model without these.
         groups: The rows of each group, by the group's title.
         per_dimension: Means over the images of each dimension, `[dimensions]`, by name.
     """
@@ -139,11 +141,19 @@ def evaluate(
             groups["Codes"] = sections.code_use(model, found)
             verdict = codes.verdict(found.scalars["perplexity"], model.code_count)
         per_dimension = {name: list(map(float, v)) for name, v in found.per_dimension.items()}
+    elif isinstance(model, Noiseless):
+        groups["Likelihood"] = sections.annealed_with_noise(
+            model, dataset, held_out, seed, progress
+        )
     if are_images:
         compared = sections.Compared(model, dataset, held_out, seed)
         if isinstance(model, Generates):
             groups["Samples against data"] = sections.samples_against_data(compared)
             groups["Memorising"] = sections.memorising(compared)
+            if isinstance(model, Discriminates):
+                rows = sections.adversaries(model, dataset, compared)
+                groups["Generator and discriminator"] = rows
+                verdict = adversary.verdict(rows[0].values["value"])
         if isinstance(model, Reconstructs):
             groups["Reconstruction"] = sections.reconstructions(
                 model, dataset, compared, dimensions

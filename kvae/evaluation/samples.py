@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-NEIGHBOURS = 5
-"""The reach of an image is the distance to this neighbour, counted from the nearest."""
+from kvae.models.samples import NEIGHBOURS, flat, reach
 
 
 class Fidelity(NamedTuple):
@@ -40,7 +39,7 @@ def fidelity(real: np.ndarray, images: np.ndarray, k: int = NEIGHBOURS) -> Fidel
     """
     from sklearn.metrics import pairwise_distances_chunked
 
-    real, images = _flat(real), _flat(images)
+    real, images = flat(real), flat(images)
     real_reach, image_reach = reach(real, k), reach(images, k)
     reached = np.zeros(len(images), int)
     recalled, covered = [], []
@@ -59,19 +58,6 @@ def fidelity(real: np.ndarray, images: np.ndarray, k: int = NEIGHBOURS) -> Fidel
     )
 
 
-def reach(images: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
-    """The distance of each image to its k-th nearest neighbour among the others, `[count]`.
-
-    Args:
-        images: `[count, ...]`, more than `k`.
-        k: Which nearest neighbour; 1 is the nearest.
-    """
-    from sklearn.neighbors import NearestNeighbors
-
-    neighbours = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(_flat(images))
-    return neighbours.kneighbors()[0][:, -1]
-
-
 def nearest(images: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find the nearest reference image of each image.
 
@@ -85,11 +71,7 @@ def nearest(images: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, np.
     """
     from sklearn.neighbors import NearestNeighbors
 
-    neighbours = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(_flat(references))
-    distances, index = neighbours.kneighbors(_flat(images))
+    neighbours = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(flat(references))
+    distances, index = neighbours.kneighbors(flat(images))
     pixels = np.prod(images.shape[1:])
     return distances[:, 0] / np.sqrt(pixels), index[:, 0]
-
-
-def _flat(images: np.ndarray) -> np.ndarray:
-    return np.asarray(images, np.float32).reshape(len(images), -1)

@@ -10,7 +10,17 @@ from kvae.config import family
 from kvae.data import Dataset
 from kvae.data.dataset import Split
 from kvae.data.pixels import to_float
-from kvae.evaluation import classical, codes, labels, latents, likelihood, reconstruction, samples
+from kvae.evaluation import (
+    adversary,
+    classical,
+    codes,
+    labels,
+    latents,
+    likelihood,
+    noise,
+    reconstruction,
+    samples,
+)
 from kvae.evaluation.rows import Row, mean_row
 from kvae.evaluation.statistics import standard_error
 from kvae.models.base import (
@@ -19,6 +29,7 @@ from kvae.models.base import (
     Exact,
     Generates,
     Infers,
+    Noiseless,
     Reconstructs,
     given,
     labels_of,
@@ -27,6 +38,7 @@ from kvae.models.base import (
 from kvae.models.estimates import divergence
 from kvae.models.evaluator import CHUNK
 from kvae.models.plan import Evaluation
+from kvae.models.samples import covered, told_apart
 from kvae.progress import Progress
 
 COMPARED = 5000
@@ -38,6 +50,14 @@ ANNEALED_COST = 7e7
 many take some minutes."""
 FEWEST_ANNEALED = 10
 """Annealing fewer images says little."""
+TOO_LARGE = Row(
+    "annealed importance sampling",
+    "",
+    {},
+    "left out: it would take too long with so large a decoder",
+)
+NOISE_FITTED = 20
+"""The largest number of validation images that the noise of a generator is fitted to."""
 AGGREGATED = 10_000
 """The largest number of training images that the aggregated posterior is made of."""
 AGGREGATED_SLOWLY = 500
@@ -107,8 +127,7 @@ def annealed(
     """
     affordable = int(ANNEALED_COST / likelihood.multiplications(model))
     if affordable < FEWEST_ANNEALED:
-        verdict = "left out: it would take too long with so large a decoder"
-        return [Row("annealed importance sampling", "", {}, verdict)]
+        return [TOO_LARGE]
     part, item = held_out.spread(min(ANNEALED, affordable)), model.config.data.item
     some, own_labels = part.images, labels_of(model, dataset, part)
     from_prior = not isinstance(model, Infers)
@@ -124,7 +143,6 @@ def annealed(
         verdict = "above the importance-weighted bound, which more samples would raise"
     else:
         verdict = "below the importance-weighted bound: more steps would be needed"
-    acceptable = 0.5 <= found.acceptance <= 0.95
     return [
         mean_row(f"annealed importance sampling, {len(some)} {item}s", found.bound),
         Row(
@@ -133,13 +151,49 @@ def annealed(
             {"value": gain, "standard error": error},
             verdict,
         ),
-        Row(
-            "HMC acceptance",
-            "",
-            {"value": found.acceptance},
-            "as it should be" if acceptable else "too far from 0.75 to trust the annealing",
-        ),
+        _acceptance(found),
     ]
+
+
+def annealed_with_noise(
+    model: Noiseless, dataset: Dataset, held_out: Split, seed: int, progress: Progress
+) -> list[Row]:
+    """Annealed importance sampling on some images, for a generator of images without noise.
+
+    Args:
+        model: A model of images without noise.
+        dataset: The dataset; the noise is fitted to some of its validation images.
+        held_out: The images.
+        seed: Decides all random numbers.
+        progress: Shows how much is done.
+    """
+    affordable = int(ANNEALED_COST / likelihood.multiplications(model.with_noise(tf.constant(1.0))))
+    if affordable < FEWEST_ANNEALED:
+        return [TOO_LARGE]
+    some = held_out.spread(min(ANNEALED, affordable))
+    fitted = dataset.validation.spread(NOISE_FITTED)
+    found = noise.annealed_with_noise(
+        model, fitted.images, some.images, seed=seed, progress=progress
+    )
+    verdict = (
+        f"from the prior, with Gaussian noise of {found.stddev:.4f} of white, which was fitted to "
+        f"{len(fitted)} validation images (Wu et al., 2017)"
+    )
+    return [
+        mean_row(
+            f"annealed importance sampling, {len(some)} images",
+            found.annealed.bound,
+            verdict=verdict,
+        ),
+        _acceptance(found.annealed),
+    ]
+
+
+def _acceptance(found: likelihood.Annealed) -> Row:
+    """How many proposals annealing accepted, and whether that is as it should be."""
+    acceptable = 0.5 <= found.acceptance <= 0.95
+    verdict = "as it should be" if acceptable else "too far from 0.75 to trust the annealing"
+    return Row("HMC acceptance", "", {"value": found.acceptance}, verdict)
 
 
 def bits(
@@ -192,6 +246,62 @@ def bits(
         "bits",
         "of 8-bit pixels, at most: by uniform dequantisation (Theis et al., 2016)",
     )
+
+
+def adversaries(model: Any, dataset: Dataset, compared: "Compared") -> list[Row]:
+    """Whether the generator leaves out images, and whether the discriminator has won.
+
+    Args:
+        model: A model that tells real images from its own.
+        dataset: The dataset, which has the labels of its training images.
+        compared: The images that are compared.
+    """
+    made, count = compared.made["prior samples"], len(compared.held_out)
+    coverage = float(covered(compared.held_out, made[:count]).mean())
+    verdict = adversary.verdict(coverage)
+    cure = "" if verdict == "healthy" else f": {adversary.CURE}"
+    seen, unseen, own = (
+        _scores(model, images) for images in (compared.train, compared.held_out, made)
+    )
+    known, told = (float(told_apart(scores, own).mean()) for scores in (seen, unseen))
+    won = adversary.outcome(coverage, told)
+    learned = f"it knows these by heart: {adversary.CURE_OF_KNOWN}"
+    return [
+        Row("coverage of held-out images", "", {"value": coverage}, f"{verdict}{cure}"),
+        _rarest(dataset, compared),
+        Row("discriminator, held-out images told from samples", "", {"value": told}, won),
+        Row(
+            "discriminator, training images told from samples",
+            "",
+            {"value": known},
+            learned if known - told > adversary.KNOWN else "much as held-out images",
+        ),
+    ]
+
+
+def _rarest(dataset: Dataset, compared: "Compared") -> Row:
+    """The label, or the cluster of training images, that is rarest among samples."""
+    of_train = dataset.train.spread(COMPARED).labels if labelled(dataset.train) else None
+    data, made = adversary.kinds_of(compared.train, of_train, compared.made["prior samples"])
+    kind = adversary.rarest(data, made)
+    name = f"cluster {kind.number + 1}"
+    if of_train is not None:
+        names = dataset.label_names
+        name = f"label {names[kind.number] if names else kind.number}"
+    cure = f": {adversary.CURE}" if kind.verdict == "missing" else ""
+    what = "labels" if of_train is not None else "clusters"
+    return Row(
+        f"rarest of {len(np.unique(data))} {what}, share of samples",
+        "",
+        {"value": kind.of_samples},
+        f"{name}, which {kind.of_data:.1%} of training images have: {kind.verdict}{cure}",
+    )
+
+
+def _scores(model: Any, images: np.ndarray) -> np.ndarray:
+    """The discriminator's scores of images, floats `[count, height, width, channels]`."""
+    parts = [model.discriminate(images[at : at + CHUNK]) for at in range(0, len(images), CHUNK)]
+    return np.concatenate(parts)
 
 
 def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> list[Row]:

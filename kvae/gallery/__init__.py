@@ -186,7 +186,7 @@ def _curves(subject: Subject) -> "Figure":
 def _samples(subject: Subject) -> "Figure":
     subject.need(Generates)
     images = subject.model.sample(SAMPLES, subject.seed).numpy()
-    return figures.picture(figures.tile(images), f"{subject.name}: samples from the prior")
+    return figures.picture(figures.tile(images), f"{subject.name}: samples")
 
 
 def _completions(subject: Subject) -> "Figure":

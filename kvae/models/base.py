@@ -265,6 +265,33 @@ class Decodes(Protocol):
 
 
 @runtime_checkable
+class Noiseless(Protocol):
+    """A model of images without noise, such as a generator that was trained without a likelihood.
+
+    Such images fill a surface, on which there is no density of all images. With noise there is one.
+    """
+
+    def with_noise(self, stddev: tf.Tensor | tf.Variable) -> Decodes:
+        """The model with p(x|z) = N(image of z, stddev^2 I).
+
+        Args:
+            stddev: The standard deviation of the noise, a scalar.
+        """
+
+
+@runtime_checkable
+class Discriminates(Protocol):
+    """A model that has learned to tell real images from its own."""
+
+    def discriminate(self, images: tf.Tensor) -> tf.Tensor:
+        """A score of each image, float32 `[batch]`, higher for images that are taken as real.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` in [0, 1].
+        """
+
+
+@runtime_checkable
 class Layered(Protocol):
     """A model whose latents have levels, the upper ones deciding what the lower ones mean.
 

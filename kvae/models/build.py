@@ -11,7 +11,15 @@ import tensorflow as tf
 from kvae.config import Config
 from kvae.errors import KvaeError
 from kvae.io import machine
-from kvae.models.base import Bounds, Reconstructs, new_model, of_any_label, seed_pair
+from kvae.models.base import (
+    Bounds,
+    Discriminates,
+    Generates,
+    Reconstructs,
+    new_model,
+    of_any_label,
+    seed_pair,
+)
 
 SMALLER = "give a smaller `image_size`, or fewer or smaller layers"
 """What to do about a model that takes too much memory."""
@@ -26,7 +34,7 @@ class Cost(NamedTuple):
     Attributes:
         weights: The weights of the whole model.
         activations: The activations of one image, from the image to its reconstruction, or to its
-            bound.
+            bound; or of a generated image, from its latents to its score.
     """
 
     weights: int
@@ -88,6 +96,8 @@ def _cost(config: Config) -> Cost:
             of_any_label(model).reconstruct(images)
         elif isinstance(model, Bounds):
             of_any_label(model).statistics(images, seed_pair(0))
+        elif isinstance(model, Generates) and isinstance(model, Discriminates):
+            model.discriminate(model.sample(_ROWS, seed_pair(0)))
         activations = sum(
             output.shape.num_elements()
             for operation in graph.get_operations()[before:]

@@ -1,0 +1,70 @@
+"""The recipe of adversarial networks: options for a dataset, by name."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from kvae.config import Facts
+from kvae.models.vae.config import FASTER_WITH_XLA
+
+NETWORKS: Mapping[str, dict[str, Any]] = {
+    "conv": {"network": "conv", "hidden": (256,), "discriminator_steps": 2},
+    "mlp": {"network": "mlp", "hidden": (512, 512), "discriminator_steps": 5},
+}
+"""Without a dense layer, a convolutional generator of a single stage would be nearly linear. With
+fewer steps of the discriminator, the coverage falls again after some dozens of epochs."""
+SMALLEST_MAPS = 8
+"""The shortest side of images for which convolutions are chosen."""
+MOST_DENSE = 1024
+"""A few images that have no more numbers than this are covered better without convolutions."""
+MANY_IMAGES = 10_000
+"""Of so many images, dense layers leave out most."""
+WASSERSTEIN = {"gradient_penalty": 10.0, "discriminator_steps": 5}
+"""What Gulrajani et al. (2017) have in Algorithm 1."""
+AVERAGED_STEPS = 500
+"""The generator's weights are averaged over about so many steps, or over a twentieth of a shorter
+training."""
+
+
+def recipe(name: str, facts: Facts) -> dict[str, Any]:
+    """The options for a dataset, by name. All recipes have the same.
+
+    Args:
+        name: The name of the recipe.
+        facts: What is known about the images.
+    """
+    height, width, channels = facts.image_shape
+    numbers = height * width * channels
+    many = facts.train_images >= MANY_IMAGES
+    maps = (many or numbers > MOST_DENSE) and min(height, width) >= SMALLEST_MAPS
+    return NETWORKS["conv" if maps else "mlp"] | {
+        "latent": min(32, max(2, numbers // 16)),
+        # With the momentum of Adam's defaults the two networks circle each other. RMSprop has none
+        # (Mescheder et al., 2018).
+        "optimizer": "rmsprop",
+        "learning_rate": 1e-3,
+        "schedule": "cosine",
+        "batch_size": 128 if many else 64,
+        "epochs": max(10, min(400, round(3200 / math.sqrt(facts.train_images)))),
+    }
+
+
+def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+    """Add the options that depend on others to those of the recipe.
+
+    Args:
+        own: The recipe's options, by name.
+        chosen: The options that a person chose, by name.
+        facts: What is known about the images.
+    """
+    both = {**own, **chosen}
+    adjusted = own | NETWORKS.get(both["network"], {})
+    if both.get("loss") == "wasserstein":
+        adjusted |= WASSERSTEIN
+    steps = both["epochs"] * -(-facts.train_images // both["batch_size"])
+    return adjusted | {
+        "jit": both["network"] in FASTER_WITH_XLA,
+        # No training stops early, but the weights of the best epoch are kept.
+        "patience": both["epochs"],
+        "weight_average": round(max(0.0, 1 - max(1 / AVERAGED_STEPS, 20 / steps)), 4),
+    }

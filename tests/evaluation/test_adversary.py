@@ -1,0 +1,77 @@
+"""What is said of a generator and its discriminator, where it is known."""
+
+import numpy as np
+import pytest
+
+from kvae.evaluation import adversary
+from kvae.models.samples import covered, told_apart
+
+
+def test_coverage_counts_the_images_that_samples_come_near():
+    real = np.concatenate([np.zeros(30), np.full(70, 10.0)])
+    real = (real + 0.01 * np.random.default_rng(0).standard_normal(100)).reshape(-1, 1, 1, 1)
+    assert covered(real, real).all()
+    near = covered(real, real[:30])
+    assert near[:30].all()
+    assert not near[30:].any()
+    # Of few images all others are neighbours; of a single one nothing is known.
+    assert covered(real[:3], real[:3]).all()
+    assert covered(real[:1], real[:1]).tolist() == [False]
+
+
+def test_pairs_that_are_told_apart():
+    def share(real, made):
+        return told_apart(np.array(real), np.array(made)).tolist()
+
+    assert share([2.0, 3.0], [0.0, 1.0]) == [1, 1]
+    assert share([0.0], [1.0, 2.0]) == [0]
+    assert share([1.0, 1.0], [1.0]) == [0.5, 0.5]
+    # 0 < 1; 2 > 1 and 2 = 2.
+    assert share([0.0, 2.0], [1.0, 2.0]) == [0, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("samples", "number", "word"),
+    [
+        ([0] * 50 + [1] * 25 + [2] * 25, 1, "present"),
+        ([0] * 55 + [1] * 8 + [2] * 37, 1, "rare"),
+        ([0] * 70 + [1] * 30, 2, "missing"),
+    ],
+)
+def test_the_rarest_kind_is_measured_against_the_data(samples, number, word):
+    data = np.repeat([0, 1, 2], [40, 30, 30])
+    kind = adversary.rarest(data, np.array(samples))
+    assert (kind.number, kind.verdict) == (number, word)
+    assert kind.of_data == 0.3
+    assert kind.of_samples == np.mean(np.array(samples) == number)
+
+
+def test_kinds_that_are_rare_in_the_data_say_nothing():
+    data = np.repeat([0, 1, 2], [50, 48, 2])
+    made = np.repeat([0, 1], [52, 48])
+    assert adversary.rarest(data, made).number == 1
+
+
+def test_samples_have_the_label_of_the_nearest_image_or_a_cluster():
+    rng = np.random.default_rng(0)
+    places = rng.integers(0, 10, 400)
+    real = (places + 0.01 * rng.standard_normal(400)).reshape(-1, 1, 1, 1)
+    labels, made = 2 * places, real[::3] + 0.02
+    data, of_samples = adversary.kinds_of(real, labels, made)
+    np.testing.assert_array_equal(data, labels)
+    np.testing.assert_array_equal(of_samples, labels[::3])
+    data, of_samples = adversary.kinds_of(real, None, made)
+    np.testing.assert_array_equal(of_samples, data[::3])
+
+
+def test_warnings_name_a_cure():
+    assert adversary.warnings(0.9, 0.8) == []
+    # It may tell samples apart by details that do not matter.
+    assert adversary.warnings(0.9, 0.995) == []
+    (collapsed,) = adversary.warnings(0.05, 0.8)
+    assert collapsed.startswith("samples cover only 5% of the held-out images: try ")
+    _, won = adversary.warnings(0.3, 0.995)
+    assert won.startswith("the discriminator has won: it tells 99.5% ")
+    assert [adversary.verdict(share) for share in (0.05, 0.3, 0.7)] == [
+        "collapsed", "partly collapsed", "healthy",
+    ]  # fmt: skip
