@@ -274,5 +274,5 @@ def test_the_commands_take_it(few_digits, config, places, monkeypatch):
     again = of_configuration(type(train)("train", params=[family]))
     found = {param.name: param.help for param in again.params}
     assert found["smoothing"] == "Of the labels. Only with --family toy."
-    assert found["latent"].endswith("Only with --family vae.")
+    assert found["latent"].endswith("Only with --family adversarial or vae.")
     assert "Only" not in found["epochs"]
