@@ -12,6 +12,7 @@ NAMES = (
     "completions",
     "codes",
     "single-codes",
+    "filters",
     "labels",
     "reconstructions",
     "manifold",

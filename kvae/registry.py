@@ -24,6 +24,7 @@ MODELS = {
     "hierarchical": "kvae.models.hierarchical:FAMILY",
     "pixel": "kvae.models.pixel:FAMILY",
     "quantized": "kvae.models.quantized:FAMILY",
+    "boltzmann": "kvae.models.boltzmann:FAMILY",
     "adversarial": "kvae.models.adversarial:FAMILY",
 }
 """Families of models; each is a `kvae.config.Family`."""

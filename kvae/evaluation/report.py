@@ -6,7 +6,7 @@ from typing import Any
 
 from kvae.data import Dataset
 from kvae.errors import UsageError
-from kvae.evaluation import codes, latents, sections
+from kvae.evaluation import codes, energy, latents, sections
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.evaluation.rows import Row
 from kvae.models.base import (
@@ -15,6 +15,7 @@ from kvae.models.base import (
     Decodes,
     Discriminates,
     Embeds,
+    EnergyBased,
     Generates,
     Infers,
     Layered,
@@ -108,8 +109,8 @@ def evaluate(
     dimensions: int | None = None
     if isinstance(model, Bounds):
         found = Evaluator(model, seed, min(CHUNK, len(held_out)))(held_out.images, own_labels)
-        # As many principal components as a map of codes has numbers would say little.
-        if found.embeddings is not None and not isinstance(model, Quantizes):
+        # As many principal components as there are codes or hidden units would say little.
+        if found.embeddings is not None and not isinstance(model, Quantizes | EnergyBased):
             dimensions = found.embeddings.shape[1]
         bound = importance_weighted_bound(
             model, held_out.images, importance_samples, seed, progress, labels=own_labels
@@ -123,6 +124,14 @@ def evaluate(
             groups["Likelihood"].append(
                 sections.bits(model, dataset, held_out, bound, importance_samples, seed, progress)
             )
+        if isinstance(model, EnergyBased):
+            groups["Likelihood"].append(energy.partition_row(model.log_partition))
+            groups["Chains and units"] = [
+                energy.mixing_row(
+                    *energy.chain_ends(model, held_out.spread(energy.CHAINS).images, seed)
+                ),
+                energy.unit_row(found.per_dimension["unit_activity"]),
+            ]
         if isinstance(model, Infers) and isinstance(model, Decodes):
             groups["Latent use"] = sections.latent_use(model, dataset, found, seed)
             verdict = latents.verdict(found)

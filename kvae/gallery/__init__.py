@@ -19,6 +19,7 @@ from kvae.models.base import (
     Conditional,
     Decodes,
     Embeds,
+    Filters,
     Generates,
     Infers,
     Layered,
@@ -48,6 +49,8 @@ LEVEL_ROWS = 3
 LEVEL_COLUMNS = 12
 LONGEST_LABEL = 20
 TRAVERSED = 12
+FILTERS = 144
+"""The largest number of units whose filters are drawn; of more, those with the largest weights."""
 STEPS = 9
 INTERPOLATIONS = 6
 NEAREST = 20
@@ -127,6 +130,7 @@ LACKS = {
     Conditional: "labels to choose from",
     Generates: "samples",
     Completes: "completions",
+    Filters: "units that see the whole image",
     Quantizes: "codes",
     Reconstructs: "reconstructions",
     Embeds: "embeddings",
@@ -182,7 +186,7 @@ def _curves(subject: Subject) -> "Figure":
 def _samples(subject: Subject) -> "Figure":
     subject.need(Generates)
     images = subject.model.sample(SAMPLES, subject.seed).numpy()
-    return figures.picture(figures.tile(images), f"{subject.name}: samples from the prior")
+    return figures.picture(figures.tile(images), f"{subject.name}: samples")
 
 
 def _completions(subject: Subject) -> "Figure":
@@ -228,6 +232,19 @@ def _single_codes(subject: Subject) -> "Figure":
         figures.tile(decoded.numpy()),
         f"{subject.name}: what single codes decode to",
         below="each at all places; the codes that are most frequent in test images first",
+    )
+
+
+def _filters(subject: Subject) -> "Figure":
+    subject.need(Filters)
+    weights = subject.model.filters().numpy()
+    largest = np.abs(weights).max(axis=(1, 2, 3))
+    order = np.argsort(-np.square(weights).sum(axis=(1, 2, 3)), kind="stable")[:FILTERS]
+    scale = 2 * np.maximum(largest, 1e-6)[:, None, None, None]
+    return figures.picture(
+        figures.tile((0.5 + weights / scale)[order]),
+        f"{subject.name}: the weights of the first layer's units",
+        below="grey is zero and each unit has its own scale; the largest weights first",
     )
 
 
@@ -458,6 +475,7 @@ PICTURES: dict[str, Callable[[Subject], Any]] = {
     "completions": _completions,
     "codes": _codes,
     "single-codes": _single_codes,
+    "filters": _filters,
     "labels": _labels,
     "reconstructions": _reconstructions,
     "manifold": _manifold,
@@ -477,6 +495,7 @@ OF_IMAGES = (
     "completions",
     "codes",
     "single-codes",
+    "filters",
     "labels",
     "reconstructions",
     "manifold",
@@ -502,6 +521,7 @@ def quick(subject: Subject) -> list[str]:
         "completions": (Completes,),
         "codes": (Quantizes,),
         "single-codes": (Quantizes,),
+        "filters": (Filters,),
         "labels": (Conditional,),
         "reconstructions": (Reconstructs,),
         "manifold": (Decodes,),

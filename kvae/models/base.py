@@ -409,6 +409,50 @@ class Quantizes(Protocol):
         """
 
 
+class Partition(NamedTuple):
+    """What is known of log Z, the constant that makes probabilities sum to one.
+
+    Attributes:
+        value: log Z, in nats.
+        standard_error: Its standard error, in nats; 0 if it is exact.
+        method: How it was found, in a few words.
+    """
+
+    value: float
+    standard_error: float
+    method: str
+
+
+@runtime_checkable
+class EnergyBased(Protocol):
+    """A model that knows p(x) but for a constant, and draws images by Markov chains.
+
+    Of a model that bounds log p(x), `unit_activity` among the values of each dimension is the
+    probability that each hidden unit is on.
+    """
+
+    @property
+    def log_partition(self) -> Partition:
+        """log Z, which is part of every log p(x) of the model."""
+
+    def walk(self, images: tf.Tensor, steps: int, seed: int | tf.Tensor = 0) -> tf.Tensor:
+        """Where Markov chains are that started at images: float32, the shape of `images`.
+
+        Args:
+            images: float32 `[batch, height, width, channels]` as the model sees them.
+            steps: The number of steps of each chain.
+            seed: An integer or int32 `[2]`; decides the random numbers.
+        """
+
+
+@runtime_checkable
+class Filters(Protocol):
+    """A model whose first units see the whole image, each with a weight for every pixel."""
+
+    def filters(self) -> tf.Tensor:
+        """The weights of the units: float32 `[units, height, width, channels]`."""
+
+
 @runtime_checkable
 class Conditional(Protocol):
     """A model of p(x|y), where y is the label of an image.

@@ -74,12 +74,15 @@ class MaskedNetwork(keras.layers.Layer):
 
         Args:
             values: The flow's outputs, `[..., event]`, or `[..., batch, event]` with a context.
-            context: `[batch, features]`; None for a network without a context.
+            context: `[batch, features]`, or `[features]` for all rows; None for a network without a
+                context.
         """
         kernels = [kernel * mask for kernel, mask in zip(self.kernels, self.masks(), strict=True)]
         features = tf.tensordot(values, kernels[0], 1) + self.biases[0]
-        if self.context is not None:
-            features += self.context(context)
+        if self.context is not None and context is not None:
+            rows = context if context.shape.rank == 2 else context[None]
+            known = self.context(rows)
+            features += known if context.shape.rank == 2 else known[0]
         features = tf.nn.silu(features)
         features = tf.nn.silu(tf.tensordot(features, kernels[1], 1) + self.biases[1])
         outputs = tf.tensordot(features, kernels[2], 1) + self.biases[2]
@@ -119,7 +122,8 @@ class MaskedFlow(keras.layers.Layer):
         """The flow as a bijector.
 
         Args:
-            context: `[batch, features]`; None for a flow without a context.
+            context: `[batch, features]`, or `[features]` for all rows; None for a flow without a
+                context.
         """
 
         def function(network: MaskedNetwork) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
@@ -165,7 +169,7 @@ class Relocated(tfd.Distribution):
     """A distribution whose points are scaled and shifted, in other ways for each row of a batch.
 
     Args:
-        base: Batch shape `[]`, event shape `[latent]`.
+        base: Batch shape `[]`, or that of `shift`; event shape `[latent]`.
         shift: `[latent]`, or `[batch, latent]`.
         scale: Positive, in the shape of `shift`.
     """
@@ -208,7 +212,8 @@ class Relocated(tfd.Distribution):
         return self.base.log_prob((latents - self._shift) / self._scale) - log_det
 
     def _sample_n(self, count: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        shape = tf.concat([[count], self._batch_shape_tensor()], axis=0)
+        own = self.base.batch_shape.rank
+        shape = [count] if own else tf.concat([[count], self._batch_shape_tensor()], axis=0)
         return self.onwards(self.base.sample(shape, seed=seed))[0]
 
     def _mean(self) -> tf.Tensor:
@@ -222,7 +227,7 @@ def relocated(base: tfd.Distribution, shift: tf.Tensor, scale: tf.Tensor) -> tfd
     """A distribution scaled and shifted, with a KL in closed form where the base has one.
 
     Args:
-        base: Batch shape `[]`, event shape `[latent]`.
+        base: Batch shape `[]`, or that of `shift`; event shape `[latent]`.
         shift: `[latent]`, or `[batch, latent]`.
         scale: Positive, in the shape of `shift`.
     """

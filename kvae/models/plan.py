@@ -114,6 +114,7 @@ class Plan:
     Attributes:
         metrics: The names of the metrics that a step sums, in order.
         best: The validation metric by which the best epoch is chosen; None keeps the last epoch.
+        earliest: The first epoch that can be the best one. Before it, the newest epoch is kept.
         updates: The updates that a step makes, in order.
         state: The variables that training changes besides the model's weights, such as those of
             optimizers. They are saved in checkpoints.
@@ -121,6 +122,7 @@ class Plan:
 
     metrics: tuple[str, ...] = ()
     best: Metric | None = None
+    earliest: int = 1
     updates: Sequence[Update] = ()
     state: Sequence[tf.Variable] = ()
 
@@ -186,6 +188,12 @@ class Plan:
                 others.
         """
         return Evaluation()
+
+    def finish(self) -> None:
+        """Called when the training is done, and the model has the weights that are kept.
+
+        A plan changes here what depends on these weights and takes too long for every epoch.
+        """
 
     def row(self, epoch: int, means: Mapping[str, float], validation: Evaluation) -> Row:
         """The metrics of an epoch by the names of their columns in `history.csv`.

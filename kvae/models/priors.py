@@ -5,16 +5,23 @@ file of its own, and a line in `kvae.registry.PRIORS`.
 """
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from kvae.errors import UsageError
 from kvae.models.flows import Flowed, MaskedFlow
 from kvae.models.initialization import Initialization
+
+LOGIT_SCALE = 10.0
+"""By this the learned logits of a label's components are multiplied. Adam moves every number by
+about its learning rate in a step, and logits must become larger than the weights of a network
+before a label has no more than its own components."""
 
 
 def _standard_normal(latent: int) -> tfd.Distribution:
@@ -29,6 +36,7 @@ class PriorConfig(Protocol):
     components: int
     flow_layers: int
     flow_units: int
+    classes: tuple[str, ...]
 
 
 class Prior(keras.layers.Layer):
@@ -37,6 +45,9 @@ class Prior(keras.layers.Layer):
     A prior must implement `distribution`, whose distribution must have samples and `log_prob`. Its
     mean and standard deviation are estimated from samples where they have no closed form. A prior
     with weights makes them in `make_weights`.
+
+    In a conditional model, the points of any prior are scaled and shifted in another way for each
+    label. A prior whose shape depends on the label, too, implements `given`.
 
     Args:
         config: The model's configuration.
@@ -77,6 +88,17 @@ class Prior(keras.layers.Layer):
         This is a method of its own because a Keras 3 layer cannot be called without an input.
         """
         raise NotImplementedError
+
+    def given(self, labels: tf.Tensor) -> tfd.Distribution:
+        """p(z|y) before it is scaled and shifted; by default it is the same for all labels.
+
+        Args:
+            labels: One-hot labels, float32 `[classes]` or `[batch, classes]`.
+
+        Returns:
+            Event shape `[latent]`, batch shape `[]` or `[batch]`.
+        """
+        return self.distribution()
 
 
 class StandardNormal(Prior):
@@ -154,14 +176,72 @@ class WhitenedNormal(tfd.Distribution):
         return tf.reduce_sum(inverse**2, axis=-2)
 
 
+class MixtureGiven(tfd.Distribution):
+    """A mixture whose components are the same for all labels, and whose weights are not.
+
+    Args:
+        logits: The logarithms of the weights up to a constant, `[count]` or `[batch, count]`.
+        components: Batch shape `[count]`, event shape `[latent]`.
+    """
+
+    def __init__(self, logits: tf.Tensor, components: tfd.Distribution) -> None:
+        super().__init__(
+            dtype=tf.float32,
+            reparameterization_type=tfd.NOT_REPARAMETERIZED,
+            validate_args=False,
+            allow_nan_stats=True,
+            parameters={"logits": logits, "components": components},
+            name="MixtureGiven",
+        )
+        self._logits, self._components = logits, components
+
+    def _batch_shape(self) -> tf.TensorShape:
+        return self._logits.shape[:-1]
+
+    def _batch_shape_tensor(self) -> tf.Tensor:
+        return tf.shape(self._logits)[:-1]
+
+    def _event_shape(self) -> tf.TensorShape:
+        return self._components.event_shape
+
+    def _event_shape_tensor(self) -> tf.Tensor:
+        return self._components.event_shape_tensor()
+
+    def _log_prob(self, latents: tf.Tensor) -> tf.Tensor:
+        each = self._components.log_prob(latents[..., None, :])
+        return tf.reduce_logsumexp(tf.nn.log_softmax(self._logits) + each, axis=-1)
+
+    def _sample_n(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        seeds = tfp.random.split_seed(seed, 2)
+        chosen = tfd.Categorical(logits=self._logits).sample(count, seed=seeds[0])
+        each = self._components.sample(tf.shape(chosen), seed=seeds[1])
+        return tf.gather(each, chosen, axis=chosen.shape.rank, batch_dims=chosen.shape.rank)
+
+    def _mean(self) -> tf.Tensor:
+        return tf.tensordot(self._weights(), self._components.mean(), 1)
+
+    def _variance(self) -> tf.Tensor:
+        second = self._components.variance() + self._components.mean() ** 2
+        return tf.tensordot(self._weights(), second, 1) - self._mean() ** 2
+
+    def _stddev(self) -> tf.Tensor:
+        return tf.sqrt(self._variance())
+
+    def _weights(self) -> tf.Tensor:
+        return tf.nn.softmax(self._logits)
+
+
 class Mixture(Prior):
-    """A mixture of Gaussians with full covariance matrices. All parameters are learned."""
+    """A mixture of Gaussians with full covariance matrices. All parameters are learned.
+
+    The components of a conditional model are the same for all labels, and their weights are not.
+    """
 
     def make_weights(
         self, config: PriorConfig, initialization: Initialization, images: np.ndarray | None
     ) -> None:
         count, latent = config.components, config.latent
-        self.logits = self.add_weight(shape=(count,), initializer="zeros", name="logits")
+        self.logits = _weights_of(self, config)
         self.means = self.add_weight(
             shape=(count, latent), initializer=initialization.normal(), name="means"
         )
@@ -173,12 +253,18 @@ class Mixture(Prior):
         )
 
     def distribution(self) -> tfd.Distribution:
+        return tfd.MixtureSameFamily(
+            tfd.Categorical(logits=tf.convert_to_tensor(self.logits)), self._components()
+        )
+
+    def given(self, labels: tf.Tensor) -> tfd.Distribution:
+        logits = LOGIT_SCALE * tf.tensordot(labels, tf.convert_to_tensor(self.logits), 1)
+        return MixtureGiven(logits, self._components())
+
+    def _components(self) -> tfd.Distribution:
         above = tf.linalg.band_part(tf.convert_to_tensor(self.above), 0, -1)
         factors = tf.linalg.set_diag(above, tf.exp(self.log_diagonals))
-        return tfd.MixtureSameFamily(
-            tfd.Categorical(logits=tf.convert_to_tensor(self.logits)),
-            WhitenedNormal(tf.convert_to_tensor(self.means), factors),
-        )
+        return WhitenedNormal(tf.convert_to_tensor(self.means), factors)
 
     def assign(self, weights: np.ndarray, means: np.ndarray, factors: np.ndarray) -> None:
         """Change the weights of this layer to the given parameters of a mixture.
@@ -201,6 +287,9 @@ class Vamp(Prior):
 
     Tomczak & Welling (2018), Equation 9. The pseudo-inputs start as training images, and are
     clipped to [0, 1].
+
+    In a conditional model, they are encoded with all labels in equal shares, and have weights for
+    each label.
     """
 
     def make_weights(
@@ -211,6 +300,8 @@ class Vamp(Prior):
             initializer="zeros",
             name="pseudo_inputs",
         )
+        if config.classes:
+            self.logits = _weights_of(self, config)
         if images is not None:
             if config.components > len(images):
                 raise UsageError(
@@ -221,18 +312,75 @@ class Vamp(Prior):
             self.pseudo_inputs.assign(chosen / np.float32(255))
 
     def distribution(self) -> tfd.Distribution:
-        components = self._encode(tf.clip_by_value(self.pseudo_inputs, 0.0, 1.0))
         count = self.pseudo_inputs.shape[0]
-        return tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros(count)), components)
+        return tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros(count)), self._components())
+
+    def given(self, labels: tf.Tensor) -> tfd.Distribution:
+        logits = LOGIT_SCALE * tf.tensordot(labels, tf.convert_to_tensor(self.logits), 1)
+        return MixtureGiven(logits, self._components())
+
+    def _components(self) -> tfd.Distribution:
+        return self._encode(tf.clip_by_value(self.pseudo_inputs, 0.0, 1.0))
+
+
+class FlowedGiven(Flowed):
+    """A flow that sees labels, whose moments are estimated for each label and not for each row.
+
+    Args:
+        flowed: The distribution, with the batch shape of the labels.
+        labels: One-hot labels, float32 `[classes]` or `[batch, classes]`.
+        of_each_label: Makes the distribution with a batch of one row for each label, in order.
+    """
+
+    def __init__(
+        self, flowed: Flowed, labels: tf.Tensor, of_each_label: Callable[[], Flowed]
+    ) -> None:
+        super().__init__(flowed.distribution, flowed.bijector)
+        self._labels, self._of_each_label = labels, of_each_label
+
+    def _mean(self) -> tf.Tensor:
+        return tf.tensordot(self._labels, self._of_each_label().mean(), 1)
+
+    def _variance(self) -> tf.Tensor:
+        return tf.tensordot(self._labels, self._of_each_label().variance(), 1)
 
 
 class Flow(Prior):
-    """N(0, I) pushed through masked autoregressive flows (Papamakarios et al., 2017)."""
+    """N(0, I) pushed through masked autoregressive flows (Papamakarios et al., 2017).
+
+    In a conditional model, the networks of the flows see the label.
+    """
 
     def make_weights(
         self, config: PriorConfig, initialization: Initialization, images: np.ndarray | None
     ) -> None:
-        self.flow = MaskedFlow(config.latent, config.flow_layers, config.flow_units, initialization)
+        self.classes = len(config.classes)
+        self.flow = MaskedFlow(
+            config.latent,
+            config.flow_layers,
+            config.flow_units,
+            initialization,
+            context=self.classes > 0,
+        )
+        for network in self.flow.networks:
+            if network.context is not None:
+                # All weights must be there before training starts.
+                network.context.build((None, self.classes))
 
     def distribution(self) -> tfd.Distribution:
         return Flowed(_standard_normal(self.latent), self.flow.bijector())
+
+    def given(self, labels: tf.Tensor) -> tfd.Distribution:
+        return FlowedGiven(self._flowed(labels), labels, lambda: self._flowed(tf.eye(self.classes)))
+
+    def _flowed(self, labels: tf.Tensor) -> Flowed:
+        zeros = tf.zeros(tf.concat([tf.shape(labels)[:-1], [self.latent]], axis=0))
+        zeros.set_shape((*labels.shape[:-1], self.latent))
+        base = tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), 1)
+        return Flowed(base, self.flow.bijector(labels))
+
+
+def _weights_of(prior: Prior, config: PriorConfig) -> tf.Variable:
+    """The logarithms of a mixture's weights, `[components]`, or `[classes, components]`."""
+    classes = (len(config.classes),) if config.classes else ()
+    return prior.add_weight(shape=(*classes, config.components), initializer="zeros", name="logits")

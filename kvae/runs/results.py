@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from kvae.evaluation import adversary, codes, latents
+from kvae.evaluation import adversary, codes, energy, latents
 from kvae.evaluation.statistics import standard_error
 from kvae.metrics import Row
-from kvae.models.base import Discriminates, Quantizes
+from kvae.models.base import Discriminates, EnergyBased, Quantizes
 from kvae.models.plan import Evaluation
 from kvae.training import State
 
@@ -44,6 +44,8 @@ def warnings(model: Any, test: Evaluation) -> list[str]:
     found = [latents.collapse_warning(test)]
     if isinstance(model, Quantizes):
         found.append(codes.collapse_warning(test.scalars, model.code_count))
+    if isinstance(model, EnergyBased):
+        found.append(energy.partition_warning(model.log_partition))
     if isinstance(model, Discriminates):
         found += adversary.warnings(test.means["coverage"], test.means["told_apart"])
     return [warning for warning in found if warning]

@@ -97,7 +97,7 @@ def train(
             if on_epoch:
                 on_epoch(row, validation)
         on_pause()
-    state.restore_best()
+    state.finish()
     return state.history
 
 

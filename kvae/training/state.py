@@ -70,7 +70,8 @@ class State:
     def kept(self) -> Row:
         """The row of the epoch whose weights the trained model has."""
         if self.best and self.plan.best:
-            return best_row(self.history, self.plan.best)
+            comparable = self.history[self.plan.earliest - 1 :]
+            return best_row(comparable or self.history[-1:], self.plan.best)
         return self.history[-1]
 
     @property
@@ -91,11 +92,16 @@ class State:
             for best, value in zip(self.best, variables(self.model), strict=True):
                 best.assign(value)
 
-    def restore_best(self) -> None:
-        """Give the model the weights of the best epoch, if they were kept."""
+    def finish(self) -> None:
+        """Give the model the weights of the best epoch, if they were kept, and let the plan finish
+        what depends on them."""
         if self.best:
             for value, best in zip(variables(self.model), self.best, strict=True):
                 value.assign(best)
+        self.plan.finish()
+        if self.best:
+            for value, best in zip(variables(self.model), self.best, strict=True):
+                best.assign(value)
 
     @staticmethod
     def _require_memory(config: Config, images: int) -> int:

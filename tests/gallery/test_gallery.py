@@ -23,7 +23,7 @@ def trained(request, few_digits, tmp_path_factory):
 
 
 # What a VAE has not: the tests of the models that have it draw these.
-OF_OTHERS = {"labels", "levels", "tsne-levels", "completions", "codes", "single-codes"}
+OF_OTHERS = {"labels", "levels", "tsne-levels", "completions", "codes", "single-codes", "filters"}
 
 
 @pytest.mark.parametrize("name", [name for name in gallery.PICTURES if name not in OF_OTHERS])

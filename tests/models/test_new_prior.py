@@ -1,5 +1,6 @@
 """A prior that is defined here, in five lines, does everything that kvae's own priors do."""
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -15,6 +16,21 @@ from kvae.evaluation import compare_models, evaluate
 from kvae.models.priors import Prior
 from kvae.runs import saved_models
 from kvae.runs.pictures import subject
+
+DRAWN = {
+    "curves",
+    "samples",
+    "reconstructions",
+    "manifold",
+    "kl",
+    "traversals",
+    "interpolation",
+    "pca",
+    "nearest",
+    "tsne",
+    "animation",
+}
+"""The pictures of a variational autoencoder with one level of latents."""
 
 
 class Skewed(Prior):
@@ -60,9 +76,12 @@ def test_a_new_prior_trains_evaluates_draws_exports_and_resumes(few_digits, conf
     assert compare_models({"new": run.model, "standard": other}, few_digits)
 
     drawn_from = subject(run.saved_model, few_digits, places["runs"])
-    names = set(gallery.PICTURES) - {"labels", "completions", "codes", "single-codes"}
-    pictures = gallery.draw(drawn_from, names, tmp_path / "figures")
-    assert set(pictures) == names
+    pictures = {}
+    for name in gallery.PICTURES:
+        # The pictures of other families are refused.
+        with contextlib.suppress(gallery.NotDrawnError):
+            pictures |= gallery.draw(drawn_from, [name], tmp_path / "figures")
+    assert pictures.keys() >= DRAWN
     assert all(path.stat().st_size > 1000 for path in pictures.values())
 
     loaded = saved_models.load(run.saved_model)

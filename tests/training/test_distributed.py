@@ -118,9 +118,6 @@ def test_two_devices_train_as_one(digits, tmp_path):
         },
         OPTIONS | {
             "bound": "iwae", "importance_samples": 3, "prior": "vamp", "components": 5,
-            "jit": False,
-        },
-        OPTIONS | {
             "posterior": "iaf", "flow_layers": 1, "flow_units": 8, "jit": False,
             "optimizer": "sgd", "learning_rate": 0.01, "clip_norm": 5.0,
         },

@@ -20,6 +20,7 @@ class OfTop(NamedTuple):
     components: int
     flow_layers: int
     flow_units: int
+    classes: tuple[str, ...]
 
     @classmethod
     def of(cls, config: ModelConfig) -> "OfTop":
@@ -34,6 +35,7 @@ class OfTop(NamedTuple):
             config.components,
             config.flow_layers,
             config.flow_units,
+            config.classes,
         )
 
 

@@ -2,9 +2,9 @@
 
 Kingma, Rezende, Mohamed & Welling (2014), Section 2.2, and Sohn et al. (2015): the bound is of
 log p(x|y).
-Every network, prior, posterior and likelihood becomes conditional in the same way. The encoder has
-an additional channel in its images, the decoder additional latents, and the prior is scaled and
-shifted.
+Every network, posterior and likelihood becomes conditional in the same way: the encoder has an
+additional channel in its images, and the decoder additional latents. The prior is scaled and
+shifted, and mixtures have other weights and flows other networks for each label.
 """
 
 from typing import Any, NamedTuple, NoReturn
@@ -61,11 +61,10 @@ class ConditionalEncoder(Encoder):
 class ConditionalPrior(keras.layers.Layer):
     """p(z|y): a prior that is scaled and shifted in another way for each label.
 
-    It starts as the prior itself for every label. A `vamp` prior's pseudo-inputs have all labels in
-    equal shares.
+    It starts as the same distribution for every label.
 
     Args:
-        base: The distribution of what is scaled and shifted.
+        base: The prior.
         classes: The number of labels.
     """
 
@@ -91,7 +90,7 @@ class ConditionalPrior(keras.layers.Layer):
             tf.tensordot(labels, tf.convert_to_tensor(each), 1)
             for each in (self.shift, self.log_scale)
         )
-        return relocated(self.base.distribution(), shift, tf.exp(log_scale))
+        return relocated(self.base.given(labels), shift, tf.exp(log_scale))
 
 
 class ConditionalVAE(VAE):

@@ -150,7 +150,7 @@ def test_the_seed_decides_the_weights(run, few_digits, tiny):
 @pytest.mark.slow
 def test_it_resumes_bit_for_bit(few_digits, tiny, tmp_path):
     places = {"runs": tmp_path / "runs", "models": tmp_path / "saved_models"}
-    config = tiny(jit=True, dropout=0.1, input_noise=0.1, epochs=2)
+    config = tiny(dropout=0.1, input_noise=0.1, epochs=2)
     whole = runs.start(few_digits, config, "whole", **places)
     asked = iter([None, 15])
     with pytest.raises(KeyboardInterrupt):
