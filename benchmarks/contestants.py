@@ -452,6 +452,7 @@ def kvae_adversarial(problem: Problem) -> Epoch:
         **{"network": "mlp", "activation": "tanh"} | network,
         hidden=(problem.hidden,),
         batch_size=problem.batch_size,
+        discriminator_steps=1,
         schedule="constant",
         learning_rate=ADVERSARIAL_RATE,
         weight_average=AVERAGE,

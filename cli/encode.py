@@ -48,12 +48,13 @@ def encode(
     found = pictures.read(path, source, resize, split, data_dir)
 
     from kvae import inference
-    from kvae.models.base import Embeds
+    from kvae.models.base import Bounds, Embeds
     from kvae.runs import saved_models
 
     loaded = saved_models.load(path)
     if not isinstance(loaded, Embeds):
-        raise UsageError("this model has no latents to encode images by: `kvae score` scores them")
+        advice = ": `kvae score` scores them" if isinstance(loaded, Bounds) else ""
+        raise UsageError(f"this model has no latents to encode images by{advice}")
     labels = pictures.labels(loaded, found, label)
     encoded = inference.encode(loaded, found.images, samples, seed, output.progress, labels)
     shape = encoded.arrays if target.suffix.lower() == ".npz" else encoded.columns

@@ -37,15 +37,16 @@ CURE_OF_KNOWN = "try a larger `gradient_penalty`, `shift`, or more training imag
 """What to do about a discriminator that knows its training images."""
 
 
-def verdict(coverage: float) -> str:
+def verdict(coverage: float, is_missing: bool = False) -> str:
     """Whether samples are `collapsed`, `partly collapsed` or `healthy`.
 
     Args:
         coverage: The share of held-out images that samples cover.
+        is_missing: Whether a kind of images is missing among samples.
     """
     if coverage < COLLAPSED:
         return "collapsed"
-    return "partly collapsed" if coverage < PARTLY else "healthy"
+    return "partly collapsed" if is_missing or coverage < PARTLY else "healthy"
 
 
 def warnings(coverage: float, told_apart: float) -> list[str]:
@@ -57,10 +58,10 @@ def warnings(coverage: float, told_apart: float) -> list[str]:
         told_apart: The share of pairs of a held-out image and a sample that the discriminator tells
             apart.
     """
-    found = []
-    if verdict(coverage) != "healthy":
+    found, state = [], verdict(coverage)
+    if state != "healthy":
         found.append(f"samples cover only {coverage:.0%} of the held-out images: {CURE}")
-    if has_won(coverage, told_apart):
+    if has_won(state, told_apart):
         found.append(
             f"the discriminator has won: it tells {told_apart:.1%} of the pairs of an image and a "
             f"sample apart; {CURE_OF_WON}"
@@ -68,29 +69,29 @@ def warnings(coverage: float, told_apart: float) -> list[str]:
     return found
 
 
-def has_won(coverage: float, told_apart: float) -> bool:
+def has_won(state: str, told_apart: float) -> bool:
     """Whether the generator learns nothing any more because the discriminator is too good.
 
     A discriminator may tell nearly all samples apart by small differences, and still teach. It has
     won if samples leave out images besides.
 
     Args:
-        coverage: The share of held-out images that samples cover.
+        state: What `verdict` says of the samples.
         told_apart: The share of pairs of a held-out image and a sample that the discriminator tells
             apart.
     """
-    return told_apart >= WON and verdict(coverage) != "healthy"
+    return told_apart >= WON and state != "healthy"
 
 
-def outcome(coverage: float, told_apart: float) -> str:
+def outcome(state: str, told_apart: float) -> str:
     """What the share of pairs that the discriminator tells apart means, in words.
 
     Args:
-        coverage: The share of held-out images that samples cover.
+        state: What `verdict` says of the samples.
         told_apart: The share of pairs of a held-out image and a sample that the discriminator tells
             apart.
     """
-    if has_won(coverage, told_apart):
+    if has_won(state, told_apart):
         return f"it has won: {CURE_OF_WON}"
     return (
         "nearly all, but it has not won: samples are varied"

@@ -6,7 +6,7 @@ from typing import Any
 
 from kvae.data import Dataset
 from kvae.errors import UsageError
-from kvae.evaluation import adversary, codes, energy, latents, sections
+from kvae.evaluation import codes, energy, latents, sections
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.evaluation.rows import Row
 from kvae.models.base import (
@@ -151,9 +151,8 @@ def evaluate(
             groups["Samples against data"] = sections.samples_against_data(compared)
             groups["Memorising"] = sections.memorising(compared)
             if isinstance(model, Discriminates):
-                rows = sections.adversaries(model, dataset, compared)
+                verdict, rows = sections.adversaries(model, dataset, compared)
                 groups["Generator and discriminator"] = rows
-                verdict = adversary.verdict(rows[0].values["value"])
         if isinstance(model, Reconstructs):
             groups["Reconstruction"] = sections.reconstructions(
                 model, dataset, compared, dimensions

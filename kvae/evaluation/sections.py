@@ -248,27 +248,31 @@ def bits(
     )
 
 
-def adversaries(model: Any, dataset: Dataset, compared: "Compared") -> list[Row]:
+def adversaries(model: Any, dataset: Dataset, compared: "Compared") -> tuple[str, list[Row]]:
     """Whether the generator leaves out images, and whether the discriminator has won.
 
     Args:
         model: A model that tells real images from its own.
         dataset: The dataset, which has the labels of its training images.
         compared: The images that are compared.
+
+    Returns:
+        Whether samples are `healthy`, `partly collapsed` or `collapsed`; and the rows.
     """
     made, count = compared.made["prior samples"], len(compared.held_out)
     coverage = float(covered(compared.held_out, made[:count]).mean())
-    verdict = adversary.verdict(coverage)
+    rarest, is_missing = _rarest(dataset, compared)
+    verdict = adversary.verdict(coverage, is_missing)
     cure = "" if verdict == "healthy" else f": {adversary.CURE}"
     seen, unseen, own = (
         _scores(model, images) for images in (compared.train, compared.held_out, made)
     )
     known, told = (float(told_apart(scores, own).mean()) for scores in (seen, unseen))
-    won = adversary.outcome(coverage, told)
+    won = adversary.outcome(verdict, told)
     learned = f"it knows these by heart: {adversary.CURE_OF_KNOWN}"
-    return [
+    return verdict, [
         Row("coverage of held-out images", "", {"value": coverage}, f"{verdict}{cure}"),
-        _rarest(dataset, compared),
+        rarest,
         Row("discriminator, held-out images told from samples", "", {"value": told}, won),
         Row(
             "discriminator, training images told from samples",
@@ -279,8 +283,9 @@ def adversaries(model: Any, dataset: Dataset, compared: "Compared") -> list[Row]
     ]
 
 
-def _rarest(dataset: Dataset, compared: "Compared") -> Row:
-    """The label, or the cluster of training images, that is rarest among samples."""
+def _rarest(dataset: Dataset, compared: "Compared") -> tuple[Row, bool]:
+    """The label, or the cluster of training images, that is rarest among samples, and whether it is
+    missing."""
     of_train = dataset.train.spread(COMPARED).labels if labelled(dataset.train) else None
     data, made = adversary.kinds_of(compared.train, of_train, compared.made["prior samples"])
     kind = adversary.rarest(data, made)
@@ -288,14 +293,14 @@ def _rarest(dataset: Dataset, compared: "Compared") -> Row:
     if of_train is not None:
         names = dataset.label_names
         name = f"label {names[kind.number] if names else kind.number}"
-    cure = f": {adversary.CURE}" if kind.verdict == "missing" else ""
     what = "labels" if of_train is not None else "clusters"
-    return Row(
+    row = Row(
         f"rarest of {len(np.unique(data))} {what}, share of samples",
         "",
         {"value": kind.of_samples},
-        f"{name}, which {kind.of_data:.1%} of training images have: {kind.verdict}{cure}",
+        f"{name}, which {kind.of_data:.1%} of training images have: {kind.verdict}",
     )
+    return row, kind.verdict == "missing"
 
 
 def _scores(model: Any, images: np.ndarray) -> np.ndarray:

@@ -75,3 +75,4 @@ def test_warnings_name_a_cure():
     assert [adversary.verdict(share) for share in (0.05, 0.3, 0.7)] == [
         "collapsed", "partly collapsed", "healthy",
     ]  # fmt: skip
+    assert adversary.verdict(0.7, is_missing=True) == "partly collapsed"
