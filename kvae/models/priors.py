@@ -212,8 +212,14 @@ class MixtureGiven(tfd.Distribution):
         return tf.reduce_logsumexp(tf.nn.log_softmax(self._logits) + each, axis=-1)
 
     def _sample_n(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        # Devices that share a batch rely on the order of these numbers: those of `count` samples
+        # of a batch are those of one sample of a batch that is `count` times as long.
         seeds = tfp.random.split_seed(seed, 2)
-        chosen = tfd.Categorical(logits=self._logits).sample(count, seed=seeds[0])
+        shape = tf.concat([[count], tf.shape(self._logits)], axis=0)
+        lowest = np.finfo(np.float32).tiny
+        noise = tf.random.stateless_uniform(shape, seeds[0], minval=lowest)
+        # The largest of the logits with Gumbel noise is a sample (Gumbel, 1954).
+        chosen = tf.argmax(self._logits - tf.math.log(-tf.math.log(noise)), axis=-1)
         each = self._components.sample(tf.shape(chosen), seed=seeds[1])
         return tf.gather(each, chosen, axis=chosen.shape.rank, batch_dims=chosen.shape.rank)
 
