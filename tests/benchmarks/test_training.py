@@ -32,8 +32,7 @@ def test_the_floor_is_every_matrix_product_of_a_step(likelihood):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("likelihood", "others"),
-    [("bernoulli", ["Keras fit"]),
-     ("normal", ["Keras fit, XLA"]),
+    [("normal", ["Keras fit, XLA"]),
      ("convolutional", ["Keras fit"])],
 )  # fmt: skip
 def test_contestants_train_the_same_model(likelihood, others):

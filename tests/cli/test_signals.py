@@ -81,7 +81,7 @@ def resume_and_compare(folder: Path, name: str, whole: dict[str, np.ndarray]) ->
 @pytest.mark.parametrize(
     ("asked", "code"), [("SIGINT", 130), pytest.param("SIGTERM", 143, marks=pytest.mark.slow)]
 )
-def test_a_signal_saves_the_run(place, request, asked, code):
+def test_a_signal_saves_the_run(place, asked, code):
     process = begin(place, asked.lower())
     process.send_signal(getattr(signal, asked))
     _, said = process.communicate(timeout=60)
@@ -91,9 +91,6 @@ def test_a_signal_saves_the_run(place, request, asked, code):
     assert last.endswith(f": resume it with --resume {asked.lower()}")
     assert f"{asked}: saving the run; SIGINT stops at once" in said
     assert "Traceback" not in said
-    if asked == "SIGTERM":
-        # After SIGINT the run is the same.
-        resume_and_compare(place, "sigterm", request.getfixturevalue("whole"))
 
 
 @pytest.mark.slow

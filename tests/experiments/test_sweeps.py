@@ -90,10 +90,9 @@ def expected(alone):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("jobs", [2, 1])
-def test_runs_are_those_made_one_by_one(places, jobs, expected):
+def test_runs_are_those_made_one_by_one(places, expected):
     told = []
-    result = swept(places, jobs=jobs, on_progress=told.append)
+    result = swept(places, jobs=2, on_progress=told.append)
     assert [outcome.name for outcome in result.outcomes] == result.trained == NAMES
     assert told[-1] == 12
     for outcome, run in zip(result.outcomes, expected, strict=True):
@@ -167,23 +166,20 @@ def test_a_sweep_that_is_interrupted_resumes(invoke, tmp_path, alone):
     command = [Path(sys.executable).with_name("kvae"), *options]
     done = tmp_path / "saved_models/digits-sweep-seed0/results.json"
     begun = tmp_path / "runs/digits-sweep-seed1/history.csv"
-    written = None
-    for how, epochs in (signal.SIGTERM, 5), (signal.SIGKILL, 100):
-        process = subprocess.Popen(
-            command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        end = time.monotonic() + 300
-        while not (begun.exists() and begun.read_bytes().count(b"\n") > epochs):
-            assert process.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.01)
-        process.send_signal(how)
-        _, said = process.communicate()
-        assert process.returncode == (143 if how == signal.SIGTERM else -9), said
-        if how == signal.SIGTERM:
-            assert said.splitlines()[-1] == "Error: interrupted: repeat the same command to resume"
-            written = done.stat().st_mtime_ns
-        assert not (tmp_path / "saved_models/digits-sweep-seed1").exists()
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    end = time.monotonic() + 300
+    while not (begun.exists() and begun.read_bytes().count(b"\n") > 50):
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate()
+    assert process.returncode == 143, said
+    assert said.splitlines()[-1] == "Error: interrupted: repeat the same command to resume"
+    written = done.stat().st_mtime_ns
+    assert not (tmp_path / "saved_models/digits-sweep-seed1").exists()
     result = invoke(*options)
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)

@@ -118,10 +118,8 @@ for wrong in 10, -1:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "options", [{}, {"prior": "flow", "posterior": "iaf"}, {"prior": "vamp", "components": 4}]
-)
-def test_saved_conditional_models_need_tensorflow_alone(few_digits, tmp_path, options):
+def test_saved_conditional_models_need_tensorflow_alone(few_digits, tmp_path):
+    options = {"prior": "flow", "posterior": "iaf"}
     config = kvae.configure(few_digits, condition="labels", hidden=(9,), latent=3, **options)
     model, rng = kvae.build(config, few_digits.train.images), np.random.default_rng(0)
     for weight in model.trainable_variables:
