@@ -183,14 +183,12 @@ def _complete(
         train(model, dataset, records.epoch, state, strategy, records.pause)
         if state.best:
             records.checkpoints.save_best()
-        labels = labels_of(model, dataset, dataset.test)
-        test = state.plan.validate(dataset.test.images, labels)
+        test = state.plan.validate(dataset.test.images, labels_of(model, dataset, dataset.test))
         found = results(test, len(dataset.test), state)
         for warning in warnings(model, test):
             logger.warning("%s: %s", name, warning)
-        subject = gallery.Subject(
-            name, model, dataset, columns(state.history), records.film.frames()
-        )
+        history, frames = columns(state.history), records.film.frames()
+        subject = gallery.Subject(name, model, dataset, history, frames)
         records.stop_if_asked()
         pictures = gallery.draw(subject, gallery.quick(subject), folder / FIGURES)
         if records.summaries:
