@@ -317,3 +317,13 @@ def after_all(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """
     biases = [tf.reduce_sum(g) for g in gradients if g.shape.rank <= 1]
     return [g + 0.0 * tf.add_n(biases) for g in gradients] if biases else list(gradients)
+
+
+def kernels(weights: Sequence[tf.Variable]) -> list[tf.Variable]:
+    """The weight matrices and the convolutions' kernels among weights, which weight decay is for.
+
+    Args:
+        weights: Weights of networks.
+    """
+    # What is learned for each number of an image has three axes and is neither.
+    return [weight for weight in weights if len(weight.shape) in (2, 4)]

@@ -8,9 +8,9 @@ from tensorflow_probability import distributions as tfd
 
 from kvae.data import Dataset
 from kvae.models.base import given, labels_of
-from kvae.models.plan import Batch, NewOptimizer, Plan, Sums, after_all
+from kvae.models.plan import Batch, NewOptimizer, Plan, Sums, after_all, kernels
 from kvae.models.vae.model import VAE
-from kvae.models.vae.plan import batch_loss, kernels
+from kvae.models.vae.plan import batch_loss
 from kvae.training.feeding import epoch_order
 
 LEAPFROG_STEPS = 10
@@ -54,7 +54,9 @@ class MonteCarloEM(Plan):
         self._model = model
         self._weights = [*model.decoder.trainable_variables, *model.prior.trainable_variables]
         self._optimizer = new_optimizer(
-            self._weights, decayed=kernels(model.decoder), steps_per_batch=UPDATES
+            self._weights,
+            decayed=kernels(model.decoder.trainable_variables),
+            steps_per_batch=UPDATES,
         )
         # Epochs count from 1: the seed of epoch 0 is free.
         _, seed = epoch_order(model.config.training.seed, 0, count)

@@ -15,7 +15,7 @@ from kvae.evaluation import (
     importance_weighted_bound,
     likelihood,
 )
-from kvae.models.vae.plan import kernels
+from kvae.models.plan import kernels
 
 
 def standard_error(values):
@@ -159,7 +159,7 @@ def test_progress_is_shown_step_by_step(linear_gaussian):
 
 def test_multiplications_are_those_of_matrices_and_convolutions(digits):
     model = kvae.build(kvae.configure(digits, latent=3, hidden=(4, 5)))
-    sizes = [math.prod(weight.shape) for weight in kernels(model.decoder)]
+    sizes = [math.prod(weight.shape) for weight in kernels(model.decoder.trainable_variables)]
     # Each number of a matrix is used once.
     assert likelihood.multiplications(model) == sum(sizes)
     images = np.random.default_rng(0).integers(0, 256, (20, 16, 12, 3), np.uint8)

@@ -13,7 +13,7 @@ from kvae.errors import UsageError
 from kvae.models.build import cost
 from kvae.models.initialization import Initialization
 from kvae.models.networks.conv import FromLatents, ResidualBlock, sizes
-from kvae.models.vae.plan import kernels
+from kvae.models.plan import kernels
 
 from ..runs.making import assert_same_outcome, cut, start
 
@@ -146,9 +146,11 @@ def test_dropout_drops_its_share_of_every_hidden_layer():
 
 def test_weight_decay_is_of_kernels_of_every_rank():
     model = kvae.build(conv(dataset_of(8, 8, 1), blocks=1))
-    names = {weight.path.rpartition("/")[2] for weight in kernels(model.encoder)}
+    names = {
+        weight.path.rpartition("/")[2] for weight in kernels(model.encoder.trainable_variables)
+    }
     assert names == {"kernel"}
-    assert {len(weight.shape) for weight in kernels(model.encoder)} == {2, 4}
+    assert {len(weight.shape) for weight in kernels(model.encoder.trainable_variables)} == {2, 4}
 
 
 def test_a_seed_decides_every_byte():

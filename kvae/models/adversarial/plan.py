@@ -22,6 +22,7 @@ from kvae.models.plan import (
     Sums,
     Update,
     averages,
+    kernels,
 )
 from kvae.models.samples import covered, told_apart
 
@@ -61,8 +62,8 @@ class AdversarialPlan(Plan):
         ]
         judging = model.discriminator.trainable_variables
         steps = config.objective.discriminator_steps
-        of_discriminator = new_optimizer(judging, _kernels(judging), steps_per_batch=steps)
-        self._optimizer = new_optimizer(self._weights, _kernels(self._weights))
+        of_discriminator = new_optimizer(judging, kernels(judging), steps_per_batch=steps)
+        self._optimizer = new_optimizer(self._weights, kernels(self._weights))
         self.updates: list[Update] = [
             *(
                 GradientUpdate(judging, of_discriminator, partial(self._judge, step))
@@ -131,11 +132,6 @@ class AdversarialPlan(Plan):
         scores = self._model.discriminator(self._made(batch, 0))
         loss = tf.reduce_sum(batch.weight * self._loss.generator(scores))
         return loss / batch.total, {"generator_loss": loss}
-
-
-def _kernels(weights: list[tf.Variable]) -> list[tf.Variable]:
-    """The weight matrices and the kernels among weights."""
-    return [weight for weight in weights if len(weight.shape) in (2, 4)]
 
 
 def _in_chunks(function: Callable[[np.ndarray], tf.Tensor], rows: np.ndarray) -> np.ndarray:

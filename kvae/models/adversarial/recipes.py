@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kvae.config import Facts
+from kvae.models import averages
 from kvae.models.vae.config import FASTER_WITH_XLA
 
 NETWORKS: Mapping[str, dict[str, Any]] = {
@@ -66,5 +67,5 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
         "jit": both["network"] in FASTER_WITH_XLA,
         # No training stops early, but the weights of the best epoch are kept.
         "patience": both["epochs"],
-        "weight_average": round(max(0.0, 1 - max(1 / AVERAGED_STEPS, 20 / steps)), 4),
+        "weight_average": averages.decay(steps, AVERAGED_STEPS, share=20),
     }

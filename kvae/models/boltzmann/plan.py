@@ -25,6 +25,7 @@ from kvae.models.plan import (
     Sums,
     Update,
     averages,
+    kernels,
 )
 
 if TYPE_CHECKING:
@@ -113,9 +114,7 @@ class ContrastivePlan(Plan):
         together = config.training.epochs - self._each * len(alone)
         weights = [self._weights_alone(number) for number in alone] + [machine.trainable_variables]
         optimizers = [
-            new_optimizer(
-                each, decayed=[weight for weight in each if len(weight.shape) == 2], epochs=epochs
-            )
+            new_optimizer(each, decayed=kernels(each), epochs=epochs)
             for each, epochs in zip(weights, [self._each] * len(alone) + [together], strict=True)
         ]
         self._trained = list(zip(weights, optimizers, strict=True))

@@ -206,7 +206,9 @@ def doubly_reparameterized(
         log_weight = likelihood + beta * (log_p - tf.add_n(at.log_q))
     slope = tf.stop_gradient(along.gradient(log_weight, fixed))
     weight = tf.stop_gradient(tf.nn.softmax(tf.reshape(log_weight, (samples, -1)), axis=0))
-    # As in `kvae.models.vae.bounds.iwae`: the square of the weight where beta is 1.
+    # Let w be the normalised importance weight of a sample. The factor of the gradient along the
+    # sample is w (1 - beta (1 - w)), which is w^2 where beta is 1 (Tucker et al., 2019,
+    # Equation 6).
     path = tf.reshape(weight * (1.0 - beta * (1.0 - weight)), (-1,))
     of_posterior = path * tf.reduce_sum(slope * found.latents, axis=-1)
     of_model = tf.reshape(weight, (-1,)) * (likelihood + beta * log_p)

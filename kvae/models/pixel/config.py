@@ -7,6 +7,7 @@ from typing import Any
 
 from kvae.config import Config, Facts
 from kvae.config.fields import check, option, require
+from kvae.models import averages
 
 MOST_LAYERS = 100
 """The largest number of gated layers: more would take hours to compile."""
@@ -132,5 +133,5 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
         "pixel_levels": LEVELS if both["binarize"] == "none" else 2,
         # No training stops early, but the weights of the best epoch are kept.
         "patience": both["epochs"],
-        "weight_average": round(max(0.0, 1 - max(1 / AVERAGED_STEPS, 50 / steps)), 4),
+        "weight_average": averages.decay(steps, AVERAGED_STEPS),
     }

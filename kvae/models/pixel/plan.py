@@ -18,6 +18,7 @@ from kvae.models.plan import (
     Plan,
     Sums,
     averages,
+    kernels,
 )
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ class LikelihoodPlan(Plan):
     def __init__(self, model: "PixelModel", dataset: Dataset, new_optimizer: NewOptimizer) -> None:
         self._model = model
         weights = model.trainable_variables
-        kernels = [weight for weight in weights if len(weight.shape) in (2, 4)]
-        self._weights, self._optimizer = weights, new_optimizer(weights, decayed=kernels)
+        self._weights, self._optimizer = weights, new_optimizer(weights, decayed=kernels(weights))
         self.updates = [GradientUpdate(weights, self._optimizer, self._loss)]
         self.state = [variable.value for variable in self._optimizer.variables]
         chunk = min(CHUNK, max(len(dataset.validation), len(dataset.test)))

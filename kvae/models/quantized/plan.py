@@ -18,6 +18,7 @@ from kvae.models.plan import (
     Plan,
     Sums,
     Update,
+    kernels,
     summed_over_devices,
 )
 from kvae.models.quantized import METRICS
@@ -89,7 +90,7 @@ class TwoStagePlan(Plan):
         of_prior = model.prior_network.trainable_variables
         last = config.training.epochs - self._first
         optimizers = [
-            new_optimizer(weights, decayed=_kernels(weights), epochs=max(1, epochs))
+            new_optimizer(weights, decayed=kernels(weights), epochs=max(1, epochs))
             for weights, epochs in ((of_autoencoder, self._first), (of_prior, last))
         ]
         self.state = [variable.value for each in optimizers for variable in each.variables]
@@ -158,8 +159,3 @@ class TwoStagePlan(Plan):
         values = tf.stack([reconstruction + log_prior, reconstruction, log_prior])
         sums = tf.unstack(tf.reduce_sum(batch.weight * values, axis=1))
         return dict(zip(self.metrics, sums, strict=True))
-
-
-def _kernels(weights: list[tf.Variable]) -> list[tf.Variable]:
-    """The weight matrices and the kernels among weights."""
-    return [weight for weight in weights if len(weight.shape) in (2, 4)]

@@ -21,6 +21,7 @@ from kvae.models.plan import (
     Plan,
     Sums,
     averages,
+    kernels,
 )
 from kvae.models.vae import METRICS
 from kvae.models.vae.bounds import Weighting
@@ -53,7 +54,8 @@ class VariationalPlan(Plan):
         apart = self._apart()
         alone = {id(weight) for weight, _ in apart}
         weights = [weight for weight in model.trainable_variables if id(weight) not in alone]
-        optimizer = new_optimizer(weights, decayed=kernels(model.encoder) + kernels(model.decoder))
+        networks = model.encoder.trainable_variables + model.decoder.trainable_variables
+        optimizer = new_optimizer(weights, decayed=kernels(networks))
         self._weights, self._optimizer = weights, optimizer
         self.updates = [GradientUpdate(weights, optimizer, self._loss, apart)]
         optimizers = [optimizer, *(of_one for _, of_one in apart)]
@@ -145,13 +147,3 @@ def batch_loss(model: "VAE", objective: tf.Tensor, batch: Batch, count: int) -> 
         squares = [tf.reduce_sum(w**2) for w in model.decoder.trainable_variables]
         loss += 0.5 * batch.share * precision * tf.add_n(squares) / count
     return loss
-
-
-def kernels(network: keras.Model) -> list[tf.Variable]:
-    """The weight matrices and the kernels of a network.
-
-    Args:
-        network: An encoder or a decoder.
-    """
-    # What is learned for each number of an image has three axes and is neither.
-    return [weight for weight in network.trainable_variables if len(weight.shape) in (2, 4)]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kvae.config import Facts
+from kvae.models import averages
 
 SHARED_STEP = 0.05
 """With it, the standard deviations of `normal-shared` and `normal-pixelwise` follow those of the
@@ -148,7 +149,7 @@ def weight_average(facts: Facts, epochs: int, batch_size: int) -> float:
         batch_size: The number of images in a step.
     """
     steps = epochs * -(-facts.train_images // batch_size)
-    return round(max(0.0, 1 - max(1 / AVERAGED_STEPS, 50 / steps)), 4)
+    return averages.decay(steps, AVERAGED_STEPS)
 
 
 def _own(facts: Facts) -> dict[str, Any]:
