@@ -66,6 +66,8 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             for all.
         mean_activation: `linear` or `sigmoid`; the function that a Gaussian's mean passes through.
             Tables need `linear`.
+        linear: Whether linear maps are added to encoder and decoder, which start as probabilistic
+            PCA of the training data.
         activation: `tanh`, `relu`, `gelu` or `silu`; the activation of the hidden layers.
         dropout: Share of hidden units that are dropped in training.
         posterior: q(z|x): `diagonal`, `full` or `iaf`.
@@ -129,6 +131,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         hidden: tuple[int, ...] | None = None,
         likelihood: str | None = None,
         mean_activation: str | None = None,
+        linear: bool | None = None,
         activation: str | None = None,
         dropout: float | None = None,
         posterior: str | None = None,
@@ -168,6 +171,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.hidden = hidden
         self.likelihood = likelihood
         self.mean_activation = mean_activation
+        self.linear = linear
         self.activation = activation
         self.dropout = dropout
         self.posterior = posterior

@@ -127,7 +127,7 @@ def facts(dataset: "Dataset") -> Facts:
         len(dataset.train),
         dataset.image_shape,
         lambda: dataset.two_levels,
-        lambda: dataset.shift_cost,
+        lambda: dataset.linearity,
     )
 
 

@@ -11,6 +11,7 @@ from kvae.metrics import Metric
 
 if TYPE_CHECKING:
     from kvae.config.configuration import Config
+    from kvae.data.alignment import Linearity
 
 RECIPES = ("reference", "paper", "best", "own")
 """`reference` is the report that kvae re-implements, `paper` is Kingma & Welling (2014), Section 5,
@@ -27,9 +28,9 @@ class Facts(NamedTuple):
         train_images: Number of training images.
         image_shape: Height, width, channels.
         two_levels: Returns whether every pixel is black or white.
-        shift_cost: Returns how many times as large PCA's error is on shifted images:
-            `kvae.data.Dataset.shift_cost`. This and `two_levels` are functions because they take
-            up to a second, and few recipes ask.
+        linearity: Returns how well PCA explains the images, and shifted ones:
+            `kvae.data.Dataset.linearity`. This and `two_levels` are functions because they take up
+            to a second, and few recipes ask.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Facts(NamedTuple):
     train_images: int
     image_shape: tuple[int, int, int]
     two_levels: Callable[[], bool]
-    shift_cost: Callable[[], float]
+    linearity: "Callable[[], Linearity]"
 
 
 class ModelConfig(Protocol):

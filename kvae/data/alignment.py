@@ -1,4 +1,6 @@
-"""Whether images are aligned: whether what is in them is always at the same place."""
+"""How well PCA explains images, and whether what is in them is always at the same place."""
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,13 +18,26 @@ def largest_shift(image_shape: tuple[int, int, int]) -> int:
     return max(1, round(min(image_shape[:2]) / 16))
 
 
-def shift_cost(images: np.ndarray, shift: int) -> float:
-    """How many times as large PCA's error is on shifted images as on those same images.
+class Linearity(NamedTuple):
+    """How well PCA explains images that it is not fitted to.
 
-    PCA is fitted to some of the images, and its error is that of reconstructing others, which are
-    shifted up, down, left and right. For crops of photographs, where everything can be anywhere,
-    this is about 1. For images that are aligned, such as those of a face in front of a fixed
-    camera, it is large.
+    Attributes:
+        unexplained: The share of the variance that PCA leaves; infinity if that is not known.
+        shift_cost: How many times as large PCA's error is on shifted images as on those same
+            images. For crops of photographs, where everything can be anywhere, this is about 1. For
+            images that are aligned, such as those of a face in front of a fixed camera, it is
+            large. It is infinity if it is not known, or PCA makes no error.
+    """
+
+    unexplained: float
+    shift_cost: float
+
+
+def linearity(images: np.ndarray, shift: int) -> Linearity:
+    """How well PCA explains images, and shifted ones.
+
+    PCA is fitted to some of the images, and its error is that of reconstructing others, also when
+    they are shifted up, down, left and right.
 
     Args:
         images: uint8 `[count, height, width, channels]`.
@@ -30,11 +45,11 @@ def shift_cost(images: np.ndarray, shift: int) -> float:
             from outside mirror those at the edge.
 
     Returns:
-        The ratio; infinity if there are fewer than ten images, or PCA makes no error.
+        The two ratios, which are not known if there are fewer than ten images.
     """
     chosen = images[:: -(-len(images) // MOST_IMAGES)]
     if len(chosen) < 10:
-        return float("inf")
+        return Linearity(float("inf"), float("inf"))
     scaled = chosen.astype(np.float32) / 255
     held_out = np.arange(len(scaled)) % 5 == 0
     fitted, others = scaled[~held_out], scaled[held_out]
@@ -55,5 +70,8 @@ def shift_cost(images: np.ndarray, shift: int) -> float:
     padded = np.pad(others, edges, mode="reflect")
     places = ((0, shift), (2 * shift, shift), (shift, 0), (shift, 2 * shift))
     shifted = [error(padded[:, r : r + height, c : c + width]) for r, c in places]
-    own = error(others)
-    return float(np.mean(shifted)) / own if own > 0 else float("inf")
+    own, variance = error(others), float(np.mean((others.reshape(len(others), -1) - mean) ** 2))
+    return Linearity(
+        own / variance if variance > 0 else 0.0,
+        float(np.mean(shifted)) / own if own > 0 else float("inf"),
+    )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kvae.data.alignment import largest_shift, shift_cost
+from kvae.data.alignment import Linearity, largest_shift, linearity
 from kvae.data.columns import Columns
 from kvae.errors import KvaeError, UsageError
 
@@ -166,9 +166,9 @@ class Dataset:
         return all(((block == 0) | (block == 255)).all() for block in blocks)
 
     @cached_property
-    def shift_cost(self) -> float:
-        """`kvae.data.alignment.shift_cost` of the training images, for the largest shift."""
-        return shift_cost(self.train.images, largest_shift(self.image_shape))
+    def linearity(self) -> Linearity:
+        """`kvae.data.alignment.linearity` of the training images, for the largest shift."""
+        return linearity(self.train.images, largest_shift(self.image_shape))
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ and a line in `kvae.registry.LIKELIHOODS`.
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
@@ -24,6 +25,7 @@ MIN_LOG_VARIANCE = -2 * math.log(256)
 
 Without this limit, the density of a pixel that never changes grows without end.
 """
+MIN_VARIANCE = math.exp(MIN_LOG_VARIANCE)
 
 
 def bounded_log_variance(free: tf.Tensor) -> tf.Tensor:
@@ -170,7 +172,42 @@ class Normal(Likelihood):
         return tfd.Independent(tfd.Normal(mean, tf.exp(0.5 * log_variance)), 3)
 
 
-class NormalShared(Likelihood):
+class SharedNormal(Likelihood):
+    """Independent Gaussian pixels whose standard deviations are the same for all images."""
+
+    def call(self, hidden: tf.Tensor, offset: tf.Tensor | float = 0.0) -> tfd.Distribution:
+        """p(x|z), batch shape `[batch]`, event shape `[height, width, channels]`.
+
+        Args:
+            hidden: The decoder's features, as for every likelihood.
+            offset: What is added to the features' part of the mean, before the mean's activation;
+                in the shape of the images.
+        """
+        mean = self.mean_activation(self._image(self.mean(hidden)) + offset)
+        free = sum(tf.convert_to_tensor(weight) for weight in self.shared.values())
+        return tfd.Independent(tfd.Normal(mean, tf.exp(0.5 * bounded_log_variance(free))), 3)
+
+    def start(self, variances: np.ndarray) -> None:
+        """Let the mean start as the offset alone, and the variances at some.
+
+        Args:
+            variances: float64 `[height, width, channels]`, above the square of the least standard
+                deviation.
+        """
+        self.mean.kernel.assign(tf.zeros_like(self.mean.kernel))
+        self._start_variances(variances)
+
+    def _start_variances(self, variances: np.ndarray) -> None:
+        raise NotImplementedError
+
+
+def _free(variances: np.ndarray) -> np.ndarray:
+    """The numbers whose `bounded_log_variance` is the logarithm of variances."""
+    # log(exp(m) + exp(free)) is m + softplus(free - m).
+    return np.log(variances - MIN_VARIANCE)
+
+
+class NormalShared(SharedNormal):
     """Independent Gaussian pixels with one learned standard deviation for all of them."""
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -182,13 +219,11 @@ class NormalShared(Likelihood):
         """The free log-variance."""
         return {"level": self.log_variance}
 
-    def call(self, hidden: tf.Tensor) -> tfd.Distribution:
-        mean = self.mean_activation(self._image(self.mean(hidden)))
-        stddev = tf.exp(0.5 * bounded_log_variance(tf.convert_to_tensor(self.log_variance)))
-        return tfd.Independent(tfd.Normal(mean, stddev), 3)
+    def _start_variances(self, variances: np.ndarray) -> None:
+        self.log_variance.assign(_free(variances.mean()))
 
 
-class NormalPixelwise(Likelihood):
+class NormalPixelwise(SharedNormal):
     """Independent Gaussian pixels, each with one learned standard deviation for all images.
 
     With a linear decoder this is factor analysis, so a good model of this kind is better than that.
@@ -206,11 +241,10 @@ class NormalPixelwise(Likelihood):
         """The two parts of the free log-variances."""
         return {"level": self.level, "differences": self.differences}
 
-    def call(self, hidden: tf.Tensor) -> tfd.Distribution:
-        mean = self.mean_activation(self._image(self.mean(hidden)))
-        free = tf.convert_to_tensor(self.level) + tf.convert_to_tensor(self.differences)
-        stddev = tf.exp(0.5 * bounded_log_variance(free))
-        return tfd.Independent(tfd.Normal(mean, stddev), 3)
+    def _start_variances(self, variances: np.ndarray) -> None:
+        free = _free(variances)
+        self.level.assign(free.mean())
+        self.differences.assign(free - free.mean())
 
 
 class ContinuousBernoulli(Likelihood):

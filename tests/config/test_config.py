@@ -11,6 +11,7 @@ import pytest
 import kvae
 from kvae.config import Config, Facts, TrainingConfig, facts, family, read_config
 from kvae.data import Dataset, Split
+from kvae.data.alignment import Linearity
 from kvae.errors import KvaeError, UsageError
 from kvae.models.vae.config import ModelConfig, ObjectiveConfig
 from kvae.models.vae.recipes import recipe
@@ -38,9 +39,11 @@ def facts_of(
     shape: tuple[int, int, int] = (2, 2, 1),
     two_levels: bool = False,
     shift_cost: float = 1.0,
+    unexplained: float = 0.1,
 ) -> Facts:
     """Facts about a dataset; whatever is not given is of small grey images."""
-    return Facts(name, kind, images, shape, lambda: two_levels, lambda: shift_cost)
+    linearity = Linearity(unexplained, shift_cost)
+    return Facts(name, kind, images, shape, lambda: two_levels, lambda: linearity)
 
 
 def test_reference_recipe_is_the_reports():
@@ -90,18 +93,22 @@ def test_the_own_recipe_is_for_images_that_no_recipe_knows(digits, made):
     [
         ({"shape": (64, 64, 3), "images": 1600},
          {"network": "conv", "hidden": (), "latent": 32, "epochs": 80, "batch_size": 64,
-          "patience": 20, "shift": 4, "likelihood": "normal-pixelwise", "weight_average": 0.975,
-          "clip_norm": 1.0, "weight_decay": 0.0}),
+          "patience": 10, "shift": 4, "likelihood": "normal-pixelwise", "weight_average": 0.975,
+          "clip_norm": 1.0, "weight_decay": 0.0, "linear": False}),
         ({"shape": (64, 64, 3), "images": 1600, "shift_cost": 2.0}, {"shift": 0}),
         ({"shape": (28, 28, 1), "images": 50_000}, {"shift": 0, "epochs": 14, "batch_size": 128}),
         ({"shape": (28, 20, 1), "images": 100}, {"shift": 1, "epochs": 320, "batch_size": 16}),
-        ({"shape": (28, 20, 1), "images": 999}, {"dropout": 0.05, "weight_decay": 1.0}),
+        ({"shape": (28, 20, 1), "images": 999}, {"dropout": 0.05, "weight_decay": 0.2}),
         ({"shape": (28, 28, 1), "two_levels": True}, {"likelihood": "bernoulli"}),
         ({"shape": (7, 40, 1)}, {"network": "mlp", "hidden": (256, 256), "latent": 17, "shift": 0}),
         ({"shape": (2, 2, 1), "images": 10_000_000}, {"latent": 2, "epochs": 10}),
         ({"shape": (9, 9, 1), "images": 1},
-         {"epochs": 400, "patience": 100, "weight_average": 0.875}),
-        ({"shape": (9, 9, 1), "images": 1, "shift_cost": 9.0}, {"epochs": 80, "patience": 20}),
+         {"epochs": 400, "patience": 50, "weight_average": 0.875}),
+        ({"shape": (9, 9, 1), "images": 1, "shift_cost": 9.0}, {"epochs": 400, "shift": 0}),
+        ({"shape": (28, 20, 1), "images": 100, "unexplained": 0.01},
+         {"linear": True, "mean_activation": "linear", "dropout": 0.0, "weight_decay": 0.0}),
+        ({"shape": (28, 20, 1), "two_levels": True, "unexplained": 0.01},
+         {"linear": False, "mean_activation": "sigmoid"}),
     ],
 )  # fmt: skip
 def test_the_own_recipe_chooses_by_the_facts(known, chosen):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_image
 
-from kvae.data.alignment import largest_shift, shift_cost
+from kvae.data.alignment import largest_shift, linearity
 
 
 @pytest.mark.parametrize(
@@ -19,8 +19,8 @@ def test_crops_of_a_photograph_can_be_shifted_and_digits_cannot(digits):
     rng = np.random.default_rng(0)
     corners = zip(rng.integers(0, 380, 400), rng.integers(0, 590, 400), strict=True)
     crops = np.stack([photograph[r : r + 32, c : c + 32] for r, c in corners])
-    assert shift_cost(crops, 2) < 1.1
-    assert shift_cost(digits.train.images, 1) > 3
+    assert linearity(crops, 2).shift_cost < 1.1
+    assert linearity(digits.train.images, 1).shift_cost > 3
 
 
 def test_the_cost_is_pcas_error_on_shifted_images_by_that_on_the_images():
@@ -30,14 +30,18 @@ def test_the_cost_is_pcas_error_on_shifted_images_by_that_on_the_images():
     noise = 0.02 * rng.standard_normal((400, 12, 12, 1))
     images = np.round(255 * (rng.uniform(0.3, 0.8, (400, 1, 1, 1)) * pattern + noise))
     images = images.clip(0, 255).astype(np.uint8)
-    cost = shift_cost(images, 1)
+    found = linearity(images, 1)
     # The shifted pattern has little in common with the pattern.
-    assert 20 < cost < 400
+    assert 20 < found.shift_cost < 400
+    # The pattern has a mean square of 1/3, and the contrast a variance of 0.25 / 12. Of the noise in
+    # 144 pixels, 32 components keep their share.
+    noise_left = 0.02**2 * (1 - 32 / 144)
+    assert found.unexplained == pytest.approx(noise_left / (0.25 / 12 / 3 + 0.02**2), rel=0.2)
     # If every image is the same everywhere, shifting changes nothing.
     flat = np.broadcast_to(images[:, :1, :1], images.shape)
-    assert shift_cost(flat, 1) in (1, np.inf)
+    assert linearity(flat, 1).shift_cost in (1, np.inf)
 
 
 def test_few_images_say_nothing():
     images = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), np.uint8)
-    assert shift_cost(images, 1) == np.inf
+    assert linearity(images, 1) == (np.inf, np.inf)

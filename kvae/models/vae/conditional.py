@@ -36,10 +36,13 @@ class ConditionalEncoder(Encoder):
         config: The model's configuration.
         seed: Decides the initial weights.
         jit: Whether training is compiled with XLA.
+        linear: Whether the posterior also sees the latents of a linear model.
     """
 
-    def __init__(self, config: ModelConfig, seed: int = 0, jit: bool = True) -> None:
-        super().__init__(config, seed, jit)
+    def __init__(
+        self, config: ModelConfig, seed: int = 0, jit: bool = True, linear: bool = False
+    ) -> None:
+        super().__init__(config, seed, jit, linear)
         # Three axes: weight decay is for kernels, which have two or four.
         self.label_images = self.add_weight(
             shape=(len(config.classes), *config.image_shape[:2]),

@@ -16,6 +16,8 @@ ACTIVATIONS = ("tanh", "relu", "gelu", "silu")
 FASTER_WITH_XLA = ("mlp",)
 """Networks that XLA runs faster than a TensorFlow graph does on CPUs."""
 CONDITIONS = ("labels",)
+STARTS_LINEAR = ("normal-pixelwise", "normal-shared")
+"""Likelihoods of models that can start as probabilistic PCA."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class ModelConfig:
             empty makes as many stages as leave both of them at least 4, of 32, 64 and then 128
             channels, and of fewer before these if there are more than four stages.
         blocks: Residual blocks of each stage.
+        linear: Whether linear maps are added to the means of encoder and decoder; they start as
+            probabilistic PCA of the training images (Tipping & Bishop, 1999).
         prior_fitted: Whether the prior was fitted to the aggregated posterior after training.
         condition: What encoder, decoder and prior see besides: `labels` is the label of each image,
             and None is nothing.
@@ -95,6 +99,11 @@ class ModelConfig:
     blocks: int = option(
         0, least=0, most=MOST_LAYERS, needs=("network=conv",), help="Residual blocks of each stage."
     )
+    linear: bool = option(
+        False,
+        help="Add linear maps to encoder and decoder, which start as probabilistic PCA of the "
+        "training images.",
+    )
     prior_fitted: bool = False
     condition: str | None = option(
         None, choices=CONDITIONS, help="Encoder, decoder and prior see the label of each image."
@@ -106,6 +115,15 @@ class ModelConfig:
         check(self)
         check_networks(self)
         check_classes(self)
+        require(
+            not self.linear
+            or (
+                self.likelihood in STARTS_LINEAR
+                and (self.mean_activation, self.posterior) == ("linear", "diagonal")
+            ),
+            f"`linear` needs a likelihood of {', '.join(STARTS_LINEAR)}, `mean_activation=linear` "
+            "and `posterior=diagonal`: probabilistic PCA, which it starts as, has these",
+        )
 
     @property
     def label(self) -> str:
@@ -286,6 +304,14 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
         dropped |= {"importance_samples", "doubly_reparameterized"}
     if chosen.get("posterior") == "iaf":
         dropped |= {"doubly_reparameterized"}
+    together = {**adjusted, **chosen}
+    if adjusted.get("linear") and not (
+        together["likelihood"] in STARTS_LINEAR
+        and together["mean_activation"] == "linear"
+        and together.get("posterior", "diagonal") == "diagonal"
+        and together["linear"]
+    ):
+        dropped |= {"linear", "mean_activation"}
     return {name: value for name, value in adjusted.items() if name not in dropped}
 
 
@@ -328,10 +354,16 @@ def _own_reasons(config: Config, facts: Facts) -> Iterator[tuple[str, str]]:
         why = "There are many images"
     elif recipes.shifts(facts):
         why = "What is in the images can be anywhere"
-    elif math.isinf(facts.shift_cost()):
+    elif math.isinf(facts.linearity().shift_cost):
         why = "There is too little to tell whether the images can be shifted"
     else:
         why = "What is in the images is always at the same place"
+    if model.linear:
+        yield (
+            "linear",
+            f"PCA explains {100 * (1 - facts.linearity().unexplained):.1f} % of them: the model "
+            "starts as PCA.",
+        )
     if convolves:
         pixels = f"{training.shift} pixel{'s' if training.shift > 1 else ''}"
         how = f"shifted by up to {pixels}" if training.shift else "not shifted"

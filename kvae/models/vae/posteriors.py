@@ -7,6 +7,7 @@ in a file of its own, and a line in `kvae.registry.POSTERIORS`.
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
@@ -109,6 +110,17 @@ class DiagonalNormal(Posterior):
     def call(self, features: tf.Tensor) -> tfd.Distribution:
         stddev = tf.exp(0.5 * self.log_variance(features))
         return DiagonalGaussian(self.mean(features), stddev)
+
+    def start(self, stddev: np.ndarray) -> None:
+        """Let the means start as the last features, and the standard deviations at some.
+
+        Args:
+            stddev: `[latent]`.
+        """
+        features, latent = self.mean.kernel.shape
+        self.mean.kernel.assign(np.eye(features, latent, latent - features))
+        self.log_variance.kernel.assign(tf.zeros_like(self.log_variance.kernel))
+        self.log_variance.bias.assign(2 * np.log(stddev))
 
 
 class FullNormal(Posterior):

@@ -22,6 +22,8 @@ SMALLEST_MAPS = 8
 MOST_SHIFT_COST = 1.8
 """Images are shifted in training if PCA's error on shifted images is at most so many times as
 large."""
+MOST_UNEXPLAINED = 0.08
+"""Models start as PCA if it leaves at most this share of the variance of images."""
 AVERAGED_STEPS = 100
 """The weights are averaged over about so many steps, or over a fiftieth of the training if that is
 shorter. At first, averages over more steps would be far behind the weights, and much worse."""
@@ -137,7 +139,7 @@ def shifts(facts: Facts) -> bool:
     """
     if min(facts.image_shape[:2]) < SMALLEST_MAPS or facts.train_images >= ENOUGH_IMAGES:
         return False
-    return facts.shift_cost() <= MOST_SHIFT_COST
+    return facts.linearity().shift_cost <= MOST_SHIFT_COST
 
 
 def weight_average(facts: Facts, epochs: int, batch_size: int) -> float:
@@ -159,15 +161,21 @@ def _own(facts: Facts) -> dict[str, Any]:
     height, width, channels = facts.image_shape
     images = facts.train_images
     shift = largest_shift(facts.image_shape) if shifts(facts) else 0
-    # As many epochs as make the number of steps grow with the root of the number of images. Images
-    # that are not shifted are learned by heart in longer training.
-    epochs = max(10, min(400 if shift else 80, round(3200 / math.sqrt(images))))
+    # As many epochs as make the number of steps grow with the root of the number of images.
+    epochs = max(10, min(400, round(3200 / math.sqrt(images))))
+    two_levels = facts.two_levels()
+    # Of images that are nearly linear in a few numbers, a network learns some of these numbers only
+    # after very many steps.
+    linear = not two_levels and facts.linearity().unexplained <= MOST_UNEXPLAINED
     few = images < FEW_IMAGES
+    held_back = few and not linear
     batch_size = 16 if few else 64 if images < ENOUGH_IMAGES else 128
     return NETWORKS["conv" if min(height, width) >= SMALLEST_MAPS else "mlp"] | {
         "activation": "silu",
         "latent": min(32, max(2, height * width * channels // 16)),
-        "likelihood": "bernoulli" if facts.two_levels() else "normal-pixelwise",
+        "likelihood": "bernoulli" if two_levels else "normal-pixelwise",
+        "mean_activation": "linear" if linear else "sigmoid",
+        "linear": linear,
         "optimizer": "adam",
         "learning_rate": 0.002,
         "schedule": "cosine",
@@ -177,9 +185,9 @@ def _own(facts: Facts) -> dict[str, Any]:
         # of letters on white paper ignored most of their latents. Adam's steps do not depend on the
         # norm, so that with so small a one all steps count alike.
         "clip_norm": 1.0,
-        "patience": max(10, epochs // 4),
-        "dropout": 0.05 if few else 0.0,
-        "weight_decay": 1.0 if few else 0.0,
+        "patience": max(10, epochs // 8),
+        "dropout": 0.05 if held_back else 0.0,
+        "weight_decay": 0.2 if held_back else 0.0,
         # While the learning rate is high, the validation ELBO of the weights themselves goes up and
         # down by some percent.
         "weight_average": weight_average(facts, epochs, batch_size),
