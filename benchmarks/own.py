@@ -127,6 +127,48 @@ def _letters(count: int = 300) -> np.ndarray:
     return found
 
 
+def _icons(count: int = 500) -> np.ndarray:
+    """A shape of any colour and size in the middle, before any other colour."""
+    rng = np.random.default_rng(1)
+    found = np.empty((count, 32, 32, 3), np.uint8)
+    y, x = np.mgrid[-16:16, -16:16] + 0.5
+    for picture in found:
+        half = rng.uniform(5, 12)
+        shapes = (
+            np.maximum(abs(x), abs(y)) < half,
+            np.hypot(x, y) < half,
+            (abs(y) < half) & (2 * abs(x) < y + half),
+            (np.minimum(abs(x), abs(y)) < 2) & (np.maximum(abs(x), abs(y)) < half),
+        )
+        picture[:] = rng.integers(0, 256, 3)
+        picture[shapes[rng.integers(4)]] = rng.integers(0, 256, 3)
+    return found
+
+
+def _dials(count: int = 320) -> np.ndarray:
+    """A dial with a pointer in any direction, on a ground of any light grey."""
+    rng = np.random.default_rng(1)
+    found = np.empty((count, 24, 32), np.uint8)
+    for picture in found:
+        dial = Image.new("L", (32, 24), int(rng.integers(180, 230)))
+        drawing, angle = ImageDraw.Draw(dial), rng.uniform(0, 2 * np.pi)
+        drawing.ellipse([6, 2, 26, 22], outline=40, fill=120)
+        end = 16 + 9 * np.cos(angle), 12 + 9 * np.sin(angle)
+        drawing.line([(16, 12), end], fill=255, width=2)
+        picture[:] = dial
+    return found
+
+
+def _fields(count: int = 600) -> np.ndarray:
+    """Smooth random fields, such as those of weather, around any level."""
+    rng = np.random.default_rng(1)
+    rows = np.fft.fftfreq(40)[:, None]
+    smooth = np.exp(-2 * (np.pi * 6) ** 2 * (rows**2 + rows.T**2))
+    fields = np.fft.ifft2(np.fft.fft2(rng.standard_normal((count, 40, 40))) * smooth).real
+    levels = rng.uniform(98, 158, (count, 1, 1))
+    return (levels + 900 * fields).clip(0, 255).astype(np.uint8)
+
+
 def _rockets(count: int, window: int, side: int) -> np.ndarray:
     return crops(_of_scikit_image("astronaut.png", "rocket.jpg"), count, window, side)
 
@@ -142,6 +184,9 @@ DATASETS: dict[str, Callable[[], np.ndarray]] = {
     "rings": _rings,
     "discs": _discs,
     "letters": _letters,
+    "icons": _icons,
+    "dials": _dials,
+    "fields": _fields,
     "frey": lambda: _all_images("frey"),
     "mnist-3000": lambda: _all_images("mnist")[:3000],
     "mnist-60000": lambda: _all_images("mnist")[:60_000],

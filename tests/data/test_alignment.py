@@ -33,8 +33,8 @@ def test_the_cost_is_pcas_error_on_shifted_images_by_that_on_the_images():
     found = linearity(images, 1)
     # The shifted pattern has little in common with the pattern.
     assert 20 < found.shift_cost < 400
-    # The pattern has a mean square of 1/3, and the contrast a variance of 0.25 / 12. Of the noise in
-    # 144 pixels, 32 components keep their share.
+    # The pattern has a mean square of 1/3, and the contrast a variance of 0.25 / 12. 32 components
+    # keep their share of the noise in 144 pixels.
     noise_left = 0.02**2 * (1 - 32 / 144)
     assert found.unexplained == pytest.approx(noise_left / (0.25 / 12 / 3 + 0.02**2), rel=0.2)
     # If every image is the same everywhere, shifting changes nothing.
