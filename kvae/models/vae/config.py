@@ -121,8 +121,14 @@ class ModelConfig:
                 self.likelihood in STARTS_LINEAR
                 and (self.mean_activation, self.posterior) == ("linear", "diagonal")
             ),
-            f"`linear` needs a likelihood of {', '.join(STARTS_LINEAR)}, `mean_activation=linear` "
-            "and `posterior=diagonal`: probabilistic PCA, which it starts as, has these",
+            f"`linear` needs a likelihood of {' or '.join(STARTS_LINEAR)}, "
+            "`mean_activation=linear` and `posterior=diagonal`: probabilistic PCA, which it starts "
+            "as, has these",
+        )
+        require(
+            not (self.linear and self.prior == "vamp"),
+            "`linear` does not go with `prior=vamp`: its components would start as narrow as the "
+            "posteriors of PCA, far from most images; choose `prior=mixture`",
         )
 
     @property
@@ -309,6 +315,7 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
         together["likelihood"] in STARTS_LINEAR
         and together["mean_activation"] == "linear"
         and together.get("posterior", "diagonal") == "diagonal"
+        and together.get("prior") != "vamp"
         and together["linear"]
     ):
         dropped |= {"linear", "mean_activation"}

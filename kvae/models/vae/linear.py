@@ -18,6 +18,8 @@ MOST_IMAGES = 2000
 """Images that the start is computed from: as many in equal steps, if there are more."""
 LEAST_NOISE = 0.1 * MIN_VARIANCE
 """The least variance of a pixel above the limit, so that its logarithm is finite."""
+IMAGES_OF_A_COMPONENT = 4
+"""PCA with a component for every fewer images than this explains little of other images."""
 
 
 class LinearStart(NamedTuple):
@@ -45,7 +47,7 @@ def linear_start(images: np.ndarray, latent: int) -> LinearStart:
     """Probabilistic PCA of images, with a variance for each pixel.
 
     The variances are those that W leaves of each pixel (Tipping & Bishop have one for all pixels).
-    Latents that there are too few images for have no part in the images.
+    Latents that there are too few images for have no part in the linear model.
 
     Args:
         images: uint8 `[count, height, width, channels]`.
@@ -55,7 +57,7 @@ def linear_start(images: np.ndarray, latent: int) -> LinearStart:
 
     some = images[:: math.ceil(len(images) / MOST_IMAGES)]
     flat = some.reshape(len(some), -1).astype(np.float64) / 255
-    components = min(latent, len(flat) - 1, flat.shape[1])
+    components = min(latent, len(flat) // IMAGES_OF_A_COMPONENT, flat.shape[1])
     mean, loadings = flat.mean(0), np.zeros((latent, flat.shape[1]))
     if components:
         pca = PCA(components, svd_solver="randomized", random_state=0).fit(flat)

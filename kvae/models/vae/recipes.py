@@ -22,7 +22,7 @@ SMALLEST_MAPS = 8
 MOST_SHIFT_COST = 1.8
 """Images are shifted in training if PCA's error on shifted images is at most so many times as
 large."""
-MOST_UNEXPLAINED = 0.08
+MOST_UNEXPLAINED = 0.1
 """Models start as PCA if it leaves at most this share of the variance of images."""
 AVERAGED_STEPS = 100
 """The weights are averaged over about so many steps, or over a fiftieth of the training if that is

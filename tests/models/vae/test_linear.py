@@ -73,7 +73,7 @@ def test_the_start_of_one_variance_is_tipping_and_bishops(waves):
 
 def test_few_images_leave_latents_unused():
     rng = np.random.default_rng(0)
-    linear = linear_start(rng.integers(0, 256, (4, 8, 9, 1), np.uint8), 10)
+    linear = linear_start(rng.integers(0, 256, (13, 8, 9, 1), np.uint8), 10)
     assert (np.abs(linear.loadings).max(1) > 1e-6).sum() == 3
     assert np.sum(np.isclose(linear.stddev, 1)) == 7
     alone = linear_start(np.full((1, 8, 9, 1), 51, np.uint8), 2)
@@ -109,6 +109,8 @@ def test_training_makes_it_better_and_resumes_bit_for_bit(waves, tmp_path):
 def test_other_models_cannot_start_so(waves, options):
     with pytest.raises(UsageError, match="`linear` needs a likelihood of normal-pixelwise"):
         kvae.configure(waves, "own", **LINEAR | options)
+    with pytest.raises(UsageError, match="does not go with `prior=vamp`"):
+        kvae.configure(waves, "own", prior="vamp", components=5, **LINEAR)
 
 
 def test_the_own_recipe_starts_so_where_pca_explains_the_images(waves):
@@ -116,7 +118,12 @@ def test_the_own_recipe_starts_so_where_pca_explains_the_images(waves):
     assert config.model.linear
     assert config.model.mean_activation == "linear"
     # What a person chooses goes before.
-    for chosen in ({"likelihood": "normal"}, {"posterior": "full"}, {"binarize": "threshold"}):
+    for chosen in (
+        {"likelihood": "normal"},
+        {"posterior": "full"},
+        {"binarize": "threshold"},
+        {"prior": "vamp"},
+    ):
         assert not kvae.configure(waves, **chosen).model.linear
     assert not kvae.configure(waves, mean_activation="sigmoid").model.linear
     noise = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 1), np.uint8)
