@@ -64,8 +64,15 @@ def factor_analysis(train: np.ndarray, test: np.ndarray, latent: int) -> np.ndar
     train, test = _flat(train), _flat(test)
     model = FactorAnalysis(latent, random_state=0).fit(train)
     # Without a smallest variance, the density of a pixel that never changes grows without end.
-    model.noise_variance_ = np.maximum(model.noise_variance_, MIN_STDDEV**2)
-    return model.score_samples(test)
+    noise = np.maximum(model.noise_variance_, MIN_STDDEV**2)
+    # The covariance matrix has as many rows as there are pixels. With pixels in units of their
+    # noise, a matrix with as many rows as latents is enough (Woodbury's identity).
+    loadings, centred = model.components_ / np.sqrt(noise), (test - model.mean_) / np.sqrt(noise)
+    factor = np.linalg.cholesky(np.eye(latent) + loadings @ loadings.T)
+    explained = np.linalg.solve(factor, loadings @ centred.T)
+    log_determinant = np.log(noise).sum() + 2 * np.log(np.diag(factor)).sum()
+    squares = (centred**2).sum(axis=1) - (explained**2).sum(axis=0)
+    return -(squares + log_determinant + train.shape[1] * np.log(2 * np.pi)) / 2
 
 
 def _flat(images: np.ndarray) -> np.ndarray:

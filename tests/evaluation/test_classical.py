@@ -1,5 +1,7 @@
 """Linear models' log-likelihoods against the formulas."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
@@ -50,6 +52,17 @@ def test_factor_analysis_counts_no_pixel_for_more_than_a_grey_level(pixels):
     exact = multivariate_normal(model.mean_, covariance).logpdf(flat_test)
     np.testing.assert_allclose(found, exact, rtol=1e-6)
     assert found.mean() > probabilistic_pca(train, test, 5).mean()
+
+
+def test_large_images_take_no_matrix_of_pixels_by_pixels():
+    images = np.random.default_rng(0).random((30, 128, 128, 3))
+    tracemalloc.start()
+    found = factor_analysis(images[:25], images[25:], 3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.isfinite(found).all()
+    # A covariance matrix of 49,152 pixels has 19 GB.
+    assert peak < 1e9
 
 
 def test_constant_pixels_count_no_more_than_a_grey_level():
