@@ -39,7 +39,7 @@ def facts_of(
     shape: tuple[int, int, int] = (2, 2, 1),
     two_levels: bool = False,
     shift_cost: float = 1.0,
-    unexplained: float = 0.1,
+    unexplained: float = 0.5,
 ) -> Facts:
     """Facts about a dataset; whatever is not given is of small grey images."""
     linearity = Linearity(unexplained, shift_cost)

@@ -316,6 +316,8 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
         and together["mean_activation"] == "linear"
         and together.get("posterior", "diagonal") == "diagonal"
         and together.get("prior") != "vamp"
+        # Much of what PCA finds, the label says.
+        and together.get("condition") is None
         and together["linear"]
     ):
         dropped |= {"linear", "mean_activation"}
