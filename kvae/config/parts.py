@@ -109,6 +109,8 @@ class TrainingConfig:
         batch_size: The number of images in a step. The last step of an epoch has those that are
             left.
         optimizer: A name in `kvae.registry.OPTIMIZERS`.
+        initial_accumulator: What each weight's sum of squared gradients starts with, in Adagrad
+            (Duchi, Hazan & Singer, 2011) alone. None is Keras's 0.1; PyTorch starts with 0.
         learning_rate: The learning rate at the start of training.
         schedule: How the learning rate changes; a name in `kvae.registry.SCHEDULES`.
         patience: Training stops after so many epochs without a better validation metric, and the
@@ -134,6 +136,12 @@ class TrainingConfig:
     batch_size: int = option(least=1, help="Images in a step.")
     optimizer: str = option(
         "adagrad", choices=registry.OPTIMIZERS, help="The optimizer, one of Keras's."
+    )
+    initial_accumulator: float | None = option(
+        None,
+        least=0,
+        metavar="VALUE",
+        help="What Adagrad's sums of squared gradients start with; Keras's 0.1 if left out.",
     )
     learning_rate: float = option(1e-3, above=0, help="Learning rate at the start of training.")
     schedule: str = option(
@@ -181,6 +189,10 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check(self)
+        require(
+            self.initial_accumulator is None or self.optimizer == "adagrad",
+            f"`initial_accumulator` is for `optimizer=adagrad`, not {self.optimizer}",
+        )
         # The weights themselves are trained on; only the best epoch's weights are kept apart.
         require(
             not self.weight_average or self.patience is not None,

@@ -16,7 +16,7 @@ from kvae.evaluation.likelihood import (
 from kvae.evaluation.reconstruction import Reconstruction, compare_images, sharpness
 from kvae.evaluation.report import Report, evaluate
 from kvae.evaluation.rows import Row
-from kvae.evaluation.samples import Fidelity, fidelity, nearest
+from kvae.evaluation.samples import Fidelity, RareModes, fidelity, nearest, rare_modes
 from kvae.models.evaluator import Evaluator
 from kvae.models.plan import Evaluation
 from kvae.models.usage import active_units, kl_per_dimension
@@ -28,6 +28,7 @@ __all__ = [
     "Fidelity",
     "LabelScores",
     "Quantity",
+    "RareModes",
     "Reconstruction",
     "Report",
     "Row",
@@ -46,6 +47,7 @@ __all__ = [
     "nearest",
     "pca_reconstructions",
     "probabilistic_pca",
+    "rare_modes",
     "sharpness",
     "verdict",
 ]

@@ -6,6 +6,9 @@ import numpy as np
 
 from kvae.models.samples import NEIGHBOURS, flat, reach
 
+CLUSTERS = 50
+"""The largest number of clusters of training images."""
+
 
 class Fidelity(NamedTuple):
     """How images compare with real ones, by nearest neighbours in pixel space.
@@ -55,6 +58,84 @@ def fidelity(real: np.ndarray, images: np.ndarray, k: int = NEIGHBOURS) -> Fidel
         recall=float(np.mean(np.concatenate(recalled))),
         density=float(np.mean(reached) / k),
         coverage=float(np.mean(np.concatenate(covered))),
+    )
+
+
+class RareModes(NamedTuple):
+    """How many images show what is rare among training images.
+
+    Training images are put into clusters by k-means; the rare ones are the fifth of the clusters
+    that have the fewest images. An image shows a rare mode if it is nearest to the centre of a rare
+    cluster, and within the reach of a training image, so that images that are unlike all training
+    images do not count.
+
+    Attributes:
+        clusters: The number of clusters.
+        rare: How many of them are rare.
+        of_training: The share of the training images that are in a rare cluster.
+        of_held_out: The share of held-out images that show a rare mode.
+        of_samples: The share of samples that show a rare mode.
+        reached: In how many of all clusters samples are that are within the reach of a training
+            image.
+    """
+
+    clusters: int
+    rare: int
+    of_training: float
+    of_held_out: float
+    of_samples: float
+    reached: int
+
+
+def rare_modes(
+    train: np.ndarray, held_out: np.ndarray, made: np.ndarray, k: int = NEIGHBOURS
+) -> RareModes | None:
+    """Measure whether samples show what is rare among training images.
+
+    Args:
+        train: Training images, `[count, ...]`.
+        held_out: Held-out images, `[other count, ...]`.
+        made: Samples, `[other count, ...]`.
+        k: Which nearest neighbour of a training image decides its reach.
+
+    Returns:
+        What was measured, or None if there are fewer than ten training images for each of five
+        clusters.
+    """
+    from sklearn.cluster import KMeans
+
+    clusters = min(CLUSTERS, len(train) // 10)
+    rare = clusters // 5
+    if not rare:
+        return None
+    train = flat(train)
+    means = KMeans(clusters, n_init=1, random_state=0).fit(train)
+    sizes = np.bincount(means.labels_, minlength=clusters)
+    is_rare = np.isin(np.arange(clusters), np.argsort(sizes, kind="stable")[:rare])
+    radii = reach(train, k)
+
+    def clusters_of(images: np.ndarray) -> np.ndarray:
+        """The cluster of each image; -1 if the image is out of the reach of training images."""
+        images = flat(images)
+        return np.where(_within(train, radii, images), means.predict(images), -1)
+
+    of_samples, of_held_out = clusters_of(made), clusters_of(held_out)
+    return RareModes(
+        clusters=clusters,
+        rare=rare,
+        of_training=float(np.mean(is_rare[means.labels_])),
+        of_held_out=float(np.mean((of_held_out >= 0) & is_rare[of_held_out])),
+        of_samples=float(np.mean((of_samples >= 0) & is_rare[of_samples])),
+        reached=len(np.unique(of_samples[of_samples >= 0])),
+    )
+
+
+def _within(real: np.ndarray, radii: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Which images are within the reach of a real one: bool `[other count]`."""
+    from sklearn.metrics import pairwise_distances_chunked
+
+    return np.concatenate(
+        [(distances <= radii).any(axis=1) for distances in pairwise_distances_chunked(images, real)]
     )
 
 

@@ -505,6 +505,49 @@ def samples_against_data(compared: Compared) -> list[Row]:
     ]
 
 
+def rare_modes(compared: Compared) -> list[Row]:
+    """Whether samples show what is rare among training images; no row if these are too few.
+
+    Args:
+        compared: The images that are compared.
+    """
+    made = compared.made["prior samples"]
+    found = samples.rare_modes(compared.train, compared.held_out, made)
+    if found is None:
+        return []
+    expected = found.of_held_out
+    share = found.of_samples / expected if expected else math.inf
+    often = (
+        "none of them are shown"
+        if not found.of_samples
+        else "far too rarely"
+        if share < 0.5
+        else "too rarely"
+        if share < 0.8
+        else "as often as held-out images"
+        if share < 1.25
+        else "more often than held-out images"
+    )
+    return [
+        Row(
+            f"share in the {found.rare} rarest of {found.clusters} clusters",
+            "",
+            {
+                "samples": found.of_samples,
+                "held-out": found.of_held_out,
+                "training": found.of_training,
+            },
+            often,
+        ),
+        Row(
+            f"clusters with samples, of {found.clusters}",
+            "",
+            {"value": found.reached},
+            "all" if found.reached == found.clusters else "some have none",
+        ),
+    ]
+
+
 def _blame(coverage: dict[str, float]) -> str:
     """A verdict on why samples from the prior miss training images, from the coverage by kind."""
     prior = coverage["prior samples"]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Verdict = Literal["reproduced", "refined", "not reproduced", "not measured"]
 Options = Mapping[str, Any]
+HOLDS: Mapping[bool | None, str] = {True: "yes", False: "no", None: "?"}
+"""What the report says of a statement that holds, that does not, and that was not decided."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class Budget:
     Attributes:
         seeds: The seeds with which each setting of the report is trained.
         mnist: Options of the report's MNIST runs.
+        mnist_trainings: Further options of these runs, by what they are called: the report says 30
+            to 50 epochs, and not what Adagrad's accumulators start with. Those of the recipe
+            `reference` are the first; they decide the verdicts.
         mnist_fast: Further options of the MNIST runs that are trained at a higher learning rate.
         mnist_latents: Latent sizes of the MNIST runs, in ascending order.
         frey: Options of the report's Frey Faces runs.
@@ -51,6 +56,7 @@ class Budget:
 
     seeds: tuple[int, ...]
     mnist: Options
+    mnist_trainings: Mapping[str, Options]
     mnist_fast: Options
     mnist_latents: tuple[int, ...]
     frey: Options
@@ -69,7 +75,15 @@ class Budget:
 
 FULL = Budget(
     seeds=(0, 1, 2),
-    mnist={"epochs": 30},
+    mnist={},
+    mnist_trainings={
+        f"{epochs} epochs, accumulators from {start:g}": {
+            "epochs": epochs,
+            "initial_accumulator": start,
+        }
+        for start in (0.1, 0.0)
+        for epochs in (50, 30)
+    },
     mnist_fast={"learning_rate": 0.02},
     mnist_latents=(2, 5, 10, 20, 50),
     frey={"epochs": 500},
@@ -87,7 +101,11 @@ FULL = Budget(
 )
 QUICK = Budget(
     seeds=(0,),
-    mnist={"epochs": 1, "hidden": (64,), "learning_rate": 0.02},
+    mnist={"hidden": (64,), "learning_rate": 0.02},
+    mnist_trainings={
+        f"1 epoch, accumulators from {start:g}": {"epochs": 1, "initial_accumulator": start}
+        for start in (0.1, 0.0)
+    },
     mnist_fast={},
     mnist_latents=(2, 20, 50),
     frey={"epochs": 10},

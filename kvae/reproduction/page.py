@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kvae import figures
 from kvae.io.files import atomic_file
-from kvae.reproduction.claim import Claim, Finding, Part, Table
+from kvae.reproduction.claim import HOLDS, Claim, Finding, Part, Table
 
 PICTURES = Path("pictures")
 
@@ -107,10 +107,7 @@ def _section(claim: Claim, finding: Finding, folder: Path, command: str) -> str:
         _markdown_table(
             Table(
                 ["claimed", "measured", "holds"],
-                [
-                    [part.claimed, part.measured, {True: "yes", False: "no", None: "?"}[part.holds]]
-                    for part in finding.parts
-                ],
+                [[part.claimed, part.measured, HOLDS[part.holds]] for part in finding.parts],
             )
         ),
         *(reading for part in finding.parts if (reading := _reading(part))),

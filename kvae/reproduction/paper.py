@@ -267,7 +267,7 @@ def _manifold_runs(budget: Budget) -> list[Wanted]:
 def _manifolds(bench: Bench) -> Finding:
     budget, mnist = bench.budget, bench.datasets["mnist"]
     latents, seed = budget.mnist_latents, budget.seeds[0]
-    names = {latent: reference.mnist_name(latent, seed) for latent in latents}
+    names = {latent: reference.mnist_name(bench.budget, latent, seed) for latent in latents}
     planes = {
         "MNIST": _manifold(bench.model(names[2])),
         "Frey Faces": _manifold(bench.model(reference.frey_name(2, seed=seed))),

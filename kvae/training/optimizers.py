@@ -28,8 +28,8 @@ def new_optimizer(
     Settings that the configuration does not have are Keras's defaults.
 
     Args:
-        config: The optimizer, the learning rate, its schedule, the weight decay, the largest norm
-            of gradients, the epochs and the batch size.
+        config: The optimizer, what Adagrad starts with, the learning rate, its schedule, the weight
+            decay, the largest norm of gradients, the epochs and the batch size.
         images: Number of training images.
         weights: The weights that the optimizer changes.
         decayed: Those of `weights` that weight decay applies to.
@@ -41,9 +41,11 @@ def new_optimizer(
     rate = registry.resolve(registry.SCHEDULES, config.schedule)(config.learning_rate, steps)
     kind = registry.resolve(registry.OPTIMIZERS, config.optimizer)
     decay = config.weight_average
-    average = {"use_ema": True, "ema_momentum": decay} if decay else {}
+    more = {"use_ema": True, "ema_momentum": decay} if decay else {}
+    if config.initial_accumulator is not None:
+        more["initial_accumulator_value"] = config.initial_accumulator
     clip, weight_decay = config.clip_norm or None, config.weight_decay or None
-    optimizer = kind(rate, weight_decay=weight_decay, global_clipnorm=clip, **average)
+    optimizer = kind(rate, weight_decay=weight_decay, global_clipnorm=clip, **more)
     if optimizer.weight_decay:
         names = {id(weight) for weight in decayed}
         kept = [weight for weight in weights if id(weight) not in names]

@@ -251,6 +251,11 @@ def test_json_round_trip(digits, recipe):
         ),
         ({"bound": "iwae", "free_bits": 0.1}, "free_bits needs `bound=elbo`"),
         ({"patience": 0}, "patience must be 1 or more"),
+        (
+            {"optimizer": "adam", "initial_accumulator": 0.0},
+            "`initial_accumulator` is for `optimizer=adagrad`, not adam",
+        ),
+        ({"initial_accumulator": -1.0}, "initial_accumulator must be 0 or more"),
         ({"schedule": "linear"}, "unknown schedule 'linear'"),
         ({"likelihood": "continuous-bernoulli", "mean_activation": "linear"}, "within [0, 1]"),
     ],

@@ -92,7 +92,7 @@ def test_other_groups(found, few_digits):
     assert active.values["value"] == 3
     assert active.verdict.startswith("healthy")
     samples = rows(found, "Samples against data")
-    assert len(samples) == 6
+    assert len(samples) == 8
     covered = samples["reconstructions, training images"].values["coverage"]
     assert covered > samples["prior samples, held-out images"].values["coverage"] * 0.5
     scores = rows(found, "Labels")

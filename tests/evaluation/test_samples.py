@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sklearn
 
-from kvae.evaluation import fidelity, nearest
+from kvae.evaluation import fidelity, nearest, rare_modes
 
 
 def cloud(count, centre=0.0, seed=0):
@@ -46,6 +46,46 @@ def test_memory_does_not_matter():
     with sklearn.config_context(working_memory=0.01):
         assert fidelity(real, images) == expected
     assert 0 < expected.coverage < 1
+
+
+def mixture(counts, seed=0):
+    """Images around one point for each count, far from each other; the last is the origin."""
+    noise = np.random.default_rng(seed).standard_normal((sum(counts), 2, 2, 1))
+    centres = 1000 * np.eye(len(counts), 4).reshape(len(counts), 2, 2, 1)
+    return noise + np.repeat(centres, counts, axis=0)
+
+
+def test_rare_modes_of_a_mixture():
+    # Fifty images make five clusters, of which the smallest is rare; so do five points.
+    counts = [12, 12, 12, 8, 6]
+    train = mixture(counts)
+    exact = rare_modes(train, train, train)
+    assert exact == (5, 1, 0.12, 0.12, 0.12, 5)
+    without = rare_modes(train, train, train[:-6])
+    assert (without.of_samples, without.reached) == (0, 4)
+    often = rare_modes(train, train[:-6], np.concatenate([train[:6], train[-6:]]))
+    assert (often.of_training, often.of_held_out, often.of_samples) == (0.12, 0, 0.5)
+    assert often.reached == 2
+
+
+def test_what_no_training_image_reaches_is_no_rare_mode():
+    train = mixture([12, 12, 12, 8, 6])
+    # The last six are nearest to the rarest cluster, whose images are around the origin.
+    made = np.concatenate([train[:6], train[-6:] + 100])
+    assert rare_modes(train, train, made)[4:] == (0, 1)
+
+
+def test_rare_modes_follow_the_shares():
+    train = mixture([400, 300, 200, 60, 40])
+    made = mixture([4000, 3000, 2000, 600, 400], seed=1)
+    found = rare_modes(train, train, made)
+    assert (found.clusters, found.rare) == (50, 10)
+    # k-means splits the large points; the same shares of a large sample are within their reach.
+    assert found.of_samples == pytest.approx(found.of_training, abs=0.02)
+
+
+def test_too_few_images_have_no_rare_modes():
+    assert rare_modes(cloud(49), cloud(10), cloud(10)) is None
 
 
 def test_nearest_images_and_their_distance():

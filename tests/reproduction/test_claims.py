@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from kvae import registry
+from kvae.config.configuration import facts
+from kvae.models.vae import recipes
 from kvae.reproduction import paper, reference
 from kvae.reproduction.claim import FULL, QUICK
 from kvae.reproduction.claims import CLAIMS as NAMES
@@ -25,6 +27,14 @@ def test_a_name_stands_for_one_run(budget):
         for run in claim.wanted(budget):
             assert options.setdefault(run.name, run.options) == run.options
     assert len({json.dumps(each, sort_keys=True) for each in options.values()}) == len(options)
+
+
+def test_verdicts_are_those_of_the_recipe(few_digits):
+    mnist = facts(few_digits)._replace(name="mnist", train_images=50_000)
+    recipe = recipes.recipe("reference", mnist)
+    main = next(iter(FULL.mnist_trainings.values()))
+    assert main["epochs"] == recipe["epochs"]
+    assert main["initial_accumulator"] == recipe.get("initial_accumulator", 0.1)
 
 
 def test_convergence_is_nine_tenths_of_the_way():

@@ -208,6 +208,16 @@ def test_schedules_end_with_the_last_step(schedule, half, last):
         assert float(optimizer.learning_rate) == pytest.approx(expected, rel=1e-5, abs=1e-7)
 
 
+@pytest.mark.parametrize(("start", "first"), [(None, 0.1), (0.1, 0.1), (0.0, 0.0), (2.0, 2.0)])
+def test_the_first_step_of_adagrad_by_its_start(start, first):
+    # Duchi, Hazan & Singer (2011): the step is the gradient over the root of the sum of squares.
+    weight = tf.Variable([1.0])
+    config = TrainingConfig(1, 1, learning_rate=0.5, initial_accumulator=start)
+    optimizer = new_optimizer(config, 1, [weight])
+    optimizer.apply([tf.constant([3.0])], [weight])
+    assert float(weight[0]) == pytest.approx(1 - 0.5 * 3 / (first + 9) ** 0.5, rel=1e-6)
+
+
 def test_patience_stops_and_keeps_the_best_weights(few_digits):
     # A rate at which 150 digits are soon known by heart.
     options = {"optimizer": "adam", "learning_rate": 0.01, "hidden": (64,), "latent": 8}
