@@ -259,8 +259,8 @@ def adversaries(model: Any, dataset: Dataset, compared: "Compared") -> tuple[str
     Returns:
         Whether samples are `healthy`, `partly collapsed` or `collapsed`; and the rows.
     """
-    made, count = compared.made["prior samples"], len(compared.held_out)
-    coverage = float(covered(compared.held_out, made[:count]).mean())
+    made = compared.made["prior samples"]
+    coverage = float(covered(compared.held_out, made, compared.train).mean())
     rarest, is_missing = _rarest(dataset, compared)
     verdict = adversary.verdict(coverage, is_missing)
     cure = "" if verdict == "healthy" else f": {adversary.CURE}"

@@ -245,3 +245,34 @@ def by_latent(
     if len(lines) > 1:
         panel.legend(frameon=False)
     return figure
+
+
+def points(
+    places: Mapping[str, tuple[float, float]], axes: tuple[str, str], title: str
+) -> "Figure":
+    """Plot points with their names, on a logarithmic x-axis.
+
+    The names stand beside the axes, in the order of the points from top to bottom.
+
+    Args:
+        places: The two coordinates of each point, by its name. The first is above 0.
+        axes: The labels of both axes.
+        title: The title of the figure.
+    """
+    figure, panels = style.panels(8.0, 5.0, title)
+    panel = panels[0, 0]
+    panel.set(xscale="log", xlabel=axes[0], ylabel=axes[1])
+    ordered = sorted(places.items(), key=lambda item: item[1][1])
+    for (name, place), height in zip(
+        ordered, np.linspace(0, 1, len(ordered) + 2)[1:-1], strict=True
+    ):
+        panel.plot(*([value] for value in place), "o", color=style.BLUE)
+        panel.annotate(
+            name,
+            place,
+            xytext=(1.02, height),
+            textcoords="axes fraction",
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": "0.8", "shrinkB": 4},
+        )
+    return figure

@@ -6,24 +6,28 @@ NEIGHBOURS = 5
 """The reach of an image is the distance to this neighbour, counted from the nearest."""
 
 
-def covered(real: np.ndarray, images: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
-    """Which real images have an image within their reach: bool `[count]`.
+def covered(
+    held_out: np.ndarray, images: np.ndarray, train: np.ndarray, k: int = NEIGHBOURS
+) -> np.ndarray:
+    """Which held-out images have an image as near as their k-th training image: bool `[count]`.
 
-    The mean is the coverage (Naeem et al., 2020, Equation 4).
+    The mean is the coverage (Naeem et al., 2020, Equation 4), but that the reach of an image is its
+    distance to training images: the few held-out images are far from each other, and would be
+    covered by images that are unlike them.
 
     Args:
-        real: Real images, `[count, ...]`. Of `k` or fewer, the farthest neighbour decides; a single
-            one is never covered.
-        images: The images to be compared with them, `[other count, ...]`.
-        k: Which nearest neighbour of a real image decides its reach; 1 is the nearest.
+        held_out: Held-out images, `[count, ...]`.
+        images: The images to be compared with them, as many as `train`, `[other count, ...]`.
+        train: Training images, `[other count, ...]`. Of fewer than `k`, the farthest one decides.
+        k: Which nearest training image decides; 1 is the nearest.
     """
     from sklearn.neighbors import NearestNeighbors
 
-    k = min(k, len(real) - 1)
-    if k < 1:
-        return np.zeros(len(real), bool)
-    neighbours = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(flat(images))
-    return neighbours.kneighbors(flat(real))[0][:, 0] <= reach(real, k)
+    def distances(of: np.ndarray, number: int) -> np.ndarray:
+        neighbours = NearestNeighbors(n_neighbors=number, algorithm="brute").fit(flat(of))
+        return neighbours.kneighbors(flat(held_out))[0][:, -1]
+
+    return distances(images, 1) <= distances(train, min(k, len(train)))
 
 
 def reach(images: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:

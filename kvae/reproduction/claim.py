@@ -1,13 +1,14 @@
 """Claims, the runs that they are measured on, and the findings."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, stdev
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from kvae.errors import KvaeError
 from kvae.io.reading import read_json
+from kvae.reproduction.contestants import CONTESTANTS
 from kvae.runs.folders import read_results
 from kvae.runs.history import read_history
 
@@ -51,7 +52,12 @@ class Budget:
         annealed: How the marginal likelihood is measured for Figure 3: the number of images, of
             temperatures, and of measurements during training.
         measured: The largest number of images that classifiers, t-SNE and coverage use.
-        jit: Compile with XLA; only worth its time if the training is long.
+        contestants: Names in `kvae.reproduction.contestants.CONTESTANTS` of those that take part.
+        families: The seeds of the contestants, by dataset.
+        families_share: The share of their epochs that contestants are trained for.
+        families_importance_samples: Samples of z for each test image in their bounds.
+        jit: Compile with XLA, where the recipe does so; only worth its time if the training is
+            long.
     """
 
     seeds: tuple[int, ...]
@@ -70,6 +76,10 @@ class Budget:
     likelihood_sets: tuple[int, int]
     annealed: tuple[int, int, int]
     measured: int
+    contestants: Collection[str]
+    families: Mapping[str, Sequence[int]]
+    families_share: float
+    families_importance_samples: int
     jit: bool
 
 
@@ -97,6 +107,10 @@ FULL = Budget(
     likelihood_sets=(1_000, 50_000),
     annealed=(300, 100, 6),
     measured=2000,
+    contestants=CONTESTANTS,
+    families={"frey": (0, 1, 2), "mnist": (0,)},
+    families_share=1.0,
+    families_importance_samples=100,
     jit=True,
 )
 QUICK = Budget(
@@ -119,6 +133,10 @@ QUICK = Budget(
     likelihood_sets=(100, 1_000),
     annealed=(20, 10, 2),
     measured=300,
+    contestants=("quantized",),
+    families={"frey": (0,)},
+    families_share=0.001,
+    families_importance_samples=5,
     jit=False,
 )
 
@@ -189,6 +207,20 @@ class Finding:
         if not known:
             return "not measured"
         return "reproduced" if all(known) else "refined" if any(known) else "not reproduced"
+
+
+class Places(NamedTuple):
+    """Where the tasks of claims find what they measure.
+
+    Attributes:
+        data_dir: Folder of the datasets that `kvae.data.load` prepares; None is its default.
+        runs: Folder of runs.
+        models: Folder of saved models.
+    """
+
+    data_dir: Path | None
+    runs: Path
+    models: Path
 
 
 class Bench:
@@ -290,6 +322,11 @@ class Spread:
         """The standard deviation over seeds; 0 if there is a single seed."""
         return stdev(self.values) if len(self.values) > 1 else 0.0
 
+    @property
+    def error(self) -> float:
+        """The standard error of the mean over seeds."""
+        return self.stddev / len(self.values) ** 0.5
+
     def __str__(self) -> str:
         return self.format(2)
 
@@ -314,9 +351,9 @@ class Claim:
         claimed: What was said.
         wanted: Returns the runs that the claim is measured on, from the budget.
         measure: Measures the claim.
-        tasks: Returns further work for the claim, from the budget and the folder of the datasets:
-            functions without arguments, by their names. What they return is stored as JSON, and
-            `Bench.task_result` reads it.
+        tasks: Returns further work for the claim, from the budget and the places of data, runs and
+            saved models: functions without arguments, by their names. It is done when the runs are
+            trained. What the functions return is stored as JSON, and `Bench.task_result` reads it.
     """
 
     name: str
@@ -325,4 +362,4 @@ class Claim:
     claimed: str
     wanted: Callable[[Budget], Sequence[Wanted]]
     measure: Callable[[Bench], Finding]
-    tasks: Callable[[Budget, Path | None], Mapping[str, Callable[[], Any]]] = lambda *_: {}
+    tasks: Callable[[Budget, Places], Mapping[str, Callable[[], Any]]] = lambda *_: {}

@@ -12,5 +12,6 @@ CLAIMS = {
     "paper-figure-2": "kvae.reproduction.paper:PAPER_FIGURE_2",
     "paper-figure-3": "kvae.reproduction.paper:PAPER_FIGURE_3",
     "paper-figures-4-5": "kvae.reproduction.paper:PAPER_FIGURES_4_5",
+    "families": "kvae.reproduction.families:FAMILIES",
 }
 """`module:attribute` of each `Claim`, in the order of the report."""

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from kvae import figures
 from kvae.evaluation import fidelity
 from kvae.gallery import MANIFOLD_SIDE
 from kvae.reproduction import reference
-from kvae.reproduction.claim import Bench, Budget, Claim, Finding, Part, Table, Wanted
+from kvae.reproduction.claim import Bench, Budget, Claim, Finding, Part, Places, Table, Wanted
 from kvae.reproduction.marginal import marginal_likelihoods
 
 if TYPE_CHECKING:
@@ -136,7 +135,7 @@ def _bounds(bench: Bench) -> Finding:
     )
 
 
-def _likelihood_tasks(budget: Budget, data_dir: Path | None) -> dict[str, Any]:
+def _likelihood_tasks(budget: Budget, places: Places) -> dict[str, Any]:
     return {
         f"likelihood-{size}-{estimator}": partial(
             marginal_likelihoods,
@@ -144,7 +143,7 @@ def _likelihood_tasks(budget: Budget, data_dir: Path | None) -> dict[str, Any]:
             size,
             math.ceil(budget.likelihood_images / size),
             budget.annealed,
-            data_dir,
+            places.data_dir,
             jit=budget.jit,
         )
         for size in budget.likelihood_sets

@@ -13,7 +13,7 @@ from kvae.experiments.sweeps import Planned, is_another, train_missing
 from kvae.io.files import check_writable, write_json
 from kvae.progress import Progress, silent
 from kvae.reproduction import page
-from kvae.reproduction.claim import FULL, QUICK, Bench, Claim, Finding, task_file
+from kvae.reproduction.claim import FULL, QUICK, Bench, Claim, Finding, Places, task_file
 from kvae.reproduction.claims import CLAIMS
 
 FINDINGS = "findings.json"
@@ -102,7 +102,7 @@ def reproduce(
     planned: dict[str, Planned] = {}
     for claim in claims:
         for run in claim.wanted(budget):
-            options = {**run.options, "jit": budget.jit}
+            options = {**run.options, **({} if budget.jit else {"jit": False})}
             dataset = datasets[options.pop("dataset")]
             config = configure(dataset, **options)
             planned[run.name] = Planned(run.name, options, config, dataset)
@@ -124,7 +124,7 @@ def reproduce(
     tasks = {
         name: task
         for claim in claims
-        for name, task in claim.tasks(budget, data_dir).items()
+        for name, task in claim.tasks(budget, Places(data_dir, runs, models)).items()
         if not task_file(work, name).is_file()
     }
     results = side_by_side(list(tasks.values()), jobs, prepare)

@@ -10,13 +10,21 @@ from kvae.models.samples import covered, told_apart
 def test_coverage_counts_the_images_that_samples_come_near():
     real = np.concatenate([np.zeros(30), np.full(70, 10.0)])
     real = (real + 0.01 * np.random.default_rng(0).standard_normal(100)).reshape(-1, 1, 1, 1)
-    assert covered(real, real).all()
-    near = covered(real, real[:30])
-    assert near[:30].all()
-    assert not near[30:].any()
-    # Of few images all others are neighbours; of a single one nothing is known.
-    assert covered(real[:3], real[:3]).all()
-    assert covered(real[:1], real[:1]).tolist() == [False]
+    held_out, train = real[::2], real[1::2]
+    assert covered(held_out, train, train).all()
+    near = covered(held_out, train[:15], train)
+    assert near[:15].all()
+    assert not near[15:].any()
+    # Of few training images the farthest one decides.
+    points = np.array([1.0, 2.0, 3.0, 4.0]).reshape(-1, 1, 1, 1)
+    assert covered(points[:1], points[3:], points[1:]).all()
+    assert not covered(points[:1], points[3:], points[1:3]).any()
+
+
+def test_samples_of_the_data_itself_cover_nearly_all():
+    # An image is not covered if its five nearest of both kinds are training images: one in 2^5.
+    held_out, made, train = np.random.default_rng(0).standard_normal((3, 4000, 2, 1, 1))
+    assert covered(held_out, made, train).mean() == pytest.approx(1 - 1 / 32, abs=0.01)
 
 
 def test_pairs_that_are_told_apart():

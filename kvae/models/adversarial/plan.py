@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from kvae.models.adversarial.model import AdversarialModel
 
 COMPARED = 2000
-"""The largest number of images that samples are compared with after an epoch."""
+"""The largest number of held-out images that samples are compared with after an epoch."""
+MADE = 5000
+"""The largest number of these samples."""
 CHUNK = 500
 """The number of images that are generated and judged at a time."""
 # Separates the random numbers of evaluation from those of training under the same seed.
@@ -54,6 +56,7 @@ class AdversarialPlan(Plan):
     ) -> None:
         self._model, config = model, model.config
         self._objective, self._algorithm = config.objective, algorithm(config.training.jit)
+        self._train = dataset.train.spread(MADE).images / np.float32(255)
         self._loss = LOSSES[config.objective.loss]()
         # The standard deviation of p(x|z) is no part of the generator's images.
         noise = {id(weight) for weight in model.decoder.likelihood.shared.values()}
@@ -88,8 +91,8 @@ class AdversarialPlan(Plan):
             yield
 
     def validate(self, images: np.ndarray, labels: np.ndarray | None = None) -> Evaluation:
-        """Whether each image is covered by as many samples as there are images, and how well the
-        discriminator tells these from each other.
+        """Whether each image is covered by as many samples as there are training images, and how
+        well the discriminator tells images and samples from each other.
 
         Args:
             images: uint8 `[count, height, width, channels]`. Of more than `COMPARED`, those at even
@@ -98,10 +101,10 @@ class AdversarialPlan(Plan):
         """
         real = images[spread(len(images), COMPARED)] / np.float32(255)
         seed = tf.constant([self._model.config.training.seed, STREAM])
-        latents = self._model.prior.distribution().sample(len(real), seed=seed).numpy()
+        latents = self._model.prior.distribution().sample(len(self._train), seed=seed).numpy()
         made = _in_chunks(self._generate, latents)
         scores = _in_chunks(self._score, real), _in_chunks(self._score, made)
-        coverage = covered(real, made).astype(np.float32)
+        coverage = covered(real, made, self._train).astype(np.float32)
         return Evaluation({"coverage": coverage, "told_apart": told_apart(*scores)})
 
     def _made(self, batch: Batch, number: int) -> tf.Tensor:

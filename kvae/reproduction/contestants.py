@@ -1,0 +1,59 @@
+"""The models that `kvae reproduce --only families` compares. Nothing heavy is imported here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Options = Mapping[str, Any]
+BASELINE = "flat, standard prior"
+"""The contestant that the others are compared with."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A model that takes part, and how it is trained.
+
+    Attributes:
+        frey: Its options on the Frey Faces; None if it takes no part there.
+        mnist: Its options on MNIST.
+    """
+
+    frey: Options | None
+    mnist: Options
+
+
+def _flat(frey_epochs: int, mnist_epochs: int, **options: Any) -> Contestant:
+    """The recipe `best` with some options changed. The bound is the ELBO if nothing else is said,
+    and the prior the recipe's."""
+    common = {"recipe": "best", "bound": "elbo", **options}
+    return Contestant({**common, "epochs": frey_epochs}, {**common, "epochs": mnist_epochs})
+
+
+_IWAE = {"bound": "iwae", "importance_samples": 5, "doubly_reparameterized": True}
+CONTESTANTS: Mapping[str, Contestant] = {
+    "reference": Contestant(
+        {"recipe": "reference", "epochs": 3000},
+        {"recipe": "reference", "binarize": "dynamic", "epochs": 150},
+    ),
+    BASELINE: _flat(1500, 100, prior="standard"),
+    "flat, mixture prior": _flat(1500, 100, prior="mixture", components=100),
+    "flat, vamp prior": _flat(1000, 80, prior="vamp", components=100),
+    "flat, flow prior": _flat(1000, 80, prior="flow"),
+    "flat, iaf posterior": _flat(1000, 80, prior="standard", posterior="iaf"),
+    "flat, importance-weighted": _flat(500, 30, **_IWAE),
+    "flat, convolutional": _flat(300, 15, network="conv"),
+    "hierarchical": Contestant(
+        {"family": "hierarchical", "recipe": "best", "epochs": 1000},
+        {"family": "hierarchical", "recipe": "best", "epochs": 80},
+    ),
+    "quantized": Contestant(
+        {"family": "quantized", "epochs": 200}, {"family": "quantized", "epochs": 20}
+    ),
+    "pixel": Contestant({"family": "pixel", "epochs": 50}, {"family": "pixel", "epochs": 6}),
+    "adversarial": Contestant(
+        {"family": "adversarial", "epochs": 200}, {"family": "adversarial", "epochs": 15}
+    ),
+    "Boltzmann": Contestant(None, {"family": "boltzmann", "epochs": 60}),
+}
+"""The contestants by name. Their epochs take about five minutes of one core on the Frey Faces, and
+about twenty on MNIST."""
