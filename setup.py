@@ -51,6 +51,10 @@ setup(
         "joblib>=1.4,<2",
         "threadpoolctl>=3.1,<4",
         "tqdm>=4.66,<5",
+        # How much memory is free, on any system. TensorFlow Datasets brings it anyway.
+        "psutil>=5.9,<8",
+        # Windows cannot lock folders.
+        'filelock>=3.16,<5; sys_platform == "win32"',
         "Pillow>=10,<14",
         # The page of `kvae reproduce`, from its Markdown. TensorBoard brings it anyway.
         "markdown>=3.5,<4",
@@ -67,6 +71,8 @@ setup(
             "pytest>=8,<10",
             "pytest-xdist>=3.5,<4",
             "dill>=0.3.8",
+            # What Windows locks folders with is tested on other systems, too.
+            "filelock>=3.16,<5",
             "hypothesis>=6.100,<7",
             # The tables that scikit-learn's checks of estimators ask for.
             "pandas>=2",

@@ -1,4 +1,4 @@
-"""What SIGINT (Ctrl-C), SIGTERM and SIGHUP do to a command.
+"""What SIGINT (Ctrl-C), SIGTERM and SIGHUP do to a command, where the system has these.
 
 Python calls no signal handlers while TensorFlow computes, and what a handler raises inside
 TensorFlow may be lost, or crash the process. So a thread reads the signals as they come. It ends
@@ -9,13 +9,16 @@ written under temporary names and then renamed, so none is left incomplete.
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
 
 from kvae_cli import output
 
-STOPPING = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+STOPPING = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 INTERRUPTED = "interrupted"
 
 
@@ -31,14 +34,15 @@ def listen() -> None:
     """Act on signals from now on. Only the main thread can call this."""
     with contextlib.suppress(OSError):  # Standard error may be closed.
         _State.stderr = os.dup(2)  # Descriptor 2 itself leads nowhere at times.
-    incoming, outgoing = os.pipe()
-    os.set_blocking(outgoing, False)
-    signal.set_wakeup_fd(outgoing, warn_on_full_buffer=False)
+    # Not a pipe: in Windows, only a socket can be told not to block.
+    incoming, outgoing = socket.socketpair()
+    outgoing.setblocking(False)
+    signal.set_wakeup_fd(outgoing.fileno(), warn_on_full_buffer=False)
     for number in STOPPING:
         # What is ignored, as under nohup, stays so. Without a handler nothing reaches the pipe.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda number, frame: None)
-    threading.Thread(target=_listen, args=(incoming,), daemon=True).start()
+    threading.Thread(target=_listen, args=(incoming, outgoing), daemon=True).start()
 
 
 @contextlib.contextmanager
@@ -75,10 +79,11 @@ def until_interrupted() -> Iterator[None]:
         _State.expected = False
 
 
-def _listen(incoming: int) -> None:
+def _listen(incoming: socket.socket, outgoing: socket.socket) -> None:
+    """Act on each signal. `outgoing` is kept open here."""
     while True:
-        number = os.read(incoming, 1)[0]
-        if number == signal.SIGHUP:
+        number = incoming.recv(1)[0]
+        if number == getattr(signal, "SIGHUP", None):
             output.leave_terminals()
         if number == signal.SIGINT and _State.expected:
             os._exit(0)
@@ -96,7 +101,7 @@ def _end(number: int, message: str) -> None:
     with contextlib.suppress(OSError):  # The processes that train the runs of a sweep end, too.
         if "multiprocessing" in sys.modules:
             for child in sys.modules["multiprocessing"].active_children():
-                os.kill(child.pid, signal.SIGKILL)
+                child.kill()
     os._exit(128 + number)
 
 

@@ -71,7 +71,7 @@ def _load(request: Request) -> Dataset:
         from kvae.data import arrays
 
         return arrays.load(request)
-    if os.sep in name:
+    if os.sep in name or (os.altsep or os.sep) in name:
         raise KvaeError(f"there is no folder or file {name}")
     raise registry.unknown(
         "dataset",

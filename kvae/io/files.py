@@ -2,18 +2,19 @@
 
 import contextlib
 import ctypes
-import fcntl
 import json
 import math
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from kvae.errors import KvaeError
+from kvae.io.locks import locked
 
 _SCRATCH = r"\.{}\.[a-z0-9_]{{8}}(\.\w+)?"
 """Names of scratch files and folders: our prefix, eight characters of `tempfile`, our suffix."""
@@ -66,6 +67,7 @@ def atomic_folder(
 
     Raises:
         FileExistsError: without `replace`, a folder is at `path`, or appeared during the block.
+        KvaeError: another process has locked the folder that is to be replaced.
     """
     if path.exists() and not replace:
         raise FileExistsError(f"{path} exists already")
@@ -74,13 +76,17 @@ def atomic_folder(
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         with contextlib.ExitStack() as block:
-            (locks or block).enter_context(locked(scratch))
+            old = block.enter_context(locked(path)) if path.exists() else None
+            lock = (locks or block).enter_context(locked(scratch))
             yield scratch
             scratch.chmod(0o777 & ~_umask())
             for inner in scratch.rglob("*"):
                 flush(inner)
             flush(scratch)
             move_folder(scratch, path, replace)
+            if old is not None:
+                old.release()
+            lock.follow(path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -120,6 +126,8 @@ def move_folder(folder: Path, path: Path, replace: bool) -> None:
 
 def _exchange(one: Path, other: Path) -> bool:
     """Let two files or folders change names in one step; False where that cannot be done."""
+    if sys.platform != "linux":
+        return False
     renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
     here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux.
     names = os.fsencode(one), os.fsencode(other)
@@ -153,36 +161,12 @@ def flush(path: Path) -> None:
     Args:
         path: The file or folder.
     """
-    descriptor = os.open(path, os.O_RDONLY)
+    on_windows = os.name == "nt"
+    if on_windows and path.is_dir():
+        return  # Windows flushes no folders, and only files that are open for writing.
+    descriptor = os.open(path, os.O_RDWR if on_windows else os.O_RDONLY)
     try:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep a folder to this process for the block.
-
-    The lock stays with the folder when it is renamed, and ends with the process at the latest.
-
-    Args:
-        folder: The folder, which must exist.
-
-    Raises:
-        KvaeError: another process has locked it.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise KvaeError(
-                f"{folder} is in use by another process: wait for it to end, or stop it"
-            ) from error
-        except OSError:
-            pass  # Some network file systems have no locks; work goes on without one.
-        yield
     finally:
         os.close(descriptor)
 

@@ -1,10 +1,8 @@
 """The machine that this process runs on: its processor cores and its free memory."""
 
 import contextlib
-import math
 import os
 import re
-import resource
 from pathlib import Path
 
 from kvae.errors import KvaeError
@@ -24,14 +22,14 @@ def cores() -> int:
 
 
 def available_memory() -> float:
-    """The bytes that this process may still take, or infinity where the system does not tell.
+    """The bytes that this process may still take.
 
     This is the least of what is free, what a container leaves, and what `ulimit -v` leaves.
     """
-    room = math.inf
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        free = Path("/proc/meminfo").read_text(encoding="ascii").split("MemAvailable:")[1]
-        room = 1024 * int(free.split()[0])
+    # Imported here because it takes as long as the rest of a command that needs no TensorFlow.
+    import psutil
+
+    room = float(psutil.virtual_memory().available)
     with contextlib.suppress(OSError, ValueError):
         limit, used, stat = (
             (_CGROUP / f"memory.{name}").read_text(encoding="ascii")
@@ -40,11 +38,11 @@ def available_memory() -> float:
         # Files that were read count as used, but are dropped when memory is needed.
         cached = re.findall(r"^(?:in)?active_file (\d+)", stat, re.MULTILINE)
         room = min(room, int(limit) - int(used) + sum(map(int, cached)))
-    with contextlib.suppress(OSError, ValueError):
-        address_space = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if address_space != resource.RLIM_INFINITY:
-            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-            room = min(room, address_space - pages * os.sysconf("SC_PAGE_SIZE"))
+    if hasattr(psutil, "RLIMIT_AS"):
+        process = psutil.Process()
+        address_space = process.rlimit(psutil.RLIMIT_AS)[0]
+        if address_space != psutil.RLIM_INFINITY:
+            room = min(room, address_space - process.memory_info().vms)
     return room
 
 

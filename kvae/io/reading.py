@@ -31,8 +31,10 @@ BOMB_BYTES, BOMB_RATIO = 2**28, 500
 def open_regular(path: Path) -> BinaryIO:
     """Open the file at `path` to read it; pipes and devices, which may have no end, are refused."""
     try:
-        # Without O_NONBLOCK, opening a pipe would wait for a process that writes to it.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        # Without O_NONBLOCK, opening a pipe would wait for a process that writes to it. Windows has
+        # no such pipes, but reads text unless it is told not to.
+        flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        handle = os.open(path, os.O_RDONLY | flags)
     except OSError as error:
         raise KvaeError(f"cannot read {path}: {error.strerror}") from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvae.config import CONFIG, READING, Config, family, read_config
 from kvae.errors import KvaeError, UsageError
-from kvae.io.files import atomic_folder, check_writable, locked, write_json
+from kvae.io.files import atomic_folder, check_writable, write_json
 from kvae.io.reading import read_json
 from kvae.progress import Progress, silent
 
@@ -58,8 +58,6 @@ def new_run_folder(
         folder = runs / choose_name(base, name, runs, models, overwrite)
         with contextlib.ExitStack() as locks:
             try:
-                if folder.exists():
-                    locks.enter_context(locked(folder))
                 with atomic_folder(folder, replace=overwrite, locks=locks) as scratch:
                     write_json(scratch / CONFIG, config.to_json())
             except FileExistsError as error:

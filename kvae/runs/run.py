@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kvae.config import Config
-from kvae.io.files import check_writable, locked, remove_scratch, write_json
+from kvae.io.files import check_writable, remove_scratch, write_json
+from kvae.io.locks import locked
 from kvae.metrics import Row
 from kvae.runs.folders import FIGURES, MODELS, RESULTS, RUNS, find, new_run_folder
 from kvae.runs.longer import to_resume

@@ -4,11 +4,12 @@ import contextlib
 import json
 import os
 import stat
+import tempfile
 
 import pytest
 
 from kvae.errors import KvaeError
-from kvae.io import files
+from kvae.io import files, locks
 from kvae.io.files import atomic_file, atomic_folder, check_writable, write_json
 
 
@@ -121,22 +122,57 @@ def test_what_a_killed_process_left_of_a_folder_is_removed_by_the_next(tmp_path)
     assert names(tmp_path / "a") == ["first"]
 
 
+@pytest.fixture(params=[True, False], ids=["flock", "windows"])
+def system(request, monkeypatch, tmp_path):
+    """A system that locks folders, and one that does not."""
+    monkeypatch.setattr(locks, "HAS_FLOCK", request.param)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+
+
+@pytest.mark.usefixtures("system")
 def test_a_folder_stays_locked(tmp_path):
     with contextlib.ExitStack() as stack:
         with atomic_folder(tmp_path / "a", locks=stack):
             pass
-        with pytest.raises(KvaeError, match="in use"), files.locked(tmp_path / "a"):
+        with pytest.raises(KvaeError, match="in use"), locks.locked(tmp_path / "a"):
             pass
-    with files.locked(tmp_path / "a"):
+        with (
+            pytest.raises(KvaeError, match="in use"),
+            atomic_folder(tmp_path / "a", replace=True),
+        ):
+            pass
+    with locks.locked(tmp_path / "a"):
         pass
 
 
-def test_a_folder_in_use(tmp_path):
-    with files.locked(tmp_path):
-        with pytest.raises(KvaeError, match="in use by another process"), files.locked(tmp_path):
+@pytest.mark.usefixtures("system")
+def test_a_folder_that_replaces_one_stays_locked(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/old").touch()
+    with contextlib.ExitStack() as stack:
+        with atomic_folder(tmp_path / "a", replace=True, locks=stack) as scratch:
+            (scratch / "new").touch()
+            with pytest.raises(KvaeError, match="in use"), locks.locked(tmp_path / "a"):
+                pass
+        assert names(tmp_path / "a") == ["new"]
+        with pytest.raises(KvaeError, match="in use"), locks.locked(tmp_path / "a"):
             pass
-        assert names(tmp_path) == []
-    with files.locked(tmp_path):
+    with locks.locked(tmp_path / "a"):
+        pass
+    assert names(tmp_path) == ["a", "temporary"]
+
+
+@pytest.mark.usefixtures("system")
+def test_a_folder_in_use(tmp_path):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    with locks.locked(folder):
+        with pytest.raises(KvaeError, match="in use by another process"), locks.locked(folder):
+            pass
+        assert names(folder) == []
+    with locks.locked(folder):
         pass
 
 
