@@ -101,7 +101,8 @@ def _end(number: int, message: str) -> None:
     with contextlib.suppress(OSError):  # The processes that train the runs of a sweep end, too.
         if "multiprocessing" in sys.modules:
             for child in sys.modules["multiprocessing"].active_children():
-                child.kill()
+                # Those of joblib have no `kill`.
+                os.kill(child.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
     os._exit(128 + number)
 
 

@@ -230,10 +230,6 @@ def _figures(row: "Row", of_family: str) -> str:
     return ", ".join(f"{m.label} {row[c]:.2f}" for c, m in columns.items() if c in row)
 
 
-def _can_fit_prior(model: Any) -> bool:
-    return model.prior == "standard" and model.condition is None
-
-
 def _report(folder: Path, saved_model: Path, config: Any, as_json: bool) -> None:
     from kvae.config import family
     from kvae.runs.folders import MODELS, read_results
@@ -270,9 +266,6 @@ def _report(folder: Path, saved_model: Path, config: Any, as_json: bool) -> None
     models = saved_model.parent
     extra = "" if models == MODELS else f" --models {models}"
     click.echo("\nNext:")
-    if config.family == "vae" and config.recipe == "own" and _can_fit_prior(config.model):
-        # Samples from N(0, I) rarely look like images that no recipe was tuned for.
-        click.echo(f"  kvae fit-prior {folder.name}{extra}  (better samples)")
     click.echo(f"  kvae sample {folder.name}{extra}")
     click.echo(f"  kvae evaluate {folder.name}{extra}")
     click.echo(f"  tensorboard --logdir {folder.parent}")

@@ -57,6 +57,7 @@ PRIORS = {
     "mixture": "kvae.models.priors:Mixture",
     "vamp": "kvae.models.priors:Vamp",
     "flow": "kvae.models.priors:Flow",
+    "fitted": "kvae.models.priors:Fitted",
 }
 """p(z): Keras layers whose `distribution()` is a distribution over latents."""
 

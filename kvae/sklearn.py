@@ -90,6 +90,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         epochs: Passes over the rows.
         batch_size: Rows in a step.
         optimizer: An optimizer of Keras, such as `adam`.
+        initial_accumulator: What Adagrad's sums of squared gradients start with.
         learning_rate: The learning rate at the start.
         schedule: `constant`, `cosine` or `exponential`; how the learning rate changes.
         patience: Training stops after so many epochs without a better ELBO of the rows that are
@@ -153,6 +154,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         epochs: int | None = None,
         batch_size: int | None = None,
         optimizer: str | None = None,
+        initial_accumulator: float | None = None,
         learning_rate: float | None = None,
         schedule: str | None = None,
         patience: int | None = None,
@@ -193,6 +195,7 @@ class VAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.optimizer = optimizer
+        self.initial_accumulator = initial_accumulator
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.patience = patience

@@ -149,7 +149,8 @@ def evaluate(
         compared = sections.Compared(model, dataset, held_out, seed)
         if isinstance(model, Generates):
             groups["Samples against data"] = sections.samples_against_data(compared)
-            groups["Samples against data"] += sections.rare_modes(compared)
+            if rare := sections.rare_modes(compared):
+                groups["Rare modes"] = rare
             groups["Memorising"] = sections.memorising(compared)
             if isinstance(model, Discriminates):
                 verdict, rows = sections.adversaries(model, dataset, compared)

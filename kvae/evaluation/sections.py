@@ -542,7 +542,7 @@ def rare_modes(compared: Compared) -> list[Row]:
         Row(
             f"clusters with samples, of {found.clusters}",
             "",
-            {"value": found.reached},
+            {"samples": found.reached},
             "all" if found.reached == found.clusters else "some have none",
         ),
     ]

@@ -15,9 +15,12 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from kvae.errors import UsageError
+from kvae.models.aggregated import LADDER, best_mixture
 from kvae.models.flows import Flowed, MaskedFlow
 from kvae.models.initialization import Initialization
 
+TINY = 1e-30
+"""The weight of a component that no sample comes from."""
 LOGIT_SCALE = 10.0
 """By this the learned logits of a label's components are multiplied. Adam moves every number by
 about its learning rate in a step, and logits must become larger than the weights of a network
@@ -286,6 +289,62 @@ class Mixture(Prior):
         self.means.assign(means)
         self.log_diagonals.assign(np.log(np.diagonal(factors, axis1=1, axis2=2)))
         self.above.assign(factors)
+
+
+class Fitted(Mixture):
+    """N(0, I) while a model is trained, and then a mixture that is fitted to its latents.
+
+    The networks are trained as with N(0, I), whose KL has a closed form; samples then come from
+    where the latents of training images are (Ghosh et al., 2020).
+    """
+
+    def make_weights(
+        self, config: PriorConfig, initialization: Initialization, images: np.ndarray | None
+    ) -> None:
+        super().make_weights(config, initialization, images)
+        # Equal components of this kind are N(0, I), and it stays so until the mixture is fitted.
+        self.means.assign(tf.zeros_like(self.means))
+        self.trainable = False
+        self._in_training = False
+
+    def distribution(self) -> tfd.Distribution:
+        return _standard_normal(self.latent) if self._in_training else super().distribution()
+
+    def begin(self) -> None:
+        """Be N(0, I) from now on, because a training begins."""
+        self._in_training = True
+
+    def fit(self, latents: np.ndarray, held_out: np.ndarray, seed: int) -> None:
+        """Become the mixture under which held-out latents have the highest likelihood.
+
+        It has at most as many components as the configuration says. N(0, I) stays if held-out
+        latents have a higher likelihood under it.
+
+        Args:
+            latents: Samples of z from q(z|x) of training images, `[count, latent]`.
+            held_out: Those of validation images, `[other count, latent]`.
+            seed: Decides where the components start.
+        """
+        components = int(self.logits.shape[0])
+        best, found = best_mixture(
+            latents, held_out, [size for size in LADDER if size <= components], seed
+        )
+        standard = _standard_normal(self.latent).log_prob(held_out.astype(np.float32))
+        self._in_training = False
+        if found[best.n_components] <= float(tf.reduce_mean(standard)):
+            size = 1
+            parameters = np.ones(1), np.zeros((1, self.latent)), np.eye(self.latent)[None]
+        else:
+            size = best.n_components
+            parameters = best.weights_, best.means_, best.precisions_cholesky_
+        weights, means, factors = parameters
+        # Components that are not needed have no weight.
+        rest = components - size
+        self.assign(
+            np.concatenate([np.maximum(weights, TINY), np.full(rest, TINY)]),
+            np.concatenate([means, np.zeros((rest, self.latent))]),
+            np.concatenate([factors, np.tile(np.eye(self.latent), (rest, 1, 1))]),
+        )
 
 
 class Vamp(Prior):

@@ -131,7 +131,7 @@ def measure_run(
             if row_name.startswith(words) and "standard error" in row
         },
         "bits": likelihood.get("bits per dimension", {}).get("value"),
-        "samples": _sample_figures(groups["Samples against data"], groups["Memorising"]),
+        "samples": _sample_figures(groups),
         "parameters": int(sum(np.prod(weight.shape) for weight in model.trainable_variables)),
         "seconds": (read_results(places.runs / name) or {})["training_seconds"],
     }
@@ -153,18 +153,16 @@ BOUNDS: Mapping[str, tuple[str, ...]] = {
 """How the rows of a report begin that have a bound on log p(x), by the kind of bound."""
 
 
-def _sample_figures(rows: Mapping[str, Any], memorising: Mapping[str, Any]) -> dict[str, float]:
+def _sample_figures(groups: Mapping[str, Any]) -> dict[str, float]:
     """The figures of samples from the prior, against training images, by name."""
+    against = groups["Samples against data"]["prior samples, training images"]
     found: dict[str, float] = {
-        key: rows["prior samples, training images"][key]
-        for key in ("precision", "recall", "density", "coverage")
+        key: against[key] for key in ("precision", "recall", "density", "coverage")
     }
-    for name, row in rows.items():
-        if name.startswith("share in the"):
-            found |= {"rare": row["samples"], "rare held-out": row["held-out"]}
-        if name.startswith("clusters with samples"):
-            found["clusters"] = row["value"]
-    nearest, held_out = (row["median"] for row in memorising.values())
+    share, clusters = groups["Rare modes"].values()
+    found |= {"rare": share["samples"], "rare held-out": share["held-out"]}
+    found["clusters"] = clusters["samples"]
+    nearest, held_out = (row["median"] for row in groups["Memorising"].values())
     return found | {"nearest": nearest, "nearest of held-out": held_out}
 
 

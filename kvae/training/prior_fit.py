@@ -11,27 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
-from sklearn.mixture import GaussianMixture
 
 from kvae import registry
 from kvae.config import Config, TrainingConfig
 from kvae.data import Dataset
-from kvae.data.dataset import Split
 from kvae.errors import UsageError
+from kvae.models.aggregated import LADDER, SAMPLES, best_mixture, latents_of
 from kvae.models.base import Conditional
 from kvae.models.build import build
 from kvae.progress import Progress, silent
 from kvae.training.loop import train
 
-SAMPLES = 20_000
-"""The largest number of latents that a mixture is fitted to."""
-LADDER = (1, 2, 5, 10, 20, 30, 50, 70, 100, 150, 200, 300, 500)
-"""The numbers of components that are tried, in this order."""
 FLOW_STEPS = 10_000
 FLOW_RATE = 0.003
-CHUNK = 1000
 
 
 @dataclass(frozen=True)
@@ -98,27 +90,16 @@ def mixture(
     Raises:
         UsageError: `components` is larger than the number of latents.
     """
-    train = latents_of(model, dataset.train, max(1, SAMPLES // len(dataset.train)), seed)[:SAMPLES]
-    held_out = latents_of(
-        model, dataset.validation, max(1, SAMPLES // len(dataset.validation)), seed
+    train, held_out = (
+        latents_of(model, split, SAMPLES, seed) for split in (dataset.train, dataset.validation)
     )
-    # The covariance matrix of a component is singular with fewer points than this.
-    most = max(1, len(train) // (model.config.model.latent + 1))
     if components and components > len(train):
         raise UsageError(
             f"components must be at most the {len(train):,} latents that a mixture is fitted to, "
             f"got {components:,}"
         )
-    candidates = (components,) if components else [size for size in LADDER if size <= most]
-    found: dict[int, float] = {}
-    best: GaussianMixture | None = None
-    for size in progress(candidates, len(candidates), "mixtures"):
-        fitted = GaussianMixture(size, random_state=seed, max_iter=300).fit(train)
-        found[size] = float(fitted.score(held_out))
-        if best is not None and found[size] < found[best.n_components]:
-            break
-        best = fitted
-    assert best is not None
+    candidates = (components,) if components else LADDER
+    best, found = best_mixture(train, held_out, candidates, seed, progress)
     new = _with_prior(model, _fitted(model.config, prior="mixture", components=best.n_components))
     new.prior.assign(best.weights_, best.means_, best.precisions_cholesky_)
     return PriorFit(new, found)
@@ -185,22 +166,3 @@ def _with_prior(model: Any, config: Config) -> Any:
 def _copy(source: keras.layers.Layer, target: keras.layers.Layer) -> None:
     for weight, value in zip(target.weights, source.weights, strict=True):
         weight.assign(value)
-
-
-def latents_of(model: Any, split: Split, each: int, seed: int) -> np.ndarray:
-    """Samples of z from q(z|x) for all images: `[each * count, latent]`, in random order.
-
-    Args:
-        model: A trained VAE.
-        split: The images.
-        each: The number of samples for each image.
-        seed: Decides the samples and their order.
-    """
-    found = []
-    for start in range(0, len(split), CHUNK):
-        chunk_seed = tf.random.experimental.stateless_fold_in([seed, 0], start)
-        images = model.inputs(split.images[start : start + CHUNK], chunk_seed)
-        found.append(model.encode(images).sample(each, seed=chunk_seed).numpy())
-    latents = np.concatenate(found, axis=1)
-    order = np.random.RandomState(seed).permutation(latents.shape[0] * latents.shape[1])
-    return latents.reshape(-1, latents.shape[-1])[order]

@@ -1,5 +1,4 @@
-"""kvae trains, resumes, locks and exports on a system that has neither the modules nor the signals of
-POSIX, as Windows."""
+"""kvae trains, resumes, locks and exports without the modules and the signals of POSIX."""
 
 import json
 import subprocess

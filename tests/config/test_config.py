@@ -94,7 +94,7 @@ def test_the_own_recipe_is_for_images_that_no_recipe_knows(digits, made):
         ({"shape": (64, 64, 3), "images": 1600},
          {"network": "conv", "hidden": (), "latent": 32, "epochs": 80, "batch_size": 64,
           "patience": 10, "shift": 4, "likelihood": "normal-pixelwise", "weight_average": 0.975,
-          "clip_norm": 1.0, "weight_decay": 0.0, "linear": False}),
+          "clip_norm": 1.0, "weight_decay": 0.0, "linear": False, "prior": "fitted"}),
         ({"shape": (64, 64, 3), "images": 1600, "shift_cost": 2.0}, {"shift": 0}),
         ({"shape": (28, 28, 1), "images": 50_000}, {"shift": 0, "epochs": 14, "batch_size": 128}),
         ({"shape": (28, 20, 1), "images": 100}, {"shift": 1, "epochs": 320, "batch_size": 16}),
@@ -142,7 +142,8 @@ def test_the_own_recipe_gives_its_reasons(made):
     assert every[1] == "The pixels are of many levels: the likelihood is normal-pixelwise."
     assert every[2].startswith("There are 40 images to train on: 400 epochs, or fewer if the val")
     assert every[3] == "So few would soon be learned by heart: dropout slows that down."
-    assert every[4] == (
+    assert every[4] == "After training, a mixture is fitted to their latents: samples come from it."
+    assert every[5] == (
         "What is in the images can be anywhere: in training they are shifted by up to 1 pixel."
     )
     # What a person chose needs no reason.
@@ -152,6 +153,7 @@ def test_the_own_recipe_gives_its_reasons(made):
         "shift": 0,
         "binarize": "threshold",
         "dropout": 0,
+        "prior": "standard",
     }
     assert reasons(**chosen) == []
 

@@ -84,15 +84,19 @@ def test_bits_of_black_and_white_pixels_and_of_none(few_digits):
 
 def test_other_groups(found, few_digits):
     assert list(found.groups) == [
-        "Likelihood", "Latent use", "Samples against data", "Memorising", "Reconstruction",
-        "Against linear models", "Labels",
+        "Likelihood", "Latent use", "Samples against data", "Rare modes", "Memorising",
+        "Reconstruction", "Against linear models", "Labels",
     ]  # fmt: skip
     assert found.verdict == "healthy"
     active = rows(found, "Latent use")["active units, of 3"]
     assert active.values["value"] == 3
     assert active.verdict.startswith("healthy")
     samples = rows(found, "Samples against data")
-    assert len(samples) == 8
+    assert len(samples) == 6
+    share, clusters = found.groups["Rare modes"]
+    assert share.name == "share in the 3 rarest of 15 clusters"
+    assert 0 < share.values["training"] < 0.2
+    assert 0 < clusters.values["samples"] <= 15
     covered = samples["reconstructions, training images"].values["coverage"]
     assert covered > samples["prior samples, held-out images"].values["coverage"] * 0.5
     scores = rows(found, "Labels")

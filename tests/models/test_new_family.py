@@ -249,7 +249,7 @@ def test_it_samples_exports_and_gets_no_row_of_a_bound(few_digits, config, place
     np.testing.assert_allclose(samples, loaded.sample(3, seed=1), atol=1e-6)
 
     report = evaluate(loaded, few_digits)
-    assert set(report.groups) == {"Samples against data", "Memorising"}
+    assert set(report.groups) == {"Samples against data", "Rare modes", "Memorising"}
     drawn_from = subject(run.saved_model, few_digits, places["runs"])
     drawn = set()
     for name in gallery.PICTURES:

@@ -40,7 +40,7 @@ def test_what_is_too_large_is_refused(grey_dataset, monkeypatch):
     dataset = grey_dataset(np.zeros((20, 5, 4, 1), np.uint8))
     config = kvae.configure(dataset, hidden=(500_000,), latent=50)
     monkeypatch.setattr(machine, "available_memory", lambda: 1e8)
-    with pytest.raises(KvaeError, match="such a model would take 366 MiB of memory, and 95 MiB"):
+    with pytest.raises(KvaeError, match="such a model would take 367 MiB of memory, and 95 MiB"):
         kvae.build(config)
     config = kvae.configure(dataset, hidden=(500,), latent=50)
     model = kvae.build(config)

@@ -8,11 +8,13 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 import kvae
+from kvae import runs
 from kvae.config import Config, DataConfig, TrainingConfig
 from kvae.data import Dataset, Split
 from kvae.errors import UsageError
 from kvae.evaluation import Evaluator
 from kvae.models.vae.config import ModelConfig, ObjectiveConfig
+from kvae.runs import saved_models
 from kvae.training import fit_prior
 
 STDDEV, SPREAD = 0.3, 0.4
@@ -120,3 +122,77 @@ def test_what_cannot_be_fitted(known):
         fit_prior(model, dataset, "flow", components=3)
     with pytest.raises(UsageError, match="unknown name 'vamp'"):
         fit_prior(model, dataset, "vamp")
+
+
+def of_digits(few_digits, prior, **options):
+    components = {"components": 5} if prior == "fitted" else {}
+    return kvae.configure(
+        few_digits, prior=prior, latent=3, hidden=(16,), jit=False, **components, **options
+    )
+
+
+def test_networks_are_trained_as_with_a_standard_prior(few_digits):
+    models = {
+        prior: kvae.build(of_digits(few_digits, prior, epochs=3))
+        for prior in ("standard", "fitted")
+    }
+    points = tf.random.stateless_normal((50, 3), [0, 1])
+    exact = tfd.MultivariateNormalDiag(tf.zeros(3)).log_prob(points)
+    before = models["fitted"].prior.distribution().log_prob(points)
+    np.testing.assert_allclose(before, exact, rtol=1e-5)
+    histories = [kvae.train(model, few_digits) for model in models.values()]
+    assert [{**row, "seconds": 0} for row in histories[0]] == [
+        {**row, "seconds": 0} for row in histories[1]
+    ]
+    for part in "encoder", "decoder":
+        weights = [getattr(model, part).get_weights() for model in models.values()]
+        for left, right in zip(*weights, strict=True):
+            np.testing.assert_array_equal(left, right)
+    assert np.abs(models["fitted"].prior.distribution().log_prob(points) - exact).max() > 0.1
+    elbo, fitted = (
+        Evaluator(model, 0, 50)(few_digits.validation.images).means["elbo"]
+        for model in models.values()
+    )
+    assert fitted > elbo
+
+
+def test_a_fitted_prior_is_the_known_mixture(known):
+    model, _, exact = known
+    latents, held_out = (exact.sample(20_000, seed=[0, n]).numpy() for n in (2, 3))
+    config = dataclasses.replace(model.config.model, prior="fitted", components=7)
+    prior = kvae.build(dataclasses.replace(model.config, model=config)).prior
+    prior.fit(latents, held_out, 0)
+    points = exact.sample(20_000, seed=[0, 1])
+    loss = (exact.log_prob(points) - prior.distribution().log_prob(points)).numpy()
+    # Seven components can be had, and five are enough.
+    assert 0 < loss.mean() < 0.01
+    # If held-out latents are more probable under N(0, I), it stays.
+    prior.fit(latents + 30, tf.random.stateless_normal((5000, 2), [0, 4]).numpy(), 0)
+    standard = tfd.MultivariateNormalDiag(tf.zeros(2))
+    np.testing.assert_allclose(
+        prior.distribution().log_prob(points), standard.log_prob(points), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        tf.math.reduce_std(prior.distribution().sample(50_000, seed=[0, 5]), 0), [1, 1], atol=0.02
+    )
+
+
+def test_a_run_has_the_fitted_prior_and_can_be_trained_longer(few_digits, tmp_path):
+    config = of_digits(few_digits, "fitted", epochs=2)
+    places = tmp_path / "runs", tmp_path / "saved_models"
+    run = runs.start(few_digits, config, "a", *places)
+    loaded = saved_models.load(run.saved_model)
+    found = Evaluator(loaded, 0, 50)(few_digits.test.images).means["elbo"]
+    assert run.results["elbo"] == pytest.approx(found, rel=1e-5)
+    np.testing.assert_allclose(loaded.sample(5, seed=1), run.model.sample(5, seed=1), atol=1e-6)
+    longer = runs.resume(few_digits, "a", *places, overwrite=True, epochs=4)
+    whole = runs.start(few_digits, of_digits(few_digits, "fitted", epochs=4), "b", *places)
+    for left, right in zip(longer.model.get_weights(), whole.model.get_weights(), strict=True):
+        assert left.tobytes() == right.tobytes()
+
+
+def test_a_fitted_prior_is_for_flat_models_without_labels(few_digits):
+    with pytest.raises(UsageError, match="is the same for all labels"):
+        kvae.configure(few_digits, prior="fitted", condition="labels")
+    with pytest.raises(UsageError, match="is for `family=vae`"):
+        kvae.configure(few_digits, prior="fitted", family="hierarchical")

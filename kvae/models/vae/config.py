@@ -38,7 +38,8 @@ class ModelConfig:
         dropout: Share of hidden units that are dropped in training (Srivastava et al., 2014).
         posterior: A name in `kvae.registry.POSTERIORS`.
         prior: A name in `kvae.registry.PRIORS`.
-        components: Number of components of a `mixture` or `vamp` prior.
+        components: Number of components of a `mixture` or `vamp` prior; the largest number of a
+            `fitted` one.
         flow_layers: Number of flows of a `flow` prior, and of an `iaf` posterior.
         flow_units: Units of each of the two hidden layers of each flow.
         network: A name in `kvae.registry.NETWORKS`.
@@ -75,7 +76,10 @@ class ModelConfig:
     posterior: str = option("diagonal", choices=registry.POSTERIORS, help="q(z|x).")
     prior: str = option("standard", choices=registry.PRIORS, help="p(z).")
     components: int = option(
-        100, least=1, needs=("prior=mixture", "prior=vamp"), help="Components of the prior."
+        100,
+        least=1,
+        needs=("prior=mixture", "prior=vamp", "prior=fitted"),
+        help="Components of the prior.",
     )
     flow_layers: int = option(
         4,
@@ -265,6 +269,11 @@ def check_together(config: Config) -> None:
     model, objective = config.model, config.objective
     check_data(config)
     require(
+        model.prior != "fitted" or model.condition is None,
+        "prior 'fitted' is the same for all labels: choose another `prior`, or leave out "
+        "`condition`",
+    )
+    require(
         not objective.doubly_reparameterized or model.posterior != "iaf",
         "doubly reparameterised gradients need a Gaussian posterior: choose `posterior=full`, or "
         "leave out `doubly_reparameterized`",
@@ -311,6 +320,8 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
     if chosen.get("posterior") == "iaf":
         dropped |= {"doubly_reparameterized"}
     together = {**adjusted, **chosen}
+    if adjusted.get("prior") == "fitted" and together.get("condition") is not None:
+        dropped |= {"prior", "components"}
     if adjusted.get("linear") and not (
         together["likelihood"] in STARTS_LINEAR
         and together["mean_activation"] == "linear"
@@ -373,6 +384,8 @@ def _own_reasons(config: Config, facts: Facts) -> Iterator[tuple[str, str]]:
             f"PCA explains {100 * (1 - facts.linearity().unexplained):.1f} % of them: the model "
             "starts as PCA.",
         )
+    if model.prior == "fitted":
+        yield "prior", "After training, a mixture is fitted to their latents: samples come from it."
     if convolves:
         pixels = f"{training.shift} pixel{'s' if training.shift > 1 else ''}"
         how = f"shifted by up to {pixels}" if training.shift else "not shifted"

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from kvae import registry
 from kvae.data import Dataset
+from kvae.models.aggregated import SAMPLES, latents_of
 from kvae.models.base import given, labels_of
 from kvae.models.evaluator import CHUNK, Evaluator
 from kvae.models.plan import (
@@ -23,6 +24,7 @@ from kvae.models.plan import (
     averages,
     kernels,
 )
+from kvae.models.priors import Fitted
 from kvae.models.vae import METRICS
 from kvae.models.vae.bounds import Weighting
 
@@ -48,7 +50,9 @@ class VariationalPlan(Plan):
     best = METRICS[0]
 
     def __init__(self, model: "VAE", dataset: Dataset, new_optimizer: NewOptimizer) -> None:
-        self._model, self._count = model, len(dataset.train)
+        self._model, self._dataset, self._count = model, dataset, len(dataset.train)
+        if isinstance(model.prior, Fitted):
+            model.prior.begin()
         self._labels = labels_of(model, dataset, dataset.train)
         self._objective = model.config.objective
         apart = self._apart()
@@ -60,8 +64,11 @@ class VariationalPlan(Plan):
         self.updates = [GradientUpdate(weights, optimizer, self._loss, apart)]
         optimizers = [optimizer, *(of_one for _, of_one in apart)]
         self.state = [variable.value for each in optimizers for variable in each.variables]
-        chunk = min(CHUNK, max(len(dataset.validation), len(dataset.test)))
-        self._evaluator = Evaluator(model, model.config.training.seed, chunk)
+        self._evaluator = self._new_evaluator()
+
+    def _new_evaluator(self) -> Evaluator:
+        chunk = min(CHUNK, max(len(self._dataset.validation), len(self._dataset.test)))
+        return Evaluator(self._model, self._model.config.training.seed, chunk)
 
     def _apart(self) -> list[tuple[tf.Variable, keras.Optimizer]]:
         """The weights that are learned by Newton's method, if any, each with its optimizer."""
@@ -110,6 +117,16 @@ class VariationalPlan(Plan):
             labels: The number of each image's label, `[count]`, for a conditional model.
         """
         return self._evaluator(images, labels)
+
+    def finish(self) -> None:
+        """Fit the prior to the latents, if it is one that is fitted after training."""
+        if isinstance(self._model.prior, Fitted):
+            splits = self._dataset.train, self._dataset.validation
+            seed = self._model.config.training.seed
+            latents, held_out = (latents_of(self._model, each, SAMPLES, seed) for each in splits)
+            self._model.prior.fit(latents, held_out, seed)
+            # The old one was compiled with the prior of the training.
+            self._evaluator = self._new_evaluator()
 
     def _loss(self, batch: Batch) -> tuple[tf.Tensor, Sums]:
         objective = self._objective

@@ -163,7 +163,8 @@ def test_its_report(few_digits, run, monkeypatch):
     monkeypatch.setattr(sections, "NOISE_FITTED", 5)
     report = evaluate(run.model, few_digits)
     assert list(report.groups) == [
-        "Likelihood", "Samples against data", "Memorising", "Generator and discriminator",
+        "Likelihood", "Samples against data", "Rare modes", "Memorising",
+        "Generator and discriminator",
     ]  # fmt: skip
     annealed, _ = report.groups["Likelihood"]
     assert annealed.name == "annealed importance sampling, 10 images"

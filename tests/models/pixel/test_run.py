@@ -85,7 +85,8 @@ def test_it_is_saved_loaded_and_exported(few_digits, run):
 
 def test_the_report_calls_its_log_likelihood_exact(few_digits, run):
     report = evaluate(run.model, few_digits, importance_samples=2)
-    assert list(report.groups) == ["Likelihood", "Samples against data", "Memorising"]
+    expected = ["Likelihood", "Samples against data", "Rare modes", "Memorising"]
+    assert list(report.groups) == expected
     likelihood, bits = report.groups["Likelihood"]
     assert (likelihood.name, likelihood.verdict) == (
         "log-likelihood",

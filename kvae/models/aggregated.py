@@ -1,0 +1,76 @@
+"""The aggregated posterior, and a mixture that is fitted to it.
+
+The aggregated posterior is the mean of q(z|x) over the training images. It is the prior with the
+largest ELBO (Hoffman & Johnson, 2016).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from sklearn.mixture import GaussianMixture
+
+from kvae.data.dataset import Split
+from kvae.progress import Progress, silent
+
+SAMPLES = 20_000
+"""The largest number of latents that a mixture is fitted to."""
+LADDER = (1, 2, 5, 10, 20, 30, 50, 70, 100, 150, 200, 300, 500)
+"""The numbers of components that are tried, in this order."""
+CHUNK = 1000
+
+
+def best_mixture(
+    latents: np.ndarray,
+    held_out: np.ndarray,
+    sizes: Sequence[int],
+    seed: int,
+    progress: Progress = silent,
+) -> tuple[GaussianMixture, dict[int, float]]:
+    """Fit mixtures of Gaussians by expectation maximisation, until a larger one is worse.
+
+    Args:
+        latents: The latents that they are fitted to, `[count, latent]`.
+        held_out: Latents of validation images, `[other count, latent]`.
+        sizes: The numbers of components to try, in this order. Those for which there are too few
+            latents are left out, if others are left.
+        seed: Decides where the components start.
+        progress: Shows how much is done.
+
+    Returns:
+        The mixture under which held-out latents have the highest likelihood, and their mean log
+        density, in nats, by the number of components.
+    """
+    # The covariance matrix of a component is singular with fewer points than this.
+    most = max(1, len(latents) // (latents.shape[1] + 1))
+    sizes = [size for size in sizes if size <= most] or sizes
+    found: dict[int, float] = {}
+    best: GaussianMixture | None = None
+    for size in progress(sizes, len(sizes), "mixtures"):
+        fitted = GaussianMixture(size, random_state=seed, max_iter=300).fit(latents)
+        found[size] = float(fitted.score(held_out))
+        if best is not None and found[size] < found[best.n_components]:
+            break
+        best = fitted
+    assert best is not None
+    return best, found
+
+
+def latents_of(model: Any, split: Split, most: int, seed: int) -> np.ndarray:
+    """Samples of z from q(z|x), equally many for each image: `[count, latent]`, in random order.
+
+    Args:
+        model: A trained VAE.
+        split: The images.
+        most: The largest number of samples.
+        seed: Decides the samples and their order.
+    """
+    each, found = max(1, most // len(split)), []
+    for start in range(0, len(split), CHUNK):
+        chunk_seed = tf.random.experimental.stateless_fold_in([seed, 0], start)
+        images = model.inputs(split.images[start : start + CHUNK], chunk_seed)
+        found.append(model.encode(images).sample(each, seed=chunk_seed).numpy())
+    latents = np.concatenate(found, axis=1)
+    order = np.random.RandomState(seed).permutation(latents.shape[0] * latents.shape[1])
+    return latents.reshape(-1, latents.shape[-1])[order][:most]
