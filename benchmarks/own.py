@@ -245,6 +245,7 @@ def _measure(images: np.ndarray, scratch: Path) -> dict[str, Any]:
         "error": own,
         "pca": pca,
         "factor analysis": factors["verdict"],
+        "coverage": found["Samples against data"]["prior samples, training images"]["coverage"],
         "seconds": seconds,
     }
 
@@ -277,18 +278,19 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     """
     lines = [
         "| | images | shifted by | epochs | worst drop | test ELBO | error of a pixel | × PCA | "
-        "log p(x) against factor analysis | seconds |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "log p(x) against factor analysis | coverage of samples | seconds |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, found in results.items():
         if "missing" in found:
-            lines.append(f"| {name} | not run: {found['missing']} | | | | | | | | |")
+            lines.append(f"| {name} | not run: {found['missing']} | | | | | | | | | |")
             continue
         size = " x ".join(map(str, found["shape"]))
         lines.append(
             f"| {name} | {found['images']:,} of {size} | {found['shift']} | {found['epochs']} "
             f"| {100 * found['drop']:.1f} % | {found['elbo']:.1f} | {found['error']:.5f} "
             f"| {found['error'] / found['pca']:.2f} | {found['factor analysis']} "
+            f"| {found['coverage']:.2f} "
             f"| {found['seconds']:.0f} |"
         )
     return "\n".join(lines)

@@ -16,8 +16,8 @@ NETWORKS: Mapping[str, dict[str, Any]] = {
 fewer steps of the discriminator, the coverage falls again after some dozens of epochs."""
 SMALLEST_MAPS = 8
 """The shortest side of images for which convolutions are chosen."""
-MOST_DENSE = 1024
-"""A few images that have no more numbers than this are covered better without convolutions."""
+MOST_DENSE = 256
+"""A few images that have no more numbers than this have no convolutions."""
 MANY_IMAGES = 10_000
 """Of so many images, dense layers leave out most."""
 WASSERSTEIN = {"gradient_penalty": 10.0, "discriminator_steps": 5}
@@ -36,7 +36,8 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
     """
     height, width, channels = facts.image_shape
     numbers = height * width * channels
-    many = facts.train_images >= MANY_IMAGES
+    images = facts.train_images
+    many = images >= MANY_IMAGES
     maps = (many or numbers > MOST_DENSE) and min(height, width) >= SMALLEST_MAPS
     return NETWORKS["conv" if maps else "mlp"] | {
         "latent": min(32, max(2, numbers // 16)),
@@ -46,7 +47,7 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
         "learning_rate": 1e-3,
         "schedule": "cosine",
         "batch_size": 128 if many else 64,
-        "epochs": max(10, min(400, round(3200 / math.sqrt(facts.train_images)))),
+        "epochs": max(10, min(400, round((3200 if many else 6400) / math.sqrt(images)))),
     }
 
 
