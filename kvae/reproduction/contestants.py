@@ -26,7 +26,10 @@ def _flat(frey_epochs: int, mnist_epochs: int, **options: Any) -> Contestant:
     """The recipe `best` with some options changed. The bound is the ELBO if nothing else is said,
     and the prior the recipe's."""
     common = {"recipe": "best", "bound": "elbo", **options}
-    return Contestant({**common, "epochs": frey_epochs}, {**common, "epochs": mnist_epochs})
+    dense = {} if options.get("network") == "conv" else {"network": "mlp", "hidden": (500, 500)}
+    return Contestant(
+        {**common, "epochs": frey_epochs}, {**common, **dense, "epochs": mnist_epochs}
+    )
 
 
 _IWAE = {"bound": "iwae", "importance_samples": 5, "doubly_reparameterized": True}

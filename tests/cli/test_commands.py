@@ -85,7 +85,8 @@ def test_train_json(invoke):
         "input_noise": 0.125, "shared_step": 0.05, "weight_prior": 0.0,
     }  # fmt: skip
     assert training == {
-        "epochs": 2, "batch_size": 100, "optimizer": "rmsprop", "learning_rate": 0.002,
+        "epochs": 2, "batch_size": 100, "optimizer": "rmsprop", "initial_accumulator": None,
+        "learning_rate": 0.002,
         "schedule": "cosine", "patience": 5, "weight_decay": 0.5, "clip_norm": 20.0,
         "weight_average": 0.75,
         "shift": 0, "start_from": None, "seed": 7, "jit": False,

@@ -76,7 +76,8 @@ def test_best_recipe_suits_any_data():
         options = options_of("best", "tfds:other", kind, 100)
         assert options["likelihood"] == likelihood
         assert options["prior"] != "standard"
-    assert options_of("best", "mnist", "binary", 50_000)["binarize"] == "dynamic"
+    mnist = options_of("best", "mnist", "binary", 50_000)
+    assert (mnist["binarize"], mnist["network"], mnist["epochs"]) == ("dynamic", "conv", 100)
     frey = options_of("best", "frey", "grey", 1565)
     # The best epoch's weights are kept, and no epoch is left out.
     assert frey["patience"] == frey["epochs"]

@@ -102,6 +102,18 @@ def _best_binary(train_images: int) -> dict[str, Any]:
     }
 
 
+def _best_mnist(train_images: int) -> dict[str, Any]:
+    return _best_binary(train_images) | {
+        "network": "conv",
+        "channels": (32, 64),
+        "blocks": 1,
+        "hidden": (256,),
+        "flow_layers": 8,
+        "flow_units": 256,
+        "epochs": 100,
+    }
+
+
 def _best_grey(train_images: int) -> dict[str, Any]:
     epochs = 2000 if train_images < 10_000 else 100
     return {
@@ -220,8 +232,8 @@ def _table(columns: int, rows: int) -> dict[str, Any]:
 
 
 _BEST: Mapping[str, Callable[[int], dict[str, Any]]] = {
-    "mnist": _best_binary,
-    "tfds:mnist": _best_binary,
+    "mnist": _best_mnist,
+    "tfds:mnist": _best_mnist,
     "digits": _best_digits,
     "frey": _best_grey,
     "frey/blocks": _best_grey,
