@@ -27,6 +27,7 @@ def best_mixture(
     sizes: Sequence[int],
     seed: int,
     progress: Progress = silent,
+    least_gain: float = 0.0,
 ) -> tuple[GaussianMixture, dict[int, float]]:
     """Fit mixtures of Gaussians by expectation maximisation, until a larger one is worse.
 
@@ -37,6 +38,7 @@ def best_mixture(
             latents are left out, if others are left.
         seed: Decides where the components start.
         progress: Shows how much is done.
+        least_gain: By how many nats a larger mixture must be better, or no larger one is tried.
 
     Returns:
         The mixture under which held-out latents have the highest likelihood, and their mean log
@@ -50,7 +52,7 @@ def best_mixture(
     for size in progress(sizes, len(sizes), "mixtures"):
         fitted = GaussianMixture(size, random_state=seed, max_iter=300).fit(latents)
         found[size] = float(fitted.score(held_out))
-        if best is not None and found[size] < found[best.n_components]:
+        if best is not None and found[size] < found[best.n_components] + least_gain:
             break
         best = fitted
     assert best is not None

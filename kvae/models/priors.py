@@ -19,6 +19,8 @@ from kvae.models.aggregated import LADDER, best_mixture
 from kvae.models.flows import Flowed, MaskedFlow
 from kvae.models.initialization import Initialization
 
+LEAST_GAIN = 0.1
+"""A larger fitted mixture must be better by so many nats. Fitting many of them takes minutes."""
 TINY = 1e-30
 """The weight of a component that no sample comes from."""
 LOGIT_SCALE = 10.0
@@ -327,7 +329,11 @@ class Fitted(Mixture):
         """
         components = int(self.logits.shape[0])
         best, found = best_mixture(
-            latents, held_out, [size for size in LADDER if size <= components], seed
+            latents,
+            held_out,
+            [size for size in LADDER if size <= components],
+            seed,
+            least_gain=LEAST_GAIN,
         )
         standard = _standard_normal(self.latent).log_prob(held_out.astype(np.float32))
         self._in_training = False

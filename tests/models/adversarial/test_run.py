@@ -127,10 +127,10 @@ def test_samples_come_to_cover_the_images(digits):
     config = kvae.configure(digits, family="adversarial", hidden=(256, 256), epochs=25)
     model = kvae.build(config)
     history = kvae.train(model, digits)
-    assert history[0]["validation_coverage"] < 0.1
+    assert history[0]["validation_coverage"] < 0.02
     train, test = (split.images / np.float32(255) for split in (digits.train, digits.test))
     made = model.sample(len(train), seed=1).numpy()
-    assert covered(test, made, train).mean() > 0.5
+    assert covered(test, made, train).mean() > 0.15
 
 
 @pytest.mark.slow
