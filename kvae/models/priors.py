@@ -21,6 +21,8 @@ from kvae.models.initialization import Initialization
 
 LEAST_GAIN = 0.1
 """A larger fitted mixture must be better by so many nats. Fitting many of them takes minutes."""
+STANDARD_SHARE = 0.001
+"""The weight of N(0, I) in a fitted mixture."""
 TINY = 1e-30
 """The weight of a component that no sample comes from."""
 LOGIT_SCALE = 10.0
@@ -331,7 +333,7 @@ class Fitted(Mixture):
         best, found = best_mixture(
             latents,
             held_out,
-            [size for size in LADDER if size <= components],
+            [size for size in LADDER if size < max(2, components)],
             seed,
             least_gain=LEAST_GAIN,
         )
@@ -343,6 +345,14 @@ class Fitted(Mixture):
         else:
             size = best.n_components
             parameters = best.weights_, best.means_, best.precisions_cholesky_
+            if size < components:
+                # So the latents of an unusual image are never far less probable than under N(0, I).
+                size += 1
+                parameters = (
+                    np.append((1 - STANDARD_SHARE) * best.weights_, STANDARD_SHARE),
+                    np.concatenate([best.means_, np.zeros((1, self.latent))]),
+                    np.concatenate([best.precisions_cholesky_, np.eye(self.latent)[None]]),
+                )
         weights, means, factors = parameters
         # Components that are not needed have no weight.
         rest = components - size

@@ -164,8 +164,12 @@ def test_a_fitted_prior_is_the_known_mixture(known):
     prior.fit(latents, held_out, 0)
     points = exact.sample(20_000, seed=[0, 1])
     loss = (exact.log_prob(points) - prior.distribution().log_prob(points)).numpy()
-    # Seven components can be had, and five are enough.
+    # Seven components can be had, and five and N(0, I) are enough.
     assert 0 < loss.mean() < 0.01
+    # No point is less probable than under N(0, I) by more than the logarithm of its weight.
+    far = tf.constant([[4.0, 4.0], [-5.0, 3.0]])
+    standard = tfd.MultivariateNormalDiag(tf.zeros(2)).log_prob(far)
+    assert np.all(prior.distribution().log_prob(far) >= standard + np.log(0.001) - 1e-4)
     # If held-out latents are more probable under N(0, I), it stays.
     prior.fit(latents + 30, tf.random.stateless_normal((5000, 2), [0, 4]).numpy(), 0)
     standard = tfd.MultivariateNormalDiag(tf.zeros(2))
