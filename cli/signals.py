@@ -39,7 +39,7 @@ def listen() -> None:
     outgoing.setblocking(False)
     signal.set_wakeup_fd(outgoing.fileno(), warn_on_full_buffer=False)
     for number in STOPPING:
-        # What is ignored, as under nohup, stays so. Without a handler nothing reaches the pipe.
+        # What is ignored, as under nohup, stays so. Without a handler nothing is sent.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda number, frame: None)
     threading.Thread(target=_listen, args=(incoming, outgoing), daemon=True).start()

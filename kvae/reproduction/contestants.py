@@ -1,4 +1,4 @@
-"""The models that `kvae reproduce --only families` compares. Nothing heavy is imported here."""
+"""The models that the claim `families` compares. Nothing heavy is imported here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

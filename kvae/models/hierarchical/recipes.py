@@ -19,10 +19,8 @@ WARMUP_SHARE = 0.2
 are switched off before they have become useful (Sønderby et al., 2016)."""
 UNITS = (256,)
 """The hidden layers between levels of a convolutional network, which has none in the flat model."""
-DENSE: Mapping[str, dict[str, Any]] = {
-    "bernoulli": {"network": "mlp", "hidden": (500, 500), "epochs": 150}
-}
-"""What `best` has instead of convolutions, by the likelihood."""
+DENSE: Mapping[str, Any] = {"network": "mlp", "hidden": (500, 500), "epochs": 150}
+"""What `best` has where the flat model has convolutions: levels were compared with dense layers."""
 _FIELDS = {
     field.name for part in (ModelConfig, ObjectiveConfig) for field in dataclasses.fields(part)
 }
@@ -52,8 +50,8 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
             "`family=vae`"
         )
     options = flat_recipes.recipe(name, facts)
-    if name == "best":
-        options |= DENSE.get(options["likelihood"], {})
+    if name == "best" and options.get("network") == "conv":
+        options |= DENSE
     lower = max(2, options["latent"])
     options |= {"levels": (lower, max(1, round(UPPER_SHARE * lower))), "prior": "standard"}
     options |= {"bound": "elbo", "importance_samples": 1, "doubly_reparameterized": False}

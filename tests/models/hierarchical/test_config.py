@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 import kvae
-from kvae.config import Config
-from kvae.models.hierarchical import METRICS
+from kvae.config import Config, Facts
+from kvae.models.hierarchical import METRICS, recipes
 from kvae.models.hierarchical.config import ObjectiveConfig
 
 
@@ -100,3 +100,11 @@ def test_levels_of_maps_have_a_latent_for_each_place(tiny):
     assert model.stages == (1, 2, None)
     assert model.dimensions == (4 * 4 * 2, 2 * 2 * 3, 5)
     assert "levels of 4x4x2 - 2x2x3 - 5 latents" in model.summary
+
+
+def test_the_best_recipe_has_dense_layers_on_mnist_and_the_flat_epochs_elsewhere():
+    binary = Facts("mnist", "binary", 50_000, (28, 28, 1), lambda: True, lambda: None)
+    mnist = recipes.recipe("best", binary)
+    assert (mnist["network"], mnist["hidden"], mnist["epochs"]) == ("mlp", (500, 500), 150)
+    few = recipes.recipe("best", binary._replace(name="tfds:other", train_images=500))
+    assert (few["hidden"], few["epochs"]) == ((500, 500), 500)
