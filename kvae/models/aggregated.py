@@ -4,7 +4,8 @@ The aggregated posterior is the mean of q(z|x) over the training images. It is t
 largest ELBO (Hoffman & Johnson, 2016).
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,19 +45,52 @@ def best_mixture(
         The mixture under which held-out latents have the highest likelihood, and their mean log
         density, in nats, by the number of components.
     """
-    # The covariance matrix of a component is singular with fewer points than this.
-    most = max(1, len(latents) // (latents.shape[1] + 1))
-    sizes = [size for size in sizes if size <= most] or sizes
     found: dict[int, float] = {}
     best: GaussianMixture | None = None
-    for size in progress(sizes, len(sizes), "mixtures"):
-        fitted = GaussianMixture(size, random_state=seed, max_iter=300).fit(latents)
-        found[size] = float(fitted.score(held_out))
-        if best is not None and found[size] < found[best.n_components] + least_gain:
+    for fitted in _mixtures(latents, sizes, seed, progress):
+        found[fitted.n_components] = density = float(fitted.score(held_out))
+        if best is not None and density < found[best.n_components] + least_gain:
             break
         best = fitted
     assert best is not None
     return best, found
+
+
+def largest_mixture(
+    latents: np.ndarray, held_out: np.ndarray, sizes: Sequence[int], enough: float, seed: int
+) -> GaussianMixture | None:
+    """The largest mixture of Gaussians under which held-out latents are probable enough.
+
+    Args:
+        latents: The latents that mixtures are fitted to, `[count, latent]`.
+        held_out: Latents of validation images, `[other count, latent]`.
+        sizes: The numbers of components to try, increasing. Those for which there are too few
+            latents are left out, if others are left.
+        enough: The mean log density of held-out latents that is enough, in nats.
+        seed: Decides where the components start.
+
+    Returns:
+        None if no mixture is good enough.
+    """
+    largest, before = None, -math.inf
+    for fitted in _mixtures(latents, sizes, seed):
+        density = float(fitted.score(held_out))
+        if density >= enough:
+            largest = fitted
+        elif density < before:
+            break
+        before = density
+    return largest
+
+
+def _mixtures(
+    latents: np.ndarray, sizes: Sequence[int], seed: int, progress: Progress = silent
+) -> Iterator[GaussianMixture]:
+    # The covariance matrix of a component is singular with fewer points than this.
+    most = max(1, len(latents) // (latents.shape[1] + 1))
+    sizes = [size for size in sizes if size <= most] or sizes
+    for size in progress(sizes, len(sizes), "mixtures"):
+        yield GaussianMixture(size, random_state=seed, max_iter=300).fit(latents)
 
 
 def latents_of(model: Any, split: Split, most: int, seed: int) -> np.ndarray:

@@ -15,7 +15,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from kvae.errors import UsageError
-from kvae.models.aggregated import LADDER, best_mixture
+from kvae.models.aggregated import LADDER, best_mixture, largest_mixture
 from kvae.models.flows import Flowed, MaskedFlow
 from kvae.models.initialization import Initialization
 
@@ -247,7 +247,11 @@ class MixtureGiven(tfd.Distribution):
 class Mixture(Prior):
     """A mixture of Gaussians with full covariance matrices. All parameters are learned.
 
+    When training ends, a mixture that is fitted to the latents takes its place, if it is no worse:
+    samples from it resemble more of the training images.
+
     The components of a conditional model are the same for all labels, and their weights are not.
+    Nothing is fitted then.
     """
 
     def make_weights(
@@ -293,6 +297,36 @@ class Mixture(Prior):
         self.means.assign(means)
         self.log_diagonals.assign(np.log(np.diagonal(factors, axis1=1, axis2=2)))
         self.above.assign(factors)
+
+    def begin(self) -> None:
+        """Be what the networks are trained with, because a training begins."""
+
+    def fit(self, latents: np.ndarray, held_out: np.ndarray, seed: int) -> None:
+        """Become the largest fitted mixture under which held-out latents are as probable as now.
+
+        It has at most as many components as the configuration says. If there is none, nothing
+        changes.
+
+        Args:
+            latents: Samples of z from q(z|x) of training images, `[count, latent]`.
+            held_out: Those of validation images, `[other count, latent]`.
+            seed: Decides where the components start.
+        """
+        now = self.distribution().log_prob(held_out.astype(np.float32))
+        most = int(self.logits.shape[0])
+        sizes = [size for size in LADDER if size <= most]
+        fitted = largest_mixture(latents, held_out, sizes, float(tf.reduce_mean(now)), seed)
+        if fitted is not None:
+            self._assign_first(fitted.weights_, fitted.means_, fitted.precisions_cholesky_)
+
+    def _assign_first(self, weights: np.ndarray, means: np.ndarray, factors: np.ndarray) -> None:
+        """Assign a mixture of fewer components: those that are not needed have no weight."""
+        rest = int(self.logits.shape[0]) - len(weights)
+        self.assign(
+            np.concatenate([np.maximum(weights, TINY), np.full(rest, TINY)]),
+            np.concatenate([means, np.zeros((rest, self.latent))]),
+            np.concatenate([factors, np.tile(np.eye(self.latent), (rest, 1, 1))]),
+        )
 
 
 class Fitted(Mixture):
@@ -340,27 +374,17 @@ class Fitted(Mixture):
         standard = _standard_normal(self.latent).log_prob(held_out.astype(np.float32))
         self._in_training = False
         if found[best.n_components] <= float(tf.reduce_mean(standard)):
-            size = 1
             parameters = np.ones(1), np.zeros((1, self.latent)), np.eye(self.latent)[None]
         else:
-            size = best.n_components
             parameters = best.weights_, best.means_, best.precisions_cholesky_
-            if size < components:
+            if best.n_components < components:
                 # So the latents of an unusual image are never far less probable than under N(0, I).
-                size += 1
                 parameters = (
                     np.append((1 - STANDARD_SHARE) * best.weights_, STANDARD_SHARE),
                     np.concatenate([best.means_, np.zeros((1, self.latent))]),
                     np.concatenate([best.precisions_cholesky_, np.eye(self.latent)[None]]),
                 )
-        weights, means, factors = parameters
-        # Components that are not needed have no weight.
-        rest = components - size
-        self.assign(
-            np.concatenate([np.maximum(weights, TINY), np.full(rest, TINY)]),
-            np.concatenate([means, np.zeros((rest, self.latent))]),
-            np.concatenate([factors, np.tile(np.eye(self.latent), (rest, 1, 1))]),
-        )
+        self._assign_first(*parameters)
 
 
 class Vamp(Prior):

@@ -60,11 +60,11 @@ def test_the_worst_drop_is_below_the_best_so_far(elbo, drop):
 def test_the_table_shows_what_was_measured():
     figures = {
         "images": 2000, "shape": [64, 64, 3], "latent": 32, "shift": 4, "epochs": 80, "drop": 0.011,
-        "elbo": 1234.56, "error": 0.006, "pca": 0.008, "factor analysis": "the model is better",
-        "coverage": 0.951, "seconds": 61.4,
+        "elbo": 1234.56, "error": 0.006, "pca": 0.008, "error of factor analysis": 0.01,
+        "factor analysis": "the model is better", "coverage": 0.951, "seconds": 61.4,
     }  # fmt: skip
     assert own.table({"crops": figures, "faces": {"missing": "no skimage"}}).splitlines()[2:] == [
         "| crops | 2,000 of 64 x 64 x 3 | 4 | 80 | 1.1 % | 1234.6 | 0.00600 | 0.75 "
-        "| the model is better | 0.95 | 61 |",
-        "| faces | not run: no skimage | | | | | | | | | |",
+        "| 1.25 | the model is better | 0.95 | 61 |",
+        "| faces | not run: no skimage | | | | | | | | | | |",
     ]

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.mixture import GaussianMixture
 from tensorflow_probability import distributions as tfd
 
 import kvae
@@ -13,6 +14,8 @@ from kvae.config import Config, DataConfig, TrainingConfig
 from kvae.data import Dataset, Split
 from kvae.errors import UsageError
 from kvae.evaluation import Evaluator
+from kvae.models.aggregated import largest_mixture
+from kvae.models.base import labels_of
 from kvae.models.vae.config import ModelConfig, ObjectiveConfig
 from kvae.runs import saved_models
 from kvae.training import fit_prior
@@ -125,7 +128,7 @@ def test_what_cannot_be_fitted(known):
 
 
 def of_digits(few_digits, prior, **options):
-    components = {"components": 5} if prior == "fitted" else {}
+    components = {"components": 5} if prior in ("fitted", "mixture") else {}
     return kvae.configure(
         few_digits, prior=prior, latent=3, hidden=(16,), jit=False, **components, **options
     )
@@ -181,8 +184,57 @@ def test_a_fitted_prior_is_the_known_mixture(known):
     )
 
 
-def test_a_run_has_the_fitted_prior_and_can_be_trained_longer(few_digits, tmp_path):
-    config = of_digits(few_digits, "fitted", epochs=2)
+def test_a_trained_mixture_gives_way_to_a_fitted_one_that_is_no_worse(known):
+    model, _, exact = known
+    latents, held_out = (exact.sample(20_000, seed=[0, n]).numpy() for n in (2, 3))
+    config = dataclasses.replace(model.config.model, prior="mixture", components=7)
+    prior = kvae.build(dataclasses.replace(model.config, model=config)).prior
+    points = exact.sample(20_000, seed=[0, 1])
+    prior.fit(latents, held_out, 0)
+    loss = (exact.log_prob(points) - prior.distribution().log_prob(points)).numpy()
+    assert 0 < loss.mean() < 0.01
+    # No mixture that is fitted to samples is better than the one that they come from.
+    factors = np.tile(np.eye(2) / np.hypot(STDDEV, SPREAD), (3, 1, 1))
+    prior.assign(*(np.resize(each, (7, *each.shape[1:])) for each in (SHARES, CENTRES, factors)))
+    prior.logits.assign(np.log([*SHARES, *[1e-30] * 4]))
+    before = prior.get_weights()
+    prior.fit(latents, held_out, 0)
+    for left, right in zip(before, prior.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_the_largest_mixture_that_is_good_enough(known):
+    *_, exact = known
+    latents, held_out = (exact.sample(5000, seed=[0, n]).numpy() for n in (2, 3))
+    density = {
+        size: GaussianMixture(size, random_state=0, max_iter=300).fit(latents).score(held_out)
+        for size in (1, 2, 3, 5)
+    }
+    assert density[1] < density[2] < density[5] < density[3]
+    for enough, expected in (-99.0, 5), (density[5], 5), (density[3], 3), (density[3] + 1e-6, None):
+        found = largest_mixture(latents, held_out, list(density), enough, seed=0)
+        assert (found and found.n_components) == expected
+
+
+@pytest.mark.parametrize("condition", [None, "labels"])
+def test_the_elbo_does_not_fall_when_a_mixture_is_fitted(few_digits, condition):
+    model = kvae.build(of_digits(few_digits, "mixture", epochs=3, condition=condition))
+    rows = []
+    kvae.train(model, few_digits, lambda row, _: rows.append((row, model.prior.get_weights())))
+    (last, trained), images = rows[-1], few_digits.validation
+    changed = any(
+        not np.array_equal(left, right)
+        for left, right in zip(trained, model.prior.get_weights(), strict=True)
+    )
+    assert changed == (condition is None)
+    found = Evaluator(model, 0, 50)(images.images, labels_of(model, few_digits, images))
+    # Both are of the same samples of the latents.
+    assert found.means["elbo"] >= last["validation_elbo"] - 1e-3
+
+
+@pytest.mark.parametrize("prior", ["fitted", "mixture"])
+def test_a_run_has_the_fitted_prior_and_can_be_trained_longer(few_digits, tmp_path, prior):
+    config = of_digits(few_digits, prior, epochs=2)
     places = tmp_path / "runs", tmp_path / "saved_models"
     run = runs.start(few_digits, config, "a", *places)
     loaded = saved_models.load(run.saved_model)
@@ -190,7 +242,7 @@ def test_a_run_has_the_fitted_prior_and_can_be_trained_longer(few_digits, tmp_pa
     assert run.results["elbo"] == pytest.approx(found, rel=1e-5)
     np.testing.assert_allclose(loaded.sample(5, seed=1), run.model.sample(5, seed=1), atol=1e-6)
     longer = runs.resume(few_digits, "a", *places, overwrite=True, epochs=4)
-    whole = runs.start(few_digits, of_digits(few_digits, "fitted", epochs=4), "b", *places)
+    whole = runs.start(few_digits, of_digits(few_digits, prior, epochs=4), "b", *places)
     for left, right in zip(longer.model.get_weights(), whole.model.get_weights(), strict=True):
         assert left.tobytes() == right.tobytes()
 

@@ -24,7 +24,7 @@ from kvae.models.plan import (
     averages,
     kernels,
 )
-from kvae.models.priors import Fitted
+from kvae.models.priors import Mixture
 from kvae.models.vae import METRICS
 from kvae.models.vae.bounds import Weighting
 
@@ -51,7 +51,7 @@ class VariationalPlan(Plan):
 
     def __init__(self, model: "VAE", dataset: Dataset, new_optimizer: NewOptimizer) -> None:
         self._model, self._dataset, self._count = model, dataset, len(dataset.train)
-        if isinstance(model.prior, Fitted):
+        if isinstance(model.prior, Mixture):
             model.prior.begin()
         self._labels = labels_of(model, dataset, dataset.train)
         self._objective = model.config.objective
@@ -119,8 +119,8 @@ class VariationalPlan(Plan):
         return self._evaluator(images, labels)
 
     def finish(self) -> None:
-        """Fit the prior to the latents, if it is one that is fitted after training."""
-        if isinstance(self._model.prior, Fitted):
+        """Fit the prior to the latents, if it is a mixture that is the same for all labels."""
+        if isinstance(self._model.prior, Mixture) and self._labels is None:
             splits = self._dataset.train, self._dataset.validation
             seed = self._model.config.training.seed
             latents, held_out = (latents_of(self._model, each, SAMPLES, seed) for each in splits)
