@@ -293,8 +293,9 @@ def table(results: dict[str, dict[str, Any]]) -> str:
         results: What `measure` returned.
     """
     lines = [
-        "| | images | shifted by | epochs | worst drop | test ELBO | error of a pixel | × PCA | "
-        "factor analysis × PCA | log p(x) against factor analysis | coverage of samples | seconds |",
+        "| | images | shifted by | epochs | worst drop | test ELBO | error of a pixel | × PCA "
+        "| factor analysis × PCA | log p(x) against factor analysis | coverage of samples "
+        "| seconds |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, found in results.items():
