@@ -109,13 +109,18 @@ def check_data(config: Config) -> None:
     """Refuse a likelihood and a prior that do not go together with the data.
 
     Args:
-        config: The configuration of a model with the fields `likelihood`, `mean_activation` and
-            `prior` of a `vae`.
+        config: The configuration of a model with the fields `likelihood`, `mean_activation`,
+            `prior` and `condition` of a `vae`.
 
     Raises:
         UsageError: Two options do not go together.
     """
     data, model = config.data, config.model
+    require(
+        model.prior != "fitted" or model.condition is None,
+        "prior 'fitted' is the same for all labels: choose another `prior`, or leave out "
+        "`condition`",
+    )
     if data.numbers:
         _check_for_numbers(model, config.training.shift)
     require(

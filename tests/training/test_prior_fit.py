@@ -129,9 +129,9 @@ def test_what_cannot_be_fitted(known):
 
 def of_digits(few_digits, prior, **options):
     components = {"components": 5} if prior in ("fitted", "mixture") else {}
-    return kvae.configure(
-        few_digits, prior=prior, latent=3, hidden=(16,), jit=False, **components, **options
-    )
+    dimensions = {} if "levels" in options else {"latent": 3}
+    options |= {"hidden": (16,), "jit": False}
+    return kvae.configure(few_digits, prior=prior, **dimensions, **components, **options)
 
 
 def test_networks_are_trained_as_with_a_standard_prior(few_digits):
@@ -216,9 +216,18 @@ def test_the_largest_mixture_that_is_good_enough(known):
         assert (found and found.n_components) == expected
 
 
-@pytest.mark.parametrize("condition", [None, "labels"])
-def test_the_elbo_does_not_fall_when_a_mixture_is_fitted(few_digits, condition):
-    model = kvae.build(of_digits(few_digits, "mixture", epochs=3, condition=condition))
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"condition": "labels"},
+        {"family": "hierarchical", "levels": (4, 3)},
+        {"family": "hierarchical", "levels": (4, 3), "inference": "bottom-up"},
+    ],
+    ids=str,
+)
+def test_the_elbo_does_not_fall_when_a_mixture_is_fitted(few_digits, options):
+    model = kvae.build(of_digits(few_digits, "mixture", epochs=3, **options))
     rows = []
     kvae.train(model, few_digits, lambda row, _: rows.append((row, model.prior.get_weights())))
     (last, trained), images = rows[-1], few_digits.validation
@@ -226,7 +235,7 @@ def test_the_elbo_does_not_fall_when_a_mixture_is_fitted(few_digits, condition):
         not np.array_equal(left, right)
         for left, right in zip(trained, model.prior.get_weights(), strict=True)
     )
-    assert changed == (condition is None)
+    assert changed == ("condition" not in options)
     found = Evaluator(model, 0, 50)(images.images, labels_of(model, few_digits, images))
     # Both are of the same samples of the latents.
     assert found.means["elbo"] >= last["validation_elbo"] - 1e-3
@@ -247,8 +256,8 @@ def test_a_run_has_the_fitted_prior_and_can_be_trained_longer(few_digits, tmp_pa
         assert left.tobytes() == right.tobytes()
 
 
-def test_a_fitted_prior_is_for_flat_models_without_labels(few_digits):
+def test_a_fitted_prior_is_for_models_without_labels(few_digits):
     with pytest.raises(UsageError, match="is the same for all labels"):
         kvae.configure(few_digits, prior="fitted", condition="labels")
-    with pytest.raises(UsageError, match="is for `family=vae`"):
-        kvae.configure(few_digits, prior="fitted", family="hierarchical")
+    with pytest.raises(UsageError, match="is the same for all labels"):
+        kvae.configure(few_digits, prior="fitted", condition="labels", family="hierarchical")

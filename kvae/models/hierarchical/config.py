@@ -126,10 +126,6 @@ class ModelConfig:
             "prior 'vamp' needs `inference=top-down`: bottom-up, the density of q(z|x) of the top "
             "level alone has no closed form",
         )
-        require(
-            self.prior != "fitted",
-            "prior 'fitted' is for `family=vae`: choose another `prior`",
-        )
         if self.map_sides:
             self._check_maps()
 

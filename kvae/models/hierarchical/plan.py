@@ -1,6 +1,6 @@
 """How a hierarchical VAE is trained: as a flat one, with a KL for each level."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -32,6 +32,10 @@ class HierarchicalPlan(VariationalPlan):
         self._numbers = range(1, len(model.config.model.levels) + 1)
         self.metrics = ("elbo", "reconstruction", "kl", *map(kl_name, self._numbers), "objective")
         super().__init__(model, dataset, new_optimizer)
+
+    @property
+    def _prior(self) -> Any:
+        return self._model.prior.top
 
     def settings(self, epoch: int) -> dict[str, float]:
         """The weight of each level's KL in an epoch, by name.

@@ -269,11 +269,6 @@ def check_together(config: Config) -> None:
     model, objective = config.model, config.objective
     check_data(config)
     require(
-        model.prior != "fitted" or model.condition is None,
-        "prior 'fitted' is the same for all labels: choose another `prior`, or leave out "
-        "`condition`",
-    )
-    require(
         not objective.doubly_reparameterized or model.posterior != "iaf",
         "doubly reparameterised gradients need a Gaussian posterior: choose `posterior=full`, or "
         "leave out `doubly_reparameterized`",

@@ -3,7 +3,7 @@
 import contextlib
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -51,8 +51,8 @@ class VariationalPlan(Plan):
 
     def __init__(self, model: "VAE", dataset: Dataset, new_optimizer: NewOptimizer) -> None:
         self._model, self._dataset, self._count = model, dataset, len(dataset.train)
-        if isinstance(model.prior, Mixture):
-            model.prior.begin()
+        if isinstance(self._prior, Mixture):
+            self._prior.begin()
         self._labels = labels_of(model, dataset, dataset.train)
         self._objective = model.config.objective
         apart = self._apart()
@@ -65,6 +65,11 @@ class VariationalPlan(Plan):
         optimizers = [optimizer, *(of_one for _, of_one in apart)]
         self.state = [variable.value for each in optimizers for variable in each.variables]
         self._evaluator = self._new_evaluator()
+
+    @property
+    def _prior(self) -> Any:
+        """The prior of the last of the latents: of all of them, unless there are levels."""
+        return self._model.prior
 
     def _new_evaluator(self) -> Evaluator:
         chunk = min(CHUNK, max(len(self._dataset.validation), len(self._dataset.test)))
@@ -120,11 +125,14 @@ class VariationalPlan(Plan):
 
     def finish(self) -> None:
         """Fit the prior to the latents, if it is a mixture that is the same for all labels."""
-        if isinstance(self._model.prior, Mixture) and self._labels is None:
+        prior = self._prior
+        if isinstance(prior, Mixture) and self._labels is None:
             splits = self._dataset.train, self._dataset.validation
             seed = self._model.config.training.seed
-            latents, held_out = (latents_of(self._model, each, SAMPLES, seed) for each in splits)
-            self._model.prior.fit(latents, held_out, seed)
+            latents, held_out = (
+                latents_of(self._model, each, SAMPLES, seed)[:, -prior.latent :] for each in splits
+            )
+            prior.fit(latents, held_out, seed)
             # The old one was compiled with the prior of the training.
             self._evaluator = self._new_evaluator()
 
