@@ -92,6 +92,10 @@ def mixing_row(from_images: np.ndarray, from_noise: np.ndarray) -> Row:
     spread = float(max(from_images.std(), 1e-6))
     if abs(difference) > max(APART * spread, 3 * error):
         verdict = f"the chains do NOT mix in {STEPS} steps: {CURE_OF_CHAINS}"
+    elif abs(difference) > 3 * error:
+        verdict = (
+            f"the chains have not quite mixed in {STEPS} steps: samples miss some kinds of image"
+        )
     else:
         verdict = f"chains from noise and from images end alike after {STEPS} steps"
     return Row(

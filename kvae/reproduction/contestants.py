@@ -23,12 +23,15 @@ class Contestant:
 
 
 def _flat(frey_epochs: int, mnist_epochs: int, **options: Any) -> Contestant:
-    """The recipe `best` with some options changed. The bound is the ELBO if nothing else is said,
-    and the prior the recipe's."""
+    """The recipe `best` with some options changed, and dense layers. The bound is the ELBO if
+    nothing else is said, and the prior the recipe's."""
     common = {"recipe": "best", "bound": "elbo", **options}
-    dense = {} if options.get("network") == "conv" else {"network": "mlp", "hidden": (500, 500)}
+    dense = [{}, {}]
+    if options.get("network") != "conv":
+        dense = [{"network": "mlp", "hidden": units} for units in ((500,), (500, 500))]
     return Contestant(
-        {**common, "epochs": frey_epochs}, {**common, **dense, "epochs": mnist_epochs}
+        {**common, **dense[0], "epochs": frey_epochs},
+        {**common, **dense[1], "epochs": mnist_epochs},
     )
 
 

@@ -136,6 +136,20 @@ def _best_grey(train_images: int) -> dict[str, Any]:
     }
 
 
+def _best_frey(train_images: int) -> dict[str, Any]:
+    return _best_grey(train_images) | {
+        "network": "conv",
+        "channels": (32, 64),
+        "hidden": (256,),
+        "components": 50,
+        "bound": "elbo",
+        "importance_samples": 1,
+        "doubly_reparameterized": False,
+        "epochs": 400,
+        "patience": 400,
+    }
+
+
 def _best_digits(train_images: int) -> dict[str, Any]:
     return _best_grey(train_images) | {
         "components": 20,
@@ -235,8 +249,8 @@ _BEST: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "mnist": _best_mnist,
     "tfds:mnist": _best_mnist,
     "digits": _best_digits,
-    "frey": _best_grey,
-    "frey/blocks": _best_grey,
+    "frey": _best_frey,
+    "frey/blocks": _best_frey,
 }
 """Options that were chosen by bounds on validation images; docs/recipes.md says how."""
 

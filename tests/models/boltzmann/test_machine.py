@@ -184,3 +184,6 @@ def test_verdicts_name_the_cure():
     ends = np.random.default_rng(0).standard_normal((2, 100))
     assert "end alike" in energy.mixing_row(ends[0], ends[1]).verdict
     assert energy.CURE_OF_CHAINS in energy.mixing_row(ends[0], ends[1] - 3).verdict
+    apart = np.tile([-1.0, 1.0], 5000)
+    assert "end alike" in energy.mixing_row(apart, apart - 0.04).verdict
+    assert "not quite mixed" in energy.mixing_row(apart, apart - 0.05).verdict

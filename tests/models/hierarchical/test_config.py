@@ -102,9 +102,11 @@ def test_levels_of_maps_have_a_latent_for_each_place(tiny):
     assert "levels of 4x4x2 - 2x2x3 - 5 latents" in model.summary
 
 
-def test_the_best_recipe_has_dense_layers_on_mnist_and_the_flat_epochs_elsewhere():
+def test_the_best_recipe_has_a_dense_layer_on_mnist_and_the_flat_options_elsewhere():
     binary = Facts("mnist", "binary", 50_000, (28, 28, 1), lambda: True, lambda: None)
     mnist = recipes.recipe("best", binary)
-    assert (mnist["network"], mnist["hidden"], mnist["epochs"]) == ("mlp", (500, 500), 150)
+    assert (mnist["network"], mnist["hidden"], mnist["epochs"]) == ("mlp", (500,), 150)
     few = recipes.recipe("best", binary._replace(name="tfds:other", train_images=500))
-    assert (few["hidden"], few["epochs"]) == ((500, 500), 500)
+    assert (few["hidden"], few["epochs"]) == ((500,), 500)
+    frey = recipes.recipe("best", Facts("frey", "grey", 1565, (28, 20, 1), None, None))
+    assert (frey["network"], frey["prior"], frey["bound"]) == ("conv", "mixture", "elbo")
