@@ -138,6 +138,7 @@ def _best_grey(train_images: int) -> dict[str, Any]:
 
 def _best_frey(train_images: int) -> dict[str, Any]:
     return _best_grey(train_images) | {
+        "latent": 20,
         "network": "conv",
         "channels": (32, 64),
         "hidden": (256,),
