@@ -4,6 +4,7 @@ import atexit
 import gc
 import importlib.abc
 import importlib.machinery
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ def install() -> None:
     """Show kvae's messages, and make TensorFlow quiet and quick. Imports nothing heavy itself."""
     output.show_messages()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow warns where the same function is compiled for one model after another.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     # TensorFlow makes a million objects that stay to the end. Searching them for garbage takes a
     # second while a command works, and another second when it ends.
     gc.set_threshold(100_000, 50, 100)
