@@ -19,9 +19,17 @@ WARMUP_SHARE = 0.2
 are switched off before they have become useful (Sønderby et al., 2016)."""
 UNITS = (256,)
 """The hidden layers between levels of a convolutional network, which has none in the flat model."""
-BEST_MNIST: Mapping[str, Any] = {"network": "mlp", "hidden": (500,), "epochs": 150}
-"""What `best` has on MNIST instead of the flat model's convolutions, which take four times as long
-with levels."""
+_MNIST = {"network": "mlp", "hidden": (500,), "epochs": 150}
+_FREY = {"levels": (5, 10), "kl_warmup": 40}
+BEST: Mapping[str, Mapping[str, Any]] = {
+    "mnist": _MNIST,
+    "tfds:mnist": _MNIST,
+    "frey": _FREY,
+    "frey/blocks": _FREY,
+}
+"""What `best` has on a dataset instead of what the flat model's options lead to; docs/recipes.md
+says how it was found. MNIST has no convolutions, because with levels an epoch of them takes four
+times as long."""
 _FIELDS = {
     field.name for part in (ModelConfig, ObjectiveConfig) for field in dataclasses.fields(part)
 }
@@ -52,14 +60,14 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
             "`family=vae`"
         )
     options = flat_recipes.recipe(name, facts)
-    if name == "best" and facts.name in ("mnist", "tfds:mnist"):
-        options |= BEST_MNIST
+    if name == "best":
+        options |= BEST.get(facts.name, {})
     if options.get("network") != "conv":
         options["hidden"] = options["hidden"][:1]
     lower = max(2, options["latent"])
-    options["levels"] = lower, max(1, round(UPPER_SHARE * lower))
+    options.setdefault("levels", (lower, max(1, round(UPPER_SHARE * lower))))
+    options.setdefault("kl_warmup", round(WARMUP_SHARE * options["epochs"]))
     options |= {"bound": "elbo", "importance_samples": 1, "doubly_reparameterized": False}
-    options["kl_warmup"] = round(WARMUP_SHARE * options["epochs"])
     return {key: value for key, value in options.items() if key in _FIELDS or key not in _OF_FLAT}
 
 
@@ -88,7 +96,8 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
     if not adjusted["hidden"]:
         adjusted["hidden"] = UNITS
     if "epochs" in chosen:
-        adjusted["kl_warmup"] = round(WARMUP_SHARE * chosen["epochs"])
+        share = own["kl_warmup"] / own["epochs"]
+        adjusted["kl_warmup"] = round(share * chosen["epochs"])
     if chosen.get("level_warmup"):
         adjusted["kl_warmup"] = 0
     return adjusted

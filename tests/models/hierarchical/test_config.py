@@ -110,3 +110,4 @@ def test_the_best_recipe_has_a_dense_layer_on_mnist_and_the_flat_options_elsewhe
     assert (few["hidden"], few["epochs"]) == ((500,), 500)
     frey = recipes.recipe("best", Facts("frey", "grey", 1565, (28, 20, 1), None, None))
     assert (frey["network"], frey["prior"], frey["bound"]) == ("conv", "mixture", "elbo")
+    assert (frey["levels"], frey["kl_warmup"], frey["epochs"]) == ((5, 10), 40, 400)
