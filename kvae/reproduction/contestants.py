@@ -26,13 +26,12 @@ def _flat(frey_epochs: int, mnist_epochs: int, **options: Any) -> Contestant:
     """The recipe `best` with some options changed, and dense layers. The bound is the ELBO if
     nothing else is said, and the prior the recipe's."""
     common = {"recipe": "best", "bound": "elbo", **options}
-    dense = [{}, {}]
+    on_frey: Options = {"epochs": frey_epochs}
+    on_mnist: Options = {"epochs": mnist_epochs}
     if options.get("network") != "conv":
-        dense = [{"network": "mlp", "hidden": units} for units in ((500,), (500, 500))]
-    return Contestant(
-        {**common, **dense[0], "epochs": frey_epochs},
-        {**common, **dense[1], "epochs": mnist_epochs},
-    )
+        on_frey = {**on_frey, "network": "mlp", "hidden": (500,)}
+        on_mnist = {**on_mnist, "network": "mlp", "hidden": (500, 500)}
+    return Contestant({**common, **on_frey}, {**common, **on_mnist})
 
 
 _IWAE = {"bound": "iwae", "importance_samples": 5, "doubly_reparameterized": True}
