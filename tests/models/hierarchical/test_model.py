@@ -79,7 +79,7 @@ def test_images_are_encoded_scored_and_walked_between(run, images):
 
 
 def test_the_report_says_which_levels_are_in_use(tiny, images):
-    model = kvae.build(tiny())
+    model = kvae.build(tiny(prior="standard"))
     for head in model.encoder.heads:
         head.mean.kernel.assign(10 * head.mean.kernel)
     evaluator = Evaluator(model, 0, len(images))
