@@ -43,15 +43,18 @@ def test_an_earlier_run_resumes(digits, tmp_path):
     )  # fmt: skip
     assert seen == [3, 4]
     complete = kvae.load(COMPLETE)
-    for weight, expected in zip(run.model.weights, complete.weights, strict=True):
-        np.testing.assert_allclose(weight, expected, rtol=1e-4, atol=1e-6)
+    # Earlier versions did not fit the mixture in the end.
+    for part in "encoder", "decoder":
+        weights = [getattr(model, part).weights for model in (run.model, complete)]
+        for weight, expected in zip(*weights, strict=True):
+            np.testing.assert_allclose(weight, expected, rtol=1e-4, atol=1e-6)
     history = read_history(run.folder)
     assert list(history) == list(before)
     assert history["epoch"] == [1, 2, 3, 4]
     assert {name: values[:2] for name, values in history.items()} == before
     assert history["objective"] == ["iwae-2 beta=0.25", *3 * ["iwae-2 beta=0.5"]]
     results = read_results(COMPLETE)
-    assert run.results["elbo"] == pytest.approx(results["elbo"], abs=1e-3)
+    assert run.results["reconstruction"] == pytest.approx(results["reconstruction"], abs=1e-3)
     assert run.results.keys() == results.keys()
 
 

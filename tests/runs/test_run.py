@@ -66,20 +66,20 @@ def test_a_collapsed_model_says_so(few_digits, places, caplog):
 
 @pytest.mark.slow
 def test_a_run_starts_from_the_weights_of_another(few_digits, places):
-    mixture = {"prior": "mixture", "components": 3}
-    first = kvae.build(kvae.configure(few_digits, hidden=(16,), seed=4, **mixture))
+    vamp = {"prior": "vamp", "components": 3}
+    first = kvae.build(kvae.configure(few_digits, hidden=(16,), seed=4, **vamp))
     kvae.save(first, places["models"] / "first")
     # Adam's first steps are as long as the rate, whatever the gradient.
     still = {"optimizer": "adam", "learning_rate": 1e-30, "shared_step": 0.0}
     still |= {"epochs": 1, "dropout": 0.1}
-    second = start(few_digits, places, "second", start_from="first", seed=5, **mixture, **still)
+    second = start(few_digits, places, "second", start_from="first", seed=5, **vamp, **still)
     for weight, other in zip(first.weights, second.model.weights, strict=True):
         np.testing.assert_allclose(weight, other, rtol=0, atol=1e-29)
     config = json.loads((second.folder / "config.json").read_text())
     assert config["training"]["start_from"] == "first"
     with pytest.raises(KvaeError, match=r"its hidden is \(16,\), that of the new run \(8,\); give"):
         start(few_digits, places, "third", hidden=(8,), start_from="first")
-    with pytest.raises(KvaeError, match="its prior is mixture, that of the new run standard"):
+    with pytest.raises(KvaeError, match="its prior is vamp, that of the new run standard"):
         start(few_digits, places, "third", start_from="first")
     with pytest.raises(KvaeError, match="no saved model 'fisrt' .*did you mean 'first'"):
         start(few_digits, places, "third", start_from="fisrt")
