@@ -17,6 +17,7 @@ from benchmarks import (
     own,
     parts,
     profile,
+    splits,
     sweeps,
     tables,
     training,
@@ -93,6 +94,21 @@ def own_command(datasets: tuple[str, ...], output: Path) -> None:
     results = own.measure(datasets or tuple(own.DATASETS))
     write_json(output, {"machine": machine(), "own": results})
     click.echo(own.table(results))
+
+
+@main.command(name="splits")
+@click.option("--family", default="vae", show_default=True)
+@click.option("--likelihood", help="The likelihood that takes the place of the recipe's.")
+@click.option("--count", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--data-dir", type=click.Path(path_type=Path), envvar="TFDS_DATA_DIR")
+@click.option("--output", type=click.Path(path_type=Path), default="benchmarks-splits.json")
+def splits_command(
+    family: str, likelihood: str | None, count: int, data_dir: Path | None, output: Path
+) -> None:
+    """Train the best recipe of the Frey Faces on random splits, and measure it on new frames."""
+    results = splits.measure(family, likelihood, range(1, count + 1), data_dir)
+    write_json(output, {"machine": machine(), "splits": results})
+    click.echo(splits.table(results))
 
 
 @main.command(name="encode")
