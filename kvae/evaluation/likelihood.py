@@ -21,7 +21,7 @@ ROWS_BYTES = 2**26
 STREAM = 2
 
 STEP_SIZES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.8)
-"""The step sizes of HMC that are tried."""
+"""The step sizes of HMC that can be chosen: 2^n - 1, of which n are tried."""
 ACCEPTANCE = 0.75
 """The step size is chosen whose share of accepted proposals is closest to this."""
 LEAPFROG_STEPS = 5
@@ -259,11 +259,16 @@ class Annealing:
             sizes = tf.constant(steps), tf.constant(step_size)
             return self._run(tf.constant(images[index]), *sizes, chunk_seed, *some)
 
-        # A quarter of the steps is enough to measure how many proposals are accepted.
-        trials = {}
-        for size in progress(STEP_SIZES, len(STEP_SIZES), "HMC step size"):
+        # Larger steps are accepted less often, so that each trial rules out half of the sizes. A
+        # quarter of the steps is enough to measure how many proposals are accepted.
+        trials, sizes = dict[float, float](), STEP_SIZES
+        halvings = len(STEP_SIZES).bit_length()
+        for _ in progress(range(halvings), halvings, "HMC step size"):
+            middle = len(sizes) // 2
+            size = sizes[middle]
             accepted = at(0, max(1, steps // 4), size, -1)[1]
             trials[size] = float(tf.reduce_mean(accepted))
+            sizes = sizes[middle + 1 :] if trials[size] > ACCEPTANCE else sizes[:middle]
         step_size = min(trials, key=lambda size: abs(trials[size] - ACCEPTANCE))
         found, acceptances = [], []
         starts = range(0, len(images), self._batch)

@@ -63,6 +63,21 @@ def test_annealing_meets_the_exact_log_likelihood(linear_gaussian):
     assert (annealed.chains, annealed.steps) == (8, 200)
 
 
+def test_the_step_size_is_the_one_whose_proposals_are_accepted_most_nearly_as_often_as_they_should(
+    linear_gaussian, monkeypatch
+):
+    model, images, _ = linear_gaussian(count=20, stretch=1.5, shift=2.0)
+    options = {"chains": 8, "steps": 100}
+    chosen = annealed_importance_sampling(model, images, **options).step_size
+    sizes, acceptance = likelihood.STEP_SIZES, {}
+    for size in sizes:
+        monkeypatch.setattr(likelihood, "STEP_SIZES", (size,))
+        acceptance[size] = annealed_importance_sampling(model, images, **options).acceptance
+    assert list(acceptance.values()) == sorted(acceptance.values(), reverse=True)
+    assert chosen == min(sizes, key=lambda size: abs(acceptance[size] - likelihood.ACCEPTANCE))
+    assert len(sizes) == 2 ** len(sizes).bit_length() - 1
+
+
 def test_annealing_from_the_prior_asks_nothing_of_the_encoder(linear_gaussian):
     model, images, exact = linear_gaussian(count=40)
     for weight in model.encoder.weights:
@@ -154,7 +169,7 @@ def test_progress_is_shown_step_by_step(linear_gaussian):
 
     annealed_importance_sampling(model, images, 2, 2, progress=progress)
     importance_weighted_bound(model, images, 2, progress=progress)
-    assert seen == {"HMC step size": 7, "annealing": 3, "importance samples": 1}
+    assert seen == {"HMC step size": 3, "annealing": 3, "importance samples": 1}
 
 
 def test_multiplications_are_those_of_matrices_and_convolutions(digits):
