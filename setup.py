@@ -6,23 +6,36 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-VERSION = re.search(r'__version__ = "(.+)"', (HERE / "kvae/__init__.py").read_text())[1]
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "kvae/__init__.py").read_text("utf-8"))[1]
+
+
+def description() -> str:
+    """The README, without the links and pictures that lead to other files of the repository."""
+    text = (HERE / "README.md").read_text("utf-8")
+    text = re.sub(r"!\[([^]]+)\]\((?!\w+:)[^)]+\)", r"[Picture: \1]", text)
+    return re.sub(r"\[([^]]+)\]\((?!\w+:)[^)]+\)", r"\1", text)
+
 
 setup(
     name="kvae",
     version=VERSION,
     description="Variational autoencoders that work, with Keras 3 and TensorFlow Probability",
-    long_description=(HERE / "README.md").read_text(),
+    long_description=description(),
     long_description_content_type="text/markdown",
+    author="The kvae authors",
     license="Apache-2.0",
     license_files=["LICENSE"],
     classifiers=[
         "Development Status :: 4 - Beta",
         "Environment :: Console",
         "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        # Those that the tests were run with.
         "Programming Language :: Python :: 3.11",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
     ],
     python_requires=">=3.11",
     # The commands live in cli/ but install as kvae_cli, so that no package called "cli" lands in
@@ -66,10 +79,13 @@ setup(
         # The page of `kvae explore`. Bokeh's server is Tornado.
         "explore": ["bokeh>=3.8,<4"],
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
-        # TFDS's test case of dataset builders imports dill.
         "test": [
             "pytest>=8,<10",
             "pytest-xdist>=3.5,<4",
+            # A test builds the package, with the setuptools that is installed.
+            "build>=1.2,<2",
+            "setuptools>=77",
+            # TFDS's test case of dataset builders imports dill.
             "dill>=0.3.8",
             # What Windows locks folders with is tested on other systems, too.
             "filelock>=3.16,<5",
