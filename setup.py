@@ -80,7 +80,7 @@ setup(
         "explore": ["bokeh>=3.8,<4"],
         "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
         "test": [
-            "pytest>=8,<10",
+            "pytest>=8.4,<10",
             "pytest-xdist>=3.5,<4",
             # A test builds the package, with the setuptools that is installed.
             "build>=1.2,<2",
