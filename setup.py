@@ -58,7 +58,7 @@ setup(
         "keras>=3.10,<4",
         "numpy>=1.26,<3",
         "matplotlib>=3.8,<4",
-        "click>=8.1,<9",
+        "click>=8.2,<9",
         "scikit-learn>=1.6,<2",
         # scikit-learn's own means of running things side by side, and of limiting its threads.
         "joblib>=1.4,<2",
