@@ -48,7 +48,7 @@ setup(
         "kvae.data.frey_faces": ["*.md", "*.bib", "*.txt", "*.tsv"],
     },
     install_requires=[
-        "tensorflow>=2.20,<3",
+        "tensorflow>=2.21,<3",
         "tensorflow-probability[tf]>=0.25,<1",
         "tensorflow-datasets>=4.9.9,<5",
         # tensorflow-datasets imports importlib_resources without requiring it.
@@ -78,7 +78,7 @@ setup(
         "dask": ["distributed>=2024.10"],
         # The page of `kvae explore`. Bokeh's server is Tornado.
         "explore": ["bokeh>=3.8,<4"],
-        "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
+        "gpu": ["tensorflow[and-cuda]>=2.21,<3"],
         "test": [
             "pytest>=8.4,<10",
             "pytest-xdist>=3.5,<4",
