@@ -6,23 +6,36 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-VERSION = re.search(r'__version__ = "(.+)"', (HERE / "kvae/__init__.py").read_text())[1]
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "kvae/__init__.py").read_text("utf-8"))[1]
+
+
+def description() -> str:
+    """The README, without the links and pictures that lead to other files of the repository."""
+    text = (HERE / "README.md").read_text("utf-8")
+    text = re.sub(r"!\[([^]]+)\]\((?!\w+:)[^)]+\)", r"[Picture: \1]", text)
+    return re.sub(r"\[([^]]+)\]\((?!\w+:)[^)]+\)", r"\1", text)
+
 
 setup(
     name="kvae",
     version=VERSION,
     description="Variational autoencoders that work, with Keras 3 and TensorFlow Probability",
-    long_description=(HERE / "README.md").read_text(),
+    long_description=description(),
     long_description_content_type="text/markdown",
+    author="The kvae authors",
     license="Apache-2.0",
     license_files=["LICENSE"],
     classifiers=[
         "Development Status :: 4 - Beta",
         "Environment :: Console",
         "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        # Those that the tests were run with.
         "Programming Language :: Python :: 3.11",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
     ],
     python_requires=">=3.11",
     # The commands live in cli/ but install as kvae_cli, so that no package called "cli" lands in
@@ -35,7 +48,7 @@ setup(
         "kvae.data.frey_faces": ["*.md", "*.bib", "*.txt", "*.tsv"],
     },
     install_requires=[
-        "tensorflow>=2.20,<3",
+        "tensorflow>=2.21,<3",
         "tensorflow-probability[tf]>=0.25,<1",
         "tensorflow-datasets>=4.9.9,<5",
         # tensorflow-datasets imports importlib_resources without requiring it.
@@ -45,7 +58,7 @@ setup(
         "keras>=3.10,<4",
         "numpy>=1.26,<3",
         "matplotlib>=3.8,<4",
-        "click>=8.1,<9",
+        "click>=8.2,<9",
         "scikit-learn>=1.6,<2",
         # scikit-learn's own means of running things side by side, and of limiting its threads.
         "joblib>=1.4,<2",
@@ -65,11 +78,14 @@ setup(
         "dask": ["distributed>=2024.10"],
         # The page of `kvae explore`. Bokeh's server is Tornado.
         "explore": ["bokeh>=3.8,<4"],
-        "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
-        # TFDS's test case of dataset builders imports dill.
+        "gpu": ["tensorflow[and-cuda]>=2.21,<3"],
         "test": [
-            "pytest>=8,<10",
+            "pytest>=8.4,<10",
             "pytest-xdist>=3.5,<4",
+            # A test builds the package, with the setuptools that is installed.
+            "build>=1.2,<2",
+            "setuptools>=77",
+            # TFDS's test case of dataset builders imports dill.
             "dill>=0.3.8",
             # What Windows locks folders with is tested on other systems, too.
             "filelock>=3.16,<5",

@@ -10,7 +10,7 @@ import click
 
 from kvae import __version__
 from kvae.errors import Interrupted, KvaeError, UsageError, first_line
-from kvae_cli import compiled, output, signals, startup
+from kvae_cli import compiled, next_steps, output, signals, startup
 
 COMMANDS = {
     "train": "kvae_cli.train:train",
@@ -126,9 +126,14 @@ def _line(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="kvae")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Train variational autoencoders, look at what they learned, and keep them.
 
     Begin with: kvae train
@@ -137,6 +142,9 @@ def cli() -> None:
     with contextlib.suppress(AttributeError):
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     startup.install()
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+        next_steps.show_newest()
 
 
 def main() -> None:

@@ -77,7 +77,7 @@ def leave_terminals() -> None:
 def notes(images: "Dataset") -> list[str]:
     """At most two lines: what was assumed when images were read, and what is remarkable."""
     lines = ("Assumed", images.notes), ("Note", images.remarks)
-    return [f"{word}: {'; '.join(found)}." for word, found in lines if found]
+    return [spoken(f"{word}: {'; '.join(found)}.") for word, found in lines if found]
 
 
 def line(text: str) -> None:

@@ -7,7 +7,7 @@ import click
 
 from kvae import registry
 from kvae.errors import UsageError
-from kvae_cli import options, output, signals
+from kvae_cli import next_steps, options, output, signals
 
 if TYPE_CHECKING:
     from kvae.metrics import Row
@@ -232,7 +232,7 @@ def _figures(row: "Row", of_family: str) -> str:
 
 def _report(folder: Path, saved_model: Path, config: Any, as_json: bool) -> None:
     from kvae.config import family
-    from kvae.runs.folders import MODELS, read_results
+    from kvae.runs.folders import read_results
 
     metrics = family(config.family).metrics
     results = read_results(folder) or {}
@@ -261,11 +261,4 @@ def _report(folder: Path, saved_model: Path, config: Any, as_json: bool) -> None
     width = max(14, *(len(label) for label, _, _ in rows))
     for label, text, note in rows:
         click.echo(f"  {label:{width}} {text:>9} {note}".rstrip())
-    click.echo(f"\nRun      {folder}  (pictures in {folder / 'figures'})")
-    click.echo(f"Model    {saved_model}")
-    models = saved_model.parent
-    extra = "" if models == MODELS else f" --models {models}"
-    click.echo("\nNext:")
-    click.echo(f"  kvae sample {folder.name}{extra}")
-    click.echo(f"  kvae evaluate {folder.name}{extra}")
-    click.echo(f"  tensorboard --logdir {folder.parent}")
+    next_steps.show_run(folder, saved_model, results)

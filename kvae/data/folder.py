@@ -1,7 +1,9 @@
 """Folders of image files."""
 
+import contextlib
+import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +12,7 @@ import numpy as np
 from kvae.data import image_files
 from kvae.data.dataset import Dataset, Read, Split, divided
 from kvae.data.image_files import Picture
-from kvae.data.request import Request, absolute
+from kvae.data.request import HINT, Request, absolute, smaller
 from kvae.errors import KvaeError
 from kvae.io import machine
 
@@ -138,14 +140,14 @@ def _check_size(picture: Picture, pictures: Sequence[Picture], files: int, folde
     if picture.pixels.shape[:2] != first.pixels.shape[:2]:
         raise KvaeError(
             f"{folder / picture.file} is {_size(picture)}, but {first.file} is {_size(first)}: "
-            "give `image_size=HEIGHTxWIDTH` to resize all of them"
+            f"give {smaller(*first.pixels.shape[:2])} to resize all of them"
         )
     count = max(files, len(pictures) + 1)
     if not pictures or (count > files and count % 1000 == 0):
         machine.require_memory(
             2 * count * picture.pixels.nbytes,
             f"{count:,} images of {_size(picture)}",
-            "give a smaller `image_size`",
+            f"give {smaller(*picture.pixels.shape[:2])}, or a smaller one",
         )
 
 
@@ -164,9 +166,11 @@ def _find(folder: Path) -> _Found:
     if here:
         return _Found({"": here}, None, (), notes)
     if not groups:
+        deeper = next(_with_images_below(inside), None)
         raise KvaeError(
             f"there are no images in {folder} or in its sub-folders "
-            f"(looked for {', '.join(sorted(image_files.SUFFIXES))})"
+            f"(looked for {', '.join(sorted(image_files.SUFFIXES))}): "
+            + (f"try kvae data show {shlex.quote(str(deeper))}" if deeper else HINT)
         )
     labels = [number for number, paths in enumerate(groups.values()) for _ in paths]
     paths = [path for group in groups.values() for path in group]
@@ -232,6 +236,15 @@ def _note_deeper(
         deeper = [child for parent in inside for child in _folders_in(parent) if _any_image(child)]
         if deeper:
             notes.append(f"images in folders inside {deeper[0].parent.name}/ are not read")
+
+
+def _with_images_below(folders: Sequence[Path]) -> Iterator[Path]:
+    """Those folders that have images in their sub-folders."""
+    for folder in folders:
+        # What cannot be read is passed over.
+        with contextlib.suppress(OSError):
+            if any(_images_in(child, []) for child in _folders_in(folder)):
+                yield folder
 
 
 def _folders_in(folder: Path) -> list[Path]:

@@ -6,7 +6,7 @@ from kvae import registry
 from kvae.data.columns import Columns
 from kvae.data.dataset import Dataset
 from kvae.data.look import looked_at
-from kvae.data.request import Request, default_data_dir, expanded, named
+from kvae.data.request import HINT, Request, default_data_dir, expanded, named
 from kvae.errors import KvaeError
 from kvae.progress import Progress, silent
 
@@ -72,10 +72,10 @@ def _load(request: Request) -> Dataset:
 
         return arrays.load(request)
     if os.sep in name or (os.altsep or os.sep) in name:
-        raise KvaeError(f"there is no folder or file {name}")
+        raise KvaeError(f"there is no folder or file {name}: {HINT}")
     raise registry.unknown(
         "dataset",
         name,
         registry.DATASETS,
-        also=", tfds:NAME, and paths of folders, .npy, .npz and .csv",
+        also=f", tfds:NAME, and paths of folders, .npy, .npz and .csv; {HINT}",
     )

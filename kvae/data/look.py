@@ -7,6 +7,7 @@ import numpy as np
 
 from kvae.data.columns import Columns
 from kvae.data.dataset import Dataset, fingerprints
+from kvae.data.request import smaller
 from kvae.errors import KvaeError, UsageError
 
 NEARLY_ALL = 0.99
@@ -14,6 +15,8 @@ NEARLY_ALL = 0.99
 FEW_VALUES = 10
 """A column of so few different values is remarkable, if there are enough rows."""
 ENOUGH_ROWS = 100
+LARGE = 256 * 256
+"""Images of more pixels are remarkable."""
 MOST_COLUMNS = 5
 """The largest number of columns that a remark names."""
 PARTS = ("train", "validation", "test")
@@ -60,6 +63,12 @@ def look(dataset: Dataset) -> Look:
     repeated = _repeated(every)
     leaked = sum(int(np.isin(keys, found[0]).sum()) for keys in found[1:])
     remarks = [*_of_values(counts), *_of_channels(dataset.train.images, counts)]
+    height, width, _ = dataset.image_shape
+    if height * width > LARGE:
+        remarks.append(
+            f"images of {height:,} x {width:,} pixels take long to train on: "
+            f"{smaller(height, width)} makes them smaller"
+        )
     if len(np.unique(found[0])) == 1:
         remarks.append("all training images are the same")
     elif repeated:

@@ -9,6 +9,11 @@ from kvae.data.columns import Columns
 from kvae.errors import KvaeError, UsageError
 from kvae.progress import Progress, silent
 
+HINT = "kvae data list shows the datasets that have a name"
+"""Where to find data that are there."""
+LONGEST_SIDE = 128
+"""The longer side of images to which larger ones are resized, where the user has no other wish."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -91,6 +96,21 @@ def absolute(path: str) -> Path:
     # Links in a circle are a RuntimeError before Python 3.13.
     except (OSError, RuntimeError, ValueError) as error:
         raise KvaeError(f"cannot read {path}: {error}") from error
+
+
+def smaller(height: int, width: int) -> str:
+    """The field that makes images so small that a model of them is trained in reasonable time.
+
+    Args:
+        height: The images' height.
+        width: The images' width.
+
+    Returns:
+        Such as `image_size=96x128`, in backticks; sides that are not too long stay as they are.
+    """
+    scale = min(1.0, LONGEST_SIDE / max(height, width))
+    sides = (max(1, round(scale * side)) for side in (height, width))
+    return f"`image_size={'x'.join(map(str, sides))}`"
 
 
 def refuse_resizing(request: Request) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from kvae.data import image_files
 from kvae.data.dataset import Dataset, Split
 from kvae.data.levels import shape_of_images, together
-from kvae.data.request import Request, refuse_resizing
+from kvae.data.request import Request, refuse_resizing, smaller
 from kvae.errors import KvaeError, UsageError, first_line
 from kvae.io.files import atomic_folder, write_json
 from kvae.io.reading import read_arrays, read_json
@@ -245,7 +245,10 @@ def _put_files(request: Request, builder: Any, why: str) -> str:
     if not 0 < len(files) <= 8:
         return f"could not download {request.name} ({why}): see TFDS's page on {builder.name}"
     listed = ", ".join(f"{name} (from {url})" for name, url in files.items())
-    return f"could not download {request.name} ({why}): put {listed} into {manual} and try again"
+    return (
+        f"could not download {request.name} ({why}): put {listed} into {manual} and try again, or "
+        "begin with data that need no download: kvae train --dataset digits"
+    )
 
 
 def _find_features(features: Any, name: str) -> tuple[str, str | None]:
@@ -281,7 +284,7 @@ def _decode_split(
         if images and row[image_key].shape != images[0].shape:
             raise KvaeError(
                 f"image {len(images)} of {request.name} {split} is {row[image_key].shape}, but the "
-                f"first is {images[0].shape}: give `image_size=HEIGHTxWIDTH` to resize all of them"
+                f"first is {images[0].shape}: give {smaller(*images[0].shape[:2])} to resize them"
             )
         for key, column in values.items():
             column.append(row[key])

@@ -452,7 +452,7 @@ class Compared:
         train, held_out = dataset.train.spread(COMPARED), held_out.spread(COMPARED)
         own_labels = labels_of(model, dataset, train)
         of_train = given(model, own_labels)
-        self.train, self.held_out = _shown(model, train), _shown(model, held_out)
+        self.train, self.held_out = shown(model, train), shown(model, held_out)
         inputs, seen = (model.inputs(each.images, seed) for each in (train, held_out))
         self.made: dict[str, np.ndarray] = {}
         self.reconstructions: np.ndarray | None = None
@@ -608,8 +608,8 @@ def reconstructions(
     found = reconstruction.compare_images(compared.held_out, compared.reconstructions)
     linear = []
     if dimensions is not None:
-        train = _shown(model, dataset.train)
-        components = _fewer(dimensions, train)
+        train = shown(model, dataset.train)
+        components = fewer(dimensions, train)
         pca = classical.pca_reconstructions(train, compared.held_out, components)
         error = float(np.mean(np.square(compared.held_out - pca)))
         note = f"the model's is {found.mean_squared_error / error:.2f} times as large"
@@ -643,7 +643,7 @@ def restored_rows(
     note = "of standardised columns: that of their means is about 1" if dataset.columns else ""
     rows = [Row("mean squared error a number", "", {"value": error}, note)]
     if dimensions is not None and math.prod(train.shape[1:]) > 1:
-        components = _fewer(dimensions, train)
+        components = fewer(dimensions, train)
         pca = classical.pca_reconstructions(train, test, components)
         other = float(np.mean(np.square(test - pca)))
         note = f"the model's is {error / other:.2f} times as large"
@@ -663,8 +663,8 @@ def linear_models(
         bound: The model's bound on log p(x) of each image, `[count]`, in nats.
         dimensions: The number of latent dimensions that the linear models have.
     """
-    train, test = _shown(model, dataset.train), _shown(model, held_out)
-    latent = _fewer(dimensions, train)
+    train, test = shown(model, dataset.train), shown(model, held_out)
+    latent = fewer(dimensions, train)
     rows = []
     for name, log_density in (
         ("probabilistic PCA", classical.probabilistic_pca),
@@ -682,8 +682,13 @@ def linear_models(
     return rows
 
 
-def _fewer(dimensions: int, images: np.ndarray) -> int:
-    """The dimensions that a linear model of these images can have, at most `dimensions`."""
+def fewer(dimensions: int, images: np.ndarray) -> int:
+    """The dimensions that a linear model can have.
+
+    Args:
+        dimensions: The largest number.
+        images: The images that it is fitted to, `[count, ...]`.
+    """
     return min(dimensions, len(images) - 1, math.prod(images.shape[1:]) - 1)
 
 
@@ -728,10 +733,14 @@ def _embeddings(model: Any, split: Split) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _shown(model: Any, split: Split) -> np.ndarray:
+def shown(model: Any, split: Split) -> np.ndarray:
     """Images that the means of p(x|z) should be like, in [0, 1].
 
     With dynamic binarization these are the grey images, although the model sees binary ones.
+
+    Args:
+        model: The model.
+        split: The images.
     """
     binarize = model.config.data.binarize
     seed = seed_pair(0)

@@ -143,6 +143,9 @@ def _header(file: Any) -> Header:
     version = npy.read_magic(head)
     read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read_header(head)
+    # NumPy before 2 reads such an array as if it had some other size.
+    if any(size < 0 for size in shape):
+        raise ValueError(f"its shape is {shape}")
     return Header(shape, dtype)
 
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from kvae.evaluation import adversary, codes, energy, latents
+from kvae.data import Dataset
+from kvae.evaluation import adversary, codes, energy, glance, latents
 from kvae.evaluation.statistics import standard_error
 from kvae.metrics import Row
 from kvae.models.base import Discriminates, EnergyBased, Quantizes
@@ -10,15 +11,15 @@ from kvae.models.plan import Evaluation
 from kvae.training import State
 
 
-def results(test: Evaluation, images: int, state: State) -> dict[str, Any]:
+def results(test: Evaluation, dataset: Dataset, state: State) -> dict[str, Any]:
     """The key figures of a trained model, as plain numbers, texts and lists.
 
     Args:
         test: The model's metrics on the test images.
-        images: Number of test images.
+        dataset: The images.
         state: The state of the training, which is done.
     """
-    found: dict[str, Any] = {"split": "test", "images": images}
+    found: dict[str, Any] = {"split": "test", "images": len(dataset.test)}
     best, kept = state.plan.best, state.kept
     for name, mean in test.means.items():
         found[name] = mean
@@ -30,6 +31,8 @@ def results(test: Evaluation, images: int, state: State) -> dict[str, Any]:
     found |= state.plan.notes(int(kept["epoch"]))
     if best:
         found[f"validation_{best.name}"] = kept[f"validation_{best.name}"]
+    if sentence := glance.verdict(state.model, dataset, test):
+        found["verdict"] = sentence
     seconds = sum(float(row["seconds"]) for row in state.history)
     return found | {"training_seconds": round(seconds, 3)}
 

@@ -185,7 +185,7 @@ def _complete(
         if state.best:
             records.checkpoints.save_best()
         test = state.plan.validate(dataset.test.images, labels_of(model, dataset, dataset.test))
-        found = results(test, len(dataset.test), state)
+        found = results(test, dataset, state)
         for warning in warnings(model, test):
             logger.warning("%s: %s", name, warning)
         history, frames = columns(state.history), records.film.frames()

@@ -377,7 +377,8 @@ def test_no_network_says_which_file_to_put_where(invoke):
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1] == (
         "Error: could not download frey (no network): put frey_rawface.mat (from "
-        "https://cs.nyu.edu/~roweis/data/frey_rawface.mat) into data/downloads/manual and try again"
+        "https://cs.nyu.edu/~roweis/data/frey_rawface.mat) into data/downloads/manual and try "
+        "again, or begin with data that need no download: kvae train --dataset digits"
     )
     assert "Traceback" not in result.stderr
 
