@@ -139,12 +139,35 @@ def parse_page(page: Path) -> list[str]:
     return wrong
 
 
+def run_script(script: str) -> None:
+    """Run a shell script, in the current folder.
+
+    Where it has nothing but commands of kvae, they are run in this process, which imports
+    TensorFlow once for all of them.
+
+    Raises:
+        subprocess.CalledProcessError: A command failed.
+        click.ClickException: A command of kvae failed.
+    """
+    calls = list(commands(script))
+    if any(words[0] != "kvae" or set("".join(words)) & set("<>$*(){}") for words in calls):
+        subprocess.run(["bash", "-euo", "pipefail", "-c", script], check=True)
+        return
+    from kvae_cli import main, startup
+
+    for words in calls:
+        code = main.cli.main(words[1:], prog_name="kvae", standalone_mode=False)
+        if code:
+            raise subprocess.CalledProcessError(code, words)
+        # It sets what a process needs once.
+        startup.install = lambda: None
+
+
 def run_page(page: Path) -> None:
     """Run the blocks of a page, in the current folder.
 
     Raises:
-        subprocess.CalledProcessError: A command failed.
-        Exception: Whatever a Python block raises.
+        Exception: Whatever a command or a Python block raises.
     """
     variables: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page):
@@ -156,7 +179,7 @@ def run_page(page: Path) -> None:
             exec(compile(code, str(page), "exec"), variables)
         elif block.language == "sh" and is_tutorial(page):
             print(f"{page.name}:{block.line}", flush=True)
-            subprocess.run(["bash", "-euo", "pipefail", "-c", block.text], check=True)
+            run_script(block.text)
 
 
 def has_to_run(page: Path) -> bool:
