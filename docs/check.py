@@ -129,7 +129,8 @@ def parse_page(page: Path) -> list[str]:
                     if words[0] == "kvae":
                         parse(words)
         except (click.ClickException, SyntaxError, ValueError) as error:
-            message = error.message if isinstance(error, click.ClickException) else error
+            is_clicks = isinstance(error, click.ClickException)
+            message = error.format_message() if is_clicks else error
             wrong.append(f"{page}:{block.line}: {message}")
     for words in inline_commands(page):
         try:

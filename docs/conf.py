@@ -34,7 +34,9 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
 nb_execution_show_tb = True
-nb_merge_streams = True
+# TensorFlow writes to standard error about the machine.
+nb_output_stderr = "remove"
+nb_merge_streams = False
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"

@@ -1,8 +1,17 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
 # %% [markdown]
 # # Notebook: anomalies
 #
-# A model of images bounds log p(x) of each image. Images that are unlike the training images have a low bound. This notebook
-# trains a model of scikit-learn's digits without the nines, and looks at which images it finds unusual.
+# A model of images bounds log p(x) of each image. Images that are unlike the training images have
+# a low bound. This notebook trains a model of scikit-learn's digits without the nines, and looks
+# at which images it finds unusual.
 
 # %%
 import matplotlib.pyplot as plt
@@ -45,8 +54,9 @@ history = kvae.train(model, usual)
 # %% [markdown]
 # ## Scores
 #
-# `kvae.score` compares the bound of each image with those of validation images. Its percentile is the percentage of
-# validation images that have a lower bound: 50 is as usual as the middle one, and 0 is less usual than all of them.
+# `kvae.score` compares the bound of each image with those of validation images. Its percentile is
+# the percentage of validation images that have a lower bound: 50 is as usual as the middle one,
+# and 0 is less usual than all of them.
 
 # %%
 random = np.random.default_rng(0)
@@ -63,8 +73,9 @@ for name, images in kinds.items():
     print(f"{name:24} median percentile {np.median(scores.percentiles):5.1f}, {below:4.0%} below 5")
 
 # %% [markdown]
-# A threshold at percentile 5 marks about 5 % of the usual images wrongly. A kind of image that shares its strokes with the
-# usual ones is found less reliably than noise. A high bound does not prove that an image is of the training data.
+# A threshold at percentile 5 marks about 5 % of the usual images wrongly. A kind of image that
+# shares its strokes with the usual ones is found less reliably than noise. A high bound does not
+# prove that an image is of the training data.
 #
 # ## The least usual test images
 

@@ -1,8 +1,16 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
 # %% [markdown]
 # # Notebook: the latent space
 #
-# A model with two latents maps each image to a point of the plane. This notebook looks at where images lie, what lies between
-# them, and which images are neighbours.
+# A model with two latents maps each image to a point of the plane. This notebook looks at where
+# images lie, what lies between them, and which images are neighbours.
 
 # %%
 import matplotlib.pyplot as plt
@@ -60,7 +68,8 @@ show(between.reshape(-1, 8, 8, 1), columns=10)
 # %% [markdown]
 # ## Neighbours
 #
-# The first image of each row is a test image, and the others are the training images whose latents are nearest.
+# The first image of each row is a test image, and the others are the training images whose latents
+# are nearest.
 
 # %%
 neighbours = kvae.nearest(model, chosen, digits.train.images, count=9)

@@ -1,8 +1,16 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
 # %% [markdown]
 # # Notebook: own pictures
 #
-# A model of a folder of pictures, from Python. The pictures are made here, so that the notebook runs as it is; put the path
-# of your own folder in the place of `folder`.
+# A model of a folder of pictures, from Python. The pictures are made here, so that the notebook
+# runs as it is; put the path of your own folder in the place of `folder`.
 
 # %%
 import tempfile
@@ -42,17 +50,26 @@ for number in range(300):
 # %% [markdown]
 # ## Load them
 #
-# `kvae.data.load` takes a folder, a file of arrays or the name of a dataset. Images without splits are split at random.
+# `kvae.data.load` takes a folder, a file of arrays or the name of a dataset. Images without splits
+# are split at random.
 
 # %%
 dataset = kvae.data.load(folder)
-print(len(dataset.train), "to train on,", len(dataset.validation), "to validate,", len(dataset.test), "to test")
+print(
+    len(dataset.train),
+    "to train on,",
+    len(dataset.validation),
+    "to validate,",
+    len(dataset.test),
+    "to test",
+)
 show(dataset.train.images[:20] / 255)
 
 # %% [markdown]
 # ## Train a model
 #
-# `kvae.configure` chooses the options by the images, as the recipe `own` says. Options that are given replace its choice.
+# `kvae.configure` chooses the options by the images, as the recipe `own` says. Options that are
+# given replace its choice.
 
 # %%
 config = kvae.configure(dataset, epochs=40)
@@ -79,7 +96,8 @@ show(model.sample(20, seed=0))
 # %% [markdown]
 # ## Save it
 #
-# A saved model is loaded by `kvae.load`, by commands such as `kvae sample`, and by TensorFlow alone.
+# A saved model is loaded by `kvae.load`, by commands such as `kvae sample`, and by TensorFlow
+# alone.
 
 # %%
 kvae.save(model, folder / "model")
