@@ -23,7 +23,7 @@ PAGES = [
 ]
 NOTEBOOKS = sorted((ROOT / "docs/notebooks").glob("*.py"))
 SITE = os.environ.get("KVAE_SITE")
-LANGUAGES = {"", "sh", "python"}
+LANGUAGES = {"", "sh", "python", "{eval-rst}", "{toctree}"}
 TESTS = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
 
 
@@ -86,6 +86,16 @@ check = _check_module()
 def test_commands_and_code_can_be_parsed(page):
     assert check.parse_page(page) == []
     assert {block.language for block in check.blocks(page)} <= LANGUAGES
+
+
+def test_a_block_after_a_directive_is_found(tmp_path):
+    page = tmp_path / "page.md"
+    directive = "```{eval-rst}\n.. autofunction:: kvae.build\n```"
+    page.write_text(f"{directive}\n\n```python\nx = 1\n```\n", encoding="utf-8")
+    assert [(block.language, block.line) for block in check.blocks(page)] == [
+        ("{eval-rst}", 2),
+        ("python", 6),
+    ]
 
 
 def test_tutorials_are_run():
