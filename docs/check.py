@@ -33,6 +33,7 @@ TUTORIALS = ("getting-started.md", "own-pictures.md", "tutorials/*.md")
 FENCE = re.compile(r"^( *)```([^`\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = re.compile(r"<!-- not run: .+? -->\s*$", re.DOTALL)
 JOBS = 2
+TIMED = "processor time "
 
 
 class Block(NamedTuple):
@@ -189,37 +190,41 @@ def has_to_run(page: Path) -> bool:
     return "python" in languages or (is_tutorial(page) and "sh" in languages)
 
 
-def check(page: Path) -> str:
-    """Check a page in a process of its own; returns what is wrong, or nothing."""
-    wrong = parse_page(page)
-    if wrong or not has_to_run(page):
-        return "\n".join(wrong)
+def run(pages: list[Path]) -> str:
+    """Run the blocks of pages in a process of their own; returns what it printed if it failed."""
     paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     settings = {"PATH": paths, "MPLBACKEND": "Agg", "TF_NUM_INTRAOP_THREADS": "1"}
-    begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            [sys.executable, __file__, "--here", page],
+            [sys.executable, __file__, "--here", *pages],
             cwd=folder,
             env={**os.environ, **settings},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-    print(f"{time.monotonic() - begin:6.1f} s  {page}", flush=True)
-    return f"{page} failed:\n{done.stdout}" if done.returncode else ""
+    times = [line for line in done.stdout.splitlines() if line.startswith(TIMED)]
+    print("\n".join(times), flush=True)
+    return done.stdout if done.returncode else ""
 
 
 def main(arguments: list[str]) -> int:
     """Check pages, and print what is wrong."""
     if arguments[:1] == ["--here"]:
-        run_page(Path(arguments[1]))
+        for page in map(Path, arguments[1:]):
+            begin = time.process_time()
+            run_page(page)
+            print(f"{TIMED}{time.process_time() - begin:6.1f} s  {page}", flush=True)
         return 0
     pages = [Path(argument).resolve() for argument in arguments] or PAGES
-    # The pages that take longest begin first.
-    pages = sorted(pages, key=lambda page: not is_tutorial(page))
-    with ThreadPoolExecutor(JOBS) as pool:
-        wrong = [each for each in pool.map(check, pages) if each]
+    wrong = [each for page in pages for each in parse_page(page)]
+    if not wrong:
+        to_run = [page for page in pages if has_to_run(page)]
+        # One process imports TensorFlow for all pages that train little.
+        others = [page for page in to_run if not is_tutorial(page)]
+        groups = [others] * bool(others) + [[page] for page in to_run if is_tutorial(page)]
+        with ThreadPoolExecutor(JOBS) as pool:
+            wrong = [each for each in pool.map(run, groups) if each]
     print("\n".join(wrong) or f"{len(pages)} pages are right.")
     return int(bool(wrong))
 

@@ -20,11 +20,9 @@ extensions = [
     # Markdown, and notebooks, which are run and shown with what they print and draw.
     "myst_nb",
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
 ]
 exclude_patterns = ["conf.py", "check.py", "_build"]
-suppress_warnings = ["myst.strikethrough"]
 
 # Links to headings, named as GitHub names them.
 myst_heading_anchors = 4
@@ -36,21 +34,23 @@ nb_execution_timeout = 600
 nb_execution_show_tb = True
 # TensorFlow writes to standard error about the machine.
 nb_output_stderr = "remove"
-nb_merge_streams = False
+nb_merge_streams = True
 
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
-autosummary_generate = False
 # Docstrings have names in single backquotes. Those that the site describes become links.
 default_role = "py:obj"
 highlight_language = "none"
-smartquotes = False
+# Only dashes: a type and a description of a parameter are joined by two hyphens.
+smartquotes_action = "D"
 
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_show_copyright = False
 html_copy_source = False
 
 # `tox -e docs-links` asks for each external address, which needs a network.

@@ -13,6 +13,12 @@
 # a low bound. This notebook trains a model of scikit-learn's digits without the nines, and looks
 # at which images it finds unusual.
 
+# %% tags=["remove-cell"]
+# In a notebook, TensorFlow writes its messages among the results.
+import logging
+
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,7 +29,8 @@ import kvae
 def show(images, columns=10):
     """Show images, floats from 0 to 1, in a grid."""
     plt.figure(figsize=(7, 2))
-    plt.imshow(kvae.figures.tile(np.asarray(images), columns), cmap="gray", vmin=0, vmax=255)
+    grid = kvae.figures.tile(np.asarray(images), columns)
+    plt.imshow(grid, cmap="gray", vmin=0, vmax=255)
     plt.axis("off")
     plt.show()
 

@@ -12,6 +12,12 @@
 # A model with two latents maps each image to a point of the plane. This notebook looks at where
 # images lie, what lies between them, and which images are neighbours.
 
+# %% tags=["remove-cell"]
+# In a notebook, TensorFlow writes its messages among the results.
+import logging
+
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,7 +28,8 @@ import kvae
 def show(images, columns):
     """Show images, floats from 0 to 1, in a grid."""
     plt.figure(figsize=(6, 6))
-    plt.imshow(kvae.figures.tile(np.asarray(images), columns), cmap="gray", vmin=0, vmax=255)
+    grid = kvae.figures.tile(np.asarray(images), columns)
+    plt.imshow(grid, cmap="gray", vmin=0, vmax=255)
     plt.axis("off")
     plt.show()
 

@@ -12,6 +12,12 @@
 # A model of a folder of pictures, from Python. The pictures are made here, so that the notebook
 # runs as it is; put the path of your own folder in the place of `folder`.
 
+# %% tags=["remove-cell"]
+# In a notebook, TensorFlow writes its messages among the results.
+import logging
+
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
 # %%
 import tempfile
 from pathlib import Path
@@ -26,7 +32,8 @@ import kvae
 def show(images, columns=10):
     """Show images, floats from 0 to 1, in a grid."""
     plt.figure(figsize=(7, 3))
-    plt.imshow(kvae.figures.tile(np.asarray(images), columns), cmap="gray", vmin=0, vmax=255)
+    grid = kvae.figures.tile(np.asarray(images), columns)
+    plt.imshow(grid, cmap="gray", vmin=0, vmax=255)
     plt.axis("off")
     plt.show()
 
@@ -55,14 +62,8 @@ for number in range(300):
 
 # %%
 dataset = kvae.data.load(folder)
-print(
-    len(dataset.train),
-    "to train on,",
-    len(dataset.validation),
-    "to validate,",
-    len(dataset.test),
-    "to test",
-)
+counts = len(dataset.train), len(dataset.validation), len(dataset.test)
+print("{} to train on, {} to validate, {} to test".format(*counts))
 show(dataset.train.images[:20] / 255)
 
 # %% [markdown]
@@ -72,7 +73,7 @@ show(dataset.train.images[:20] / 255)
 # given replace its choice.
 
 # %%
-config = kvae.configure(dataset, epochs=40)
+config = kvae.configure(dataset, epochs=100)
 print(config.model.summary)
 model = kvae.build(config, dataset.train.images)
 history = kvae.train(model, dataset)
