@@ -15,9 +15,9 @@
 
 # %% tags=["remove-cell"]
 # In a notebook, TensorFlow writes its messages among the results.
-import logging
+import tensorflow as tf
 
-logging.getLogger("tensorflow").setLevel(logging.ERROR)
+tf.get_logger().setLevel("ERROR")
 
 # %%
 import matplotlib.pyplot as plt
@@ -48,7 +48,7 @@ usual = kvae.data.Dataset(
     description="digits from 0 to 8",
 )
 nines = digits.test.images[digits.test.labels == 9]
-print(len(usual.train), "images to train on;", len(nines), "nines that the model never sees")
+print(f"{len(usual.train)} images to train on; {len(nines)} nines to find")
 
 # %% [markdown]
 # ## A model of what is usual
@@ -77,7 +77,8 @@ kinds = {
 for name, images in kinds.items():
     scores = kvae.score(model, images, usual.validation.images, samples=50)
     below = np.mean(scores.percentiles < 5)
-    print(f"{name:24} median percentile {np.median(scores.percentiles):5.1f}, {below:4.0%} below 5")
+    median = np.median(scores.percentiles)
+    print(f"{name:24} median percentile {median:5.1f}, {below:4.0%} below 5")
 
 # %% [markdown]
 # A threshold at percentile 5 marks about 5 % of the usual images wrongly. A kind of image that

@@ -14,9 +14,9 @@
 
 # %% tags=["remove-cell"]
 # In a notebook, TensorFlow writes its messages among the results.
-import logging
+import tensorflow as tf
 
-logging.getLogger("tensorflow").setLevel(logging.ERROR)
+tf.get_logger().setLevel("ERROR")
 
 # %%
 import matplotlib.pyplot as plt

@@ -14,9 +14,9 @@
 
 # %% tags=["remove-cell"]
 # In a notebook, TensorFlow writes its messages among the results.
-import logging
+import tensorflow as tf
 
-logging.getLogger("tensorflow").setLevel(logging.ERROR)
+tf.get_logger().setLevel("ERROR")
 
 # %%
 import tempfile
@@ -41,14 +41,14 @@ def show(images, columns=10):
 # %% [markdown]
 # ## Pictures
 #
-# 300 grey pictures of 16 x 16 pixels: a disc of any size at any place.
+# 300 grey pictures of 16 x 16 pixels: a disc of any size near the middle.
 
 # %%
 folder = Path(tempfile.mkdtemp())
 random = np.random.default_rng(0)
 for number in range(300):
-    x, y = random.uniform(20, 44, 2)
-    radius = random.uniform(8, 18)
+    x, y = random.uniform(28, 36, 2)
+    radius = random.uniform(8, 24)
     picture = Image.new("L", (64, 64), 30)
     circle = x - radius, y - radius, x + radius, y + radius
     ImageDraw.Draw(picture).ellipse(circle, fill=220)
@@ -73,7 +73,7 @@ show(dataset.train.images[:20] / 255)
 # given replace its choice.
 
 # %%
-config = kvae.configure(dataset, epochs=100)
+config = kvae.configure(dataset, epochs=60)
 print(config.model.summary)
 model = kvae.build(config, dataset.train.images)
 history = kvae.train(model, dataset)
