@@ -79,6 +79,14 @@ setup(
         # The page of `kvae explore`. Bokeh's server is Tornado.
         "explore": ["bokeh>=3.8,<4"],
         "gpu": ["tensorflow[and-cuda]>=2.21,<3"],
+        # The site that `tox -e docs` builds from docs/: Sphinx, its theme, Markdown with notebooks
+        # that are run, and what reads notebooks that are Python files.
+        "docs": [
+            "sphinx>=8,<10",
+            "furo>=2025.7",
+            "myst-nb>=1.3,<2",
+            "jupytext>=1.17,<2",
+        ],
         "test": [
             "pytest>=8.4,<10",
             "pytest-xdist>=3.5,<4",
