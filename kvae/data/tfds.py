@@ -247,7 +247,7 @@ def _put_files(request: Request, builder: Any, why: str) -> str:
     listed = ", ".join(f"{name} (from {url})" for name, url in files.items())
     return (
         f"could not download {request.name} ({why}): put {listed} into {manual} and try again, or "
-        "begin with data that need no download: kvae train --dataset digits"
+        "begin with `dataset=digits`, which needs no download"
     )
 
 

@@ -378,7 +378,7 @@ def test_no_network_says_which_file_to_put_where(invoke):
     assert result.stderr.splitlines()[-1] == (
         "Error: could not download frey (no network): put frey_rawface.mat (from "
         "https://cs.nyu.edu/~roweis/data/frey_rawface.mat) into data/downloads/manual and try "
-        "again, or begin with data that need no download: kvae train --dataset digits"
+        "again, or begin with --dataset digits, which needs no download"
     )
     assert "Traceback" not in result.stderr
 
