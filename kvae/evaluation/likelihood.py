@@ -1,7 +1,7 @@
 """Tight bounds on log p(x): importance weighting and annealing."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -261,7 +261,8 @@ class Annealing:
 
         # Larger steps are accepted less often, so that each trial rules out half of the sizes. A
         # quarter of the steps is enough to measure how many proposals are accepted.
-        trials, sizes = dict[float, float](), STEP_SIZES
+        trials: dict[float, float] = {}
+        sizes: Sequence[float] = STEP_SIZES
         halvings = len(STEP_SIZES).bit_length()
         for _ in progress(range(halvings), halvings, "HMC step size"):
             middle = len(sizes) // 2
