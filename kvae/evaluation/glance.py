@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from kvae.data import Dataset
+from kvae.data.dataset import Split
 from kvae.evaluation import adversary, classical
 from kvae.evaluation.sections import fewer, shown
 from kvae.models.base import Discriminates, EnergyBased, Quantizes, Reconstructs, given, labels_of
@@ -47,8 +48,7 @@ def verdict(model: Any, dataset: Dataset, test: Evaluation) -> str | None:
     pixels = math.prod(dataset.image_shape)
     some = dataset.test.spread(min(TEST_IMAGES, max(1, TEST_NUMBERS // pixels)))
     originals = shown(model, some)
-    of_some = given(model, labels_of(model, dataset, some))
-    reconstructed = of_some.reconstruct(model.inputs(some.images)).numpy()
+    reconstructed = _reconstructed(model, dataset, some)
     train = shown(model, dataset.train.spread(max(2, TRAIN_NUMBERS // pixels)))
     if test.embeddings is None or isinstance(model, Quantizes | EnergyBased):
         components = 0
@@ -70,3 +70,8 @@ def verdict(model: Any, dataset: Dataset, test: Evaluation) -> str | None:
         f"{better} {name}: reconstructions of {len(some):,} test {item}s have "
         f"{ratio:.3g} times the squared error of {with_what} {item}s."
     )
+
+
+def _reconstructed(model: Any, dataset: Dataset, some: Split) -> np.ndarray:
+    of_some = given(model, labels_of(model, dataset, some))
+    return of_some.reconstruct(model.inputs(some.images)).numpy()
