@@ -9,7 +9,7 @@ import kvae
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-INCLUDED = {"readme": ROOT / "README.md", "saved-models": ROOT / "saved_models/README.md"}
+INCLUDED = {"saved-models": ROOT / "saved_models/README.md"}
 """Pages of the site whose text stands elsewhere in the repository."""
 
 project = "kvae"

@@ -21,7 +21,7 @@ from kvae_cli import figures as figures_command
 from kvae_cli import output
 from kvae_cli.main import COMMANDS
 
-README = Path(__file__).parents[2] / "README.md"
+TOUR = Path(__file__).parents[2] / "docs/tour.md"
 
 
 @pytest.fixture(scope="session")
@@ -309,8 +309,8 @@ def test_version(command):
     assert command("--version").stdout.strip() == f"kvae, version {kvae.__version__}"
 
 
-def test_readme_python(tmp_path, monkeypatch):
-    (code,) = re.findall(r"```python\n(import kvae\n.*?)```", README.read_text(), re.DOTALL)
+def test_python_of_the_tour(tmp_path, monkeypatch):
+    (code,) = re.findall(r"```python\n(import kvae\n.*?)```", TOUR.read_text(), re.DOTALL)
     code = re.sub(r"epochs=\d+", "epochs=2", code)
     monkeypatch.chdir(tmp_path)
     exec(code, {})
