@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "saved_models/README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 TUTORIALS = ("getting-started.md", "own-pictures.md", "tutorials/*.md")
 FENCE = re.compile(r"^( *)```([^`\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-NOT_RUN = re.compile(r"<!-- not run: .+? -->\s*$", re.DOTALL)
+NOT_RUN = re.compile(r"<!-- not run: (?:(?!-->).)+-->\s*$", re.DOTALL)
 JOBS = 2
 TIMED = "processor time "
 

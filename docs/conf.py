@@ -58,7 +58,7 @@ linkcheck_timeout = 20
 linkcheck_retries = 2
 linkcheck_anchors = False
 
-# Notebooks and pages write into the current folder, so they are quiet and small.
+# Of the notebooks, which are run in processes of their own.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
