@@ -139,6 +139,14 @@ class Plan:
         """
         return False
 
+    def ends_stage(self, epoch: int) -> bool:
+        """Whether what follows an epoch is built on the best weights so far, not on the newest.
+
+        Args:
+            epoch: Number of the epoch, from 1.
+        """
+        return False
+
     def settings(self, epoch: int) -> dict[str, float]:
         """Numbers that the steps of an epoch depend on and that can change between epochs, by name.
 

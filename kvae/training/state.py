@@ -81,7 +81,8 @@ class State:
         return f"epoch {len(self.history)}{step}"
 
     def end_epoch(self, row: Row) -> None:
-        """End an epoch, and keep the model's weights if the epoch is the best so far.
+        """End an epoch, and keep the model's weights if the epoch is the best so far. At the end of
+        a stage of the plan, the model is given the best weights.
 
         Args:
             row: The epoch's row.
@@ -91,17 +92,23 @@ class State:
         if self.best and self._best_epoch == row["epoch"]:
             for best, value in zip(self.best, variables(self.model), strict=True):
                 best.assign(value)
+        if self.plan.ends_stage(len(self.history)):
+            self._restore_best()
 
     def finish(self) -> None:
         """Give the model the weights of the best epoch, if they were kept, and let the plan finish
         what depends on them."""
-        if self.best:
-            for value, best in zip(variables(self.model), self.best, strict=True):
-                value.assign(best)
+        self._restore_best()
         self.plan.finish()
         if self.best:
             for value, best in zip(variables(self.model), self.best, strict=True):
                 best.assign(value)
+
+    def _restore_best(self) -> None:
+        """Give the model the weights of the best epoch, if they are kept."""
+        if self.best:
+            for value, best in zip(variables(self.model), self.best, strict=True):
+                value.assign(best)
 
     @staticmethod
     def _require_memory(config: Config, images: int) -> int:

@@ -120,6 +120,15 @@ class TwoStagePlan(Plan):
         self.updates = updates
         return changed
 
+    def ends_stage(self, epoch: int) -> bool:
+        """Whether an epoch is the last one of the autoencoder: the prior is trained on the codes of
+        its best epoch.
+
+        Args:
+            epoch: Number of the epoch, from 1.
+        """
+        return epoch == self._first
+
     def notes(self, epoch: int) -> dict[str, str]:
         """What an epoch maximises, by the name of its column.
 

@@ -1,5 +1,6 @@
 """A quantized model trains in two stages, and does what it can do everywhere."""
 
+import dataclasses
 import itertools
 import re
 
@@ -72,6 +73,16 @@ def test_the_prior_over_all_maps_of_codes_sums_to_one(few_digits, kind):
     log_prior = model.prior_network.log_prob(tf.constant(maps)).numpy().astype(np.float64)
     assert np.exp(log_prior).sum() == pytest.approx(1, abs=1e-5)
     assert log_prior.std() > 0.1
+
+
+def test_the_prior_is_trained_on_the_codes_of_the_best_autoencoder(few_digits):
+    # So few images are soon learned by heart.
+    few = dataclasses.replace(few_digits, train=few_digits.train.take(slice(12)))
+    config = configured(few, epochs=83, autoencoder_epochs=80, learning_rate=0.02)
+    history = kvae.train(kvae.build(config, few.train.images), few)
+    each = [row["validation_reconstruction"] for row in history]
+    assert each[79] < max(each[:80]) - 1
+    assert each[80:] == pytest.approx([max(each[:80])] * 3, rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", TESTED)
