@@ -8,6 +8,9 @@ from kvae.config import Facts
 
 MANY_IMAGES = 10_000
 """With fewer training images than this, the prior would soon learn them by heart."""
+AUTOENCODER_SHARE = {True: 1 / 2, False: 5 / 6}
+"""The share of the epochs that train the autoencoder, with many images and with few: the prior
+learns the codes of few images in some ten epochs, while the autoencoder takes hundreds."""
 
 
 def recipe(name: str, facts: Facts) -> dict[str, Any]:
@@ -24,13 +27,15 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
         # Where there are two levels only, it leaves them as they are.
         "binarize": "dynamic" if binary else "none",
         "filters": 64,
-        "dropout": 0.0 if many else 0.2,
+        "dropout": 0.0 if many else 0.5,
         "optimizer": "adam",
         "learning_rate": 0.002,
         "schedule": "cosine",
         "clip_norm": 1.0,
         "batch_size": 64 if many else 32,
-        "epochs": max(20, min(400, round(6000 / math.sqrt(facts.train_images)))),
+        "epochs": max(
+            20, min(600, round((6000 if many else 12_000) / math.sqrt(facts.train_images)))
+        ),
         "jit": False,
     }
 
@@ -49,8 +54,9 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
     elif chosen.get("likelihood", "bernoulli") != "bernoulli":
         adjusted["binarize"] = "none"
     epochs = chosen.get("epochs", own["epochs"])
+    share = AUTOENCODER_SHARE[facts.train_images >= MANY_IMAGES]
     return adjusted | {
-        "autoencoder_epochs": max(1, epochs // 2),
+        "autoencoder_epochs": max(1, int(share * epochs)),
         # No training stops early, but the weights of the best epoch are kept.
         "patience": epochs,
     }
