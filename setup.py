@@ -68,7 +68,8 @@ setup(
         "psutil>=5.9,<8",
         # Windows cannot lock folders.
         'filelock>=3.16,<5; sys_platform == "win32"',
-        "Pillow>=10,<14",
+        # Its wheels read AVIF from this version on.
+        "Pillow>=11.3,<14",
         # The page of `kvae reproduce`, from its Markdown. TensorBoard brings it anyway.
         "markdown>=3.5,<4",
     ],

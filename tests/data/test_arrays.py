@@ -85,7 +85,7 @@ def test_the_same_images_in_other_forms(same, tmp_path):
         (LEVELS[:, None], "move the channels to the last axis"),
         (np.repeat(LEVELS[:, None], 3, axis=1), "move the channels to the last axis"),
         (np.repeat(LEVELS[:, None], 4, axis=1), "move the channels to the last axis"),
-        (LEVELS - np.int16(1), "must be within 0 and 255"),
+        (LEVELS.astype(np.int16) - 1, "must be within 0 and 255"),
         (LEVELS.astype(np.int32) + 2**16, "65535 where they have 16 bits"),
     ],
 )
