@@ -55,7 +55,8 @@ setup(
         "importlib_resources>=6",
         # TensorFlow 2.21 no longer brings tensorboard along.
         "tensorboard>=2.20,<3",
-        "keras>=3.10,<4",
+        # With Keras 3.10, 3.12 and 3.14, TensorFlow crashed while models of pixels drew samples.
+        "keras>=3.15,<4",
         "numpy>=1.26,<3",
         "matplotlib>=3.8,<4",
         "click>=8.2,<9",

@@ -11,7 +11,7 @@ from kvae.evaluation.sections import fewer, shown
 from kvae.models.base import Discriminates, EnergyBased, Quantizes, Reconstructs, given, labels_of
 from kvae.models.plan import Evaluation
 
-TRAIN_NUMBERS = 2**24
+TRAIN_NUMBERS = 2**23
 """The largest number of pixels of all training images that principal components are found in."""
 TEST_NUMBERS = 2**22
 """The largest number of pixels of all test images that are reconstructed."""
