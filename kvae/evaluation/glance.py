@@ -1,4 +1,4 @@
-"""Whether a model is any good, in one sentence that takes about a second to find."""
+"""Whether a model is any good, in one sentence that is found in a moment."""
 
 import math
 from typing import Any

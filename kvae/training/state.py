@@ -90,8 +90,7 @@ class State:
         self.history.append(row)
         self._begin_epoch()
         if self.best and self._best_epoch == row["epoch"]:
-            for best, value in zip(self.best, variables(self.model), strict=True):
-                best.assign(value)
+            self._keep()
         if self.plan.ends_stage(len(self.history)):
             self._restore_best()
 
@@ -100,15 +99,21 @@ class State:
         what depends on them."""
         self._restore_best()
         self.plan.finish()
-        if self.best:
-            for value, best in zip(variables(self.model), self.best, strict=True):
-                best.assign(value)
+        self._keep()
+
+    def _keep(self) -> None:
+        """Keep the model's weights as the best ones, if any are kept."""
+        for best, value in self._pairs():
+            best.assign(value)
 
     def _restore_best(self) -> None:
         """Give the model the weights of the best epoch, if they are kept."""
-        if self.best:
-            for value, best in zip(variables(self.model), self.best, strict=True):
-                value.assign(best)
+        for best, value in self._pairs():
+            value.assign(best)
+
+    def _pairs(self) -> list[tuple[tf.Variable, tf.Variable]]:
+        """Each weight that is kept, and the model's; none if none are kept."""
+        return list(zip(self.best, variables(self.model), strict=True)) if self.best else []
 
     @staticmethod
     def _require_memory(config: Config, images: int) -> int:

@@ -8,7 +8,7 @@ from kvae.config import Facts
 
 MANY_IMAGES = 10_000
 """With fewer training images than this, the prior would soon learn them by heart."""
-AUTOENCODER_SHARE = {True: 1 / 2, False: 5 / 6}
+SHARE_OF_MANY, SHARE_OF_FEW = 1 / 2, 5 / 6
 """The share of the epochs that train the autoencoder, with many images and with few: the prior
 learns the codes of few images in some ten epochs, while the autoencoder takes hundreds."""
 
@@ -54,7 +54,7 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
     elif chosen.get("likelihood", "bernoulli") != "bernoulli":
         adjusted["binarize"] = "none"
     epochs = chosen.get("epochs", own["epochs"])
-    share = AUTOENCODER_SHARE[facts.train_images >= MANY_IMAGES]
+    share = SHARE_OF_MANY if facts.train_images >= MANY_IMAGES else SHARE_OF_FEW
     return adjusted | {
         "autoencoder_epochs": max(1, int(share * epochs)),
         # No training stops early, but the weights of the best epoch are kept.
