@@ -49,6 +49,8 @@ class ModelConfig:
             channels of a level of maps.
         hidden: Units of the hidden layers of each network in order; the networks that compute what
             is below from what is above have them in reverse.
+        level_hidden: The same for the networks from the latents of one level to those of another,
+            if they are vectors; empty takes `hidden`.
         likelihood: A name in `kvae.registry.LIKELIHOODS`.
         mean_activation: The function that a Gaussian's mean passes through: `sigmoid` keeps it in
             [0, 1], `linear` leaves it unconstrained.
@@ -66,7 +68,7 @@ class ModelConfig:
         flow_units: Units of each of the two hidden layers of each flow.
         network: A name in `kvae.registry.NETWORKS`: the networks next to the image.
         channels: Channels of each stage of a convolutional network, as in the flat model.
-        blocks: Residual blocks of each stage, and of each level of maps, which has one at least.
+        blocks: Residual blocks of each stage, and of each level of maps.
         map_sides: The shorter side of the maps that each level is, from the image upwards: `levels`
             are their channels then. A level of side 1 is a vector. Empty makes all levels vectors.
         condition: What all networks and the prior see besides: `labels` is the label of each image,
@@ -104,6 +106,11 @@ class ModelConfig:
         help="Side of the maps that each level of latents is, from the image upwards; 1 is a "
         "vector.",
     )
+    level_hidden: tuple[int, ...] = option(
+        (),
+        help="Units of the hidden layers from the latents of a level to those of another; those of "
+        "--hidden if left out.",
+    )
     condition: str | None = _as_flat(flat.ModelConfig, "condition")
     classes: tuple[str, ...] = ()
     class_counts: tuple[int, ...] = ()
@@ -125,6 +132,10 @@ class ModelConfig:
             self.inference == "top-down" or self.prior != "vamp",
             "prior 'vamp' needs `inference=top-down`: bottom-up, the density of q(z|x) of the top "
             "level alone has no closed form",
+        )
+        require(
+            min(self.level_hidden, default=1) >= 1,
+            f"hidden layers have 1 unit or more, got {','.join(map(str, self.level_hidden))}",
         )
         if self.map_sides:
             self._check_maps()
@@ -191,8 +202,10 @@ class ModelConfig:
         )
         parts = f"{self.likelihood} likelihood, {self.inference} inference, {self.prior} prior"
         lowest = ", image from the lowest level alone" if self.image_from == "lowest" else ""
+        units = " - ".join(map(str, self.level_hidden))
+        between = f" with {units} units between" if units else ""
         given = f", given one of {len(self.classes):,} labels" if self.condition else ""
-        return f"{layers(self)} - levels of {levels} latents, {parts}{lowest}{given}"
+        return f"{layers(self)} - levels of {levels} latents{between}, {parts}{lowest}{given}"
 
 
 @dataclass(frozen=True)
@@ -301,7 +314,8 @@ def check_together(config: Config) -> None:
         warmup in (0, levels),
         f"level_warmup must have a number of epochs for each of the {levels} levels, got {warmup}",
     )
-    hidden = len(config.model.hidden) * levels
+    model = config.model
+    hidden = len(model.hidden) * levels + len(model.level_hidden) * (levels - 1)
     require(
         hidden <= MOST_LAYERS,
         f"there may be {MOST_LAYERS} hidden layers in all levels at most, got {hidden:,}",

@@ -226,7 +226,7 @@ class BottomUp(Encoder):
     def make_layers(self, config: ModelConfig, initialization: Initialization, jit: bool) -> None:
         network = registry.resolve(registry.NETWORKS, config.network)
         self.network = network.from_images(config, initialization, jit)
-        levels, units = range(len(config.levels)), config.hidden
+        levels, units = range(len(config.levels)), vectors.between(config)
         self.upper = [
             vectors.Joined(vectors.multilayer(config, units, initialization, jit))
             for _ in levels[1:]

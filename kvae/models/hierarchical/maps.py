@@ -19,7 +19,7 @@ from kvae.models.networks.dropout import Dropout
 
 
 class Down(keras.layers.Layer):
-    """Stages of stride 2, then a residual block or more, for one level.
+    """Stages of stride 2, then residual blocks, for one level.
 
     Args:
         config: The model's configuration.
@@ -176,7 +176,7 @@ class GaussianMaps(keras.layers.Layer):
 def residual_blocks(
     config: ModelConfig, stage: int, initialization: Initialization
 ) -> list[ResidualBlock]:
-    """The residual blocks of a level: as many as a stage has, and one at least.
+    """The residual blocks of a level: as many as a stage has.
 
     Args:
         config: The model's configuration.
@@ -185,7 +185,7 @@ def residual_blocks(
     """
     return [
         ResidualBlock(config.channels[stage - 1], config.activation, initialization)
-        for _ in range(max(1, config.blocks))
+        for _ in range(config.blocks)
     ]
 
 

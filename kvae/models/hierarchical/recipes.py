@@ -18,7 +18,8 @@ WARMUP_SHARE = 0.2
 """Epochs in which the weight of the KL rises, as a share of all epochs. Without this, upper levels
 are switched off before they have become useful (Sønderby et al., 2016)."""
 UNITS = (256,)
-"""The hidden layers between levels of a convolutional network, which has none in the flat model."""
+"""The hidden layers between levels that are next to convolutions. Beside these there is none, as in
+the flat model: with one there, models of letters ignored most of their latents."""
 _MNIST = {"network": "mlp", "hidden": (500,), "epochs": 150}
 _FREY = {"levels": (5, 10), "kl_warmup": 40}
 BEST: Mapping[str, Mapping[str, Any]] = {
@@ -64,6 +65,8 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
         options |= BEST.get(facts.name, {})
     if options.get("network") != "conv":
         options["hidden"] = options["hidden"][:1]
+    elif not options["hidden"]:
+        options["level_hidden"] = UNITS
     lower = max(2, options["latent"])
     options.setdefault("levels", (lower, max(1, round(UPPER_SHARE * lower))))
     options.setdefault("kl_warmup", round(WARMUP_SHARE * options["epochs"]))
@@ -93,8 +96,8 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
         with.
     """
     adjusted = flat_config.adjust(own, chosen, facts)
-    if not adjusted["hidden"]:
-        adjusted["hidden"] = UNITS
+    if "hidden" in chosen or adjusted["hidden"]:
+        adjusted.pop("level_hidden", None)
     if "epochs" in chosen:
         share = own["kl_warmup"] / own["epochs"]
         adjusted["kl_warmup"] = round(share * chosen["epochs"])

@@ -95,6 +95,15 @@ def multilayer(
     return MLP(units, config.activation, config.dropout, initialization, jit)
 
 
+def between(config: ModelConfig) -> tuple[int, ...]:
+    """The units of the hidden layers from the latents of a level to those of the level above.
+
+    Args:
+        config: The model's configuration.
+    """
+    return config.level_hidden or config.hidden
+
+
 def features(config: ModelConfig, initialization: Initialization, jit: bool) -> Features:
     """The layer from images to the features for each level.
 
@@ -117,7 +126,7 @@ def context(config: ModelConfig, level: int, initialization: Initialization, jit
         initialization: Makes the initial weights.
         jit: Whether training is compiled with XLA.
     """
-    return Joined(multilayer(config, config.hidden[::-1], initialization, jit))
+    return Joined(multilayer(config, between(config)[::-1], initialization, jit))
 
 
 def joint(config: ModelConfig, level: int, initialization: Initialization, jit: bool) -> Joined:

@@ -32,6 +32,8 @@ from kvae.models.hierarchical.config import ObjectiveConfig
         ({"latent": 3}, "`latent` needs `family=vae`"),
         ({"flow_layers": 3}, "`flow_layers` needs `prior=flow`"),
         ({"hidden": (9,) * 60}, "100 hidden layers in all levels at most, got 120"),
+        ({"level_hidden": (9,) * 99}, "100 hidden layers in all levels at most, got 101"),
+        ({"level_hidden": (9, 0)}, "hidden layers have 1 unit or more, got 9,0"),
         ({"binarize": "threshold", "likelihood": "normal"}, "needs the bernoulli likelihood"),
     ],
 )
@@ -111,3 +113,15 @@ def test_the_best_recipe_has_a_dense_layer_on_mnist_and_the_flat_options_elsewhe
     frey = recipes.recipe("best", Facts("frey", "grey", 1565, (28, 20, 1), None, None))
     assert (frey["network"], frey["prior"], frey["bound"]) == ("conv", "mixture", "elbo")
     assert (frey["levels"], frey["kl_warmup"], frey["epochs"]) == ((5, 10), 40, 400)
+
+
+def test_own_has_no_dense_layer_beside_convolutions_but_one_between_levels(few_digits):
+    unknown = dataclasses.replace(few_digits, name="unknown")
+    model = kvae.configure(unknown, family="hierarchical").model
+    assert (model.network, model.hidden, model.level_hidden) == ("conv", (), recipes.UNITS)
+    assert "levels of 4 - 3 latents with 256 units between" in model.summary
+    chosen = kvae.configure(unknown, family="hierarchical", hidden=(9,)).model
+    assert (chosen.hidden, chosen.level_hidden) == ((9,), ())
+    dense = kvae.configure(unknown, family="hierarchical", network="mlp").model
+    assert dense.hidden
+    assert not dense.level_hidden

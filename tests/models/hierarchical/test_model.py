@@ -198,3 +198,22 @@ def test_every_likelihood_goes_with_levels(few_digits, tiny, likelihood):
     terms = model.terms(seen, tf.constant([0, 0]))
     assert terms.elbo.shape == (3,)
     assert np.isfinite(terms.elbo).all()
+
+
+@pytest.mark.parametrize("inference", ["top-down", "bottom-up"])
+def test_layers_between_levels_are_those_of_the_option(tiny, inference):
+    same = tiny(hidden=(8,), inference=inference)
+    wide = tiny(hidden=(8,), level_hidden=(6, 7), inference=inference)
+    of_same, of_wide = (kvae.build(config).decoder.contexts[0].network for config in (same, wide))
+    assert [layer.units for layer in of_same.hidden] == [8]
+    assert [layer.units for layer in of_wide.hidden] == [7, 6]
+    if inference == "bottom-up":
+        upper = kvae.build(wide).encoder.upper[0].network
+        assert [layer.units for layer in upper.hidden] == [6, 7]
+
+
+def test_levels_of_maps_have_as_many_blocks_as_stages(tiny):
+    maps = {"network": "conv", "channels": (4, 8), "map_sides": (4, 1)}
+    for blocks in 0, 2:
+        decoder = kvae.build(tiny(**maps, blocks=blocks)).decoder
+        assert len(decoder.contexts[0].blocks) == len(decoder.network.blocks) == blocks
