@@ -6,7 +6,10 @@ import numpy as np
 
 MOST_IMAGES = 500
 """Images that are looked at: a fifth of them is held out."""
-MOST_COMPONENTS = 32
+SHIFT_COMPONENTS = 32
+"""The components of the PCA whose error on shifted images is looked at."""
+MOST_COMPONENTS = 64
+"""The largest number of components of which it is known what they leave."""
 
 
 def largest_shift(image_shape: tuple[int, int, int]) -> int:
@@ -22,14 +25,15 @@ class Linearity(NamedTuple):
     """How well PCA explains images that it is not fitted to.
 
     Attributes:
-        unexplained: The share of the variance that PCA leaves; infinity if that is not known.
+        unexplained: The share of the variance that PCA leaves, by its number of components: with
+            none, with one, and so on; infinity alone if that is not known.
         shift_cost: How many times as large PCA's error is on shifted images as on those same
             images. For crops of photographs, where everything can be anywhere, this is about 1. For
             images that are aligned, such as those of a face in front of a fixed camera, it is
             large. It is infinity if it is not known, or PCA makes no error.
     """
 
-    unexplained: float
+    unexplained: tuple[float, ...]
     shift_cost: float
 
 
@@ -45,33 +49,40 @@ def linearity(images: np.ndarray, shift: int) -> Linearity:
             from outside mirror those at the edge.
 
     Returns:
-        The two ratios, which are not known if there are fewer than ten images.
+        What is not known if there are fewer than ten images.
     """
     chosen = images[:: -(-len(images) // MOST_IMAGES)]
     if len(chosen) < 10:
-        return Linearity(float("inf"), float("inf"))
+        return Linearity((float("inf"),), float("inf"))
     scaled = chosen.astype(np.float32) / 255
     held_out = np.arange(len(scaled)) % 5 == 0
     fitted, others = scaled[~held_out], scaled[held_out]
     flat = fitted.reshape(len(fitted), -1)
     mean = flat.mean(0)
-    components = min(MOST_COMPONENTS, len(flat) // 4)
+    most = min(MOST_COMPONENTS, len(flat) // 4)
     # The principal axes of many pixels, from the much smaller matrix of inner products of images.
     values, vectors = np.linalg.eigh((flat - mean) @ (flat - mean).T)
-    kept = values[-components:] > 1e-6 * values[-1]
-    axes = (flat - mean).T @ vectors[:, -components:][:, kept] / np.sqrt(values[-components:][kept])
+    values, vectors = values[: -most - 1 : -1], vectors[:, : -most - 1 : -1]
+    kept = values > 1e-6 * values[0]
+    axes = (flat - mean).T @ vectors[:, kept] / np.sqrt(values[kept])
 
-    def error(of: np.ndarray) -> float:
+    def errors(of: np.ndarray) -> np.ndarray:
+        """The mean squared error by the number of components, from none, `[components + 1]`."""
         rest = of.reshape(len(of), -1) - mean
-        return float(np.mean((rest - rest @ axes @ axes.T) ** 2))
+        explained = np.cumsum(np.mean((rest @ axes) ** 2, axis=0)) / rest.shape[1]
+        return np.maximum(0.0, np.mean(rest**2) - np.concatenate([[0.0], explained]))
+
+    def of_shifted(of: np.ndarray) -> float:
+        found = errors(of)
+        return float(found[min(SHIFT_COMPONENTS, len(found) - 1)])
 
     _, height, width, _ = others.shape
     edges = [(0, 0), (shift, shift), (shift, shift), (0, 0)]
     padded = np.pad(others, edges, mode="reflect")
     places = ((0, shift), (2 * shift, shift), (shift, 0), (shift, 2 * shift))
-    shifted = [error(padded[:, r : r + height, c : c + width]) for r, c in places]
-    own, variance = error(others), float(np.mean((others.reshape(len(others), -1) - mean) ** 2))
+    shifted = [of_shifted(padded[:, r : r + height, c : c + width]) for r, c in places]
+    own, left = of_shifted(others), errors(others)
+    shares = left / left[0] if left[0] > 0 else np.zeros_like(left)
     return Linearity(
-        own / variance if variance > 0 else 0.0,
-        float(np.mean(shifted)) / own if own > 0 else float("inf"),
+        tuple(shares.tolist()), float(np.mean(shifted)) / own if own > 0 else float("inf")
     )

@@ -39,10 +39,11 @@ def facts_of(
     shape: tuple[int, int, int] = (2, 2, 1),
     two_levels: bool = False,
     shift_cost: float = 1.0,
-    unexplained: float = 0.5,
+    unexplained: float | tuple[float, ...] = 0.5,
 ) -> Facts:
     """Facts about a dataset; whatever is not given is of small grey images."""
-    linearity = Linearity(unexplained, shift_cost)
+    shares = unexplained if isinstance(unexplained, tuple) else (unexplained,)
+    linearity = Linearity((1.0, *shares), shift_cost)
     return Facts(name, kind, images, shape, lambda: two_levels, lambda: linearity)
 
 
@@ -93,7 +94,7 @@ def test_the_own_recipe_is_for_images_that_no_recipe_knows(digits, made):
     ("known", "chosen"),
     [
         ({"shape": (64, 64, 3), "images": 1600},
-         {"network": "conv", "hidden": (), "latent": 32, "epochs": 80, "batch_size": 64,
+         {"network": "conv", "hidden": (), "latent": 64, "epochs": 80, "batch_size": 64,
           "patience": 10, "shift": 4, "likelihood": "normal-pixelwise", "weight_average": 0.975,
           "clip_norm": 1.0, "weight_decay": 0.0, "linear": False, "prior": "fitted"}),
         ({"shape": (64, 64, 3), "images": 1600, "shift_cost": 2.0}, {"shift": 0}),
@@ -108,6 +109,11 @@ def test_the_own_recipe_is_for_images_that_no_recipe_knows(digits, made):
         ({"shape": (9, 9, 1), "images": 1, "shift_cost": 9.0}, {"epochs": 400, "shift": 0}),
         ({"shape": (28, 20, 1), "images": 100, "unexplained": 0.01},
          {"linear": True, "mean_activation": "linear", "dropout": 0.0, "weight_decay": 0.0}),
+        # Of what more components than latents explain, nothing follows.
+        ({"shape": (9, 9, 1), "unexplained": (0.5, 0.4, 0.3, 0.2, 0.01)},
+         {"latent": 5, "linear": True}),
+        ({"shape": (9, 9, 1), "unexplained": (0.5, 0.4, 0.3, 0.2, 0.06, 0.01)},
+         {"latent": 5, "linear": False}),
         ({"shape": (28, 20, 1), "two_levels": True, "unexplained": 0.01},
          {"linear": False, "mean_activation": "sigmoid"}),
     ],

@@ -374,11 +374,8 @@ def _own_reasons(config: Config, facts: Facts) -> Iterator[tuple[str, str]]:
     else:
         why = "What is in the images is always at the same place"
     if model.linear:
-        yield (
-            "linear",
-            f"PCA explains {100 * (1 - facts.linearity().unexplained):.1f} % of them: the model "
-            "starts as PCA.",
-        )
+        explained = 100 * (1 - recipes.unexplained(facts, model.latent))
+        yield "linear", f"PCA explains {explained:.1f} % of them: the model starts as PCA."
     if model.prior == "fitted":
         yield "prior", "After training, a mixture is fitted to their latents: samples come from it."
     if convolves:

@@ -17,13 +17,17 @@ NETWORKS: Mapping[str, dict[str, Any]] = {
 }
 """The networks of the recipe `own`. A dense layer beside the latents would make the convolutional
 network learn the training images by heart."""
+MOST_LATENTS = 64
+"""The largest number of latents that `own` chooses. Those that a model does not need, it leaves at
+their prior."""
 SMALLEST_MAPS = 8
 """The shortest side of images for which `own` chooses convolutions."""
 MOST_SHIFT_COST = 1.8
 """Images are shifted in training if PCA's error on shifted images is at most so many times as
 large."""
-MOST_UNEXPLAINED = 0.1
-"""Models start as PCA if it leaves at most this share of the variance of images."""
+MOST_UNEXPLAINED = 0.05
+"""Models start as PCA if it leaves at most this share of the variance of images, with as many
+components as the model has latents."""
 AVERAGED_STEPS = 100
 """The weights are averaged over about so many steps, or over a fiftieth of the training if that is
 shorter. At first, averages over more steps would be far behind the weights, and much worse."""
@@ -171,6 +175,18 @@ def shifts(facts: Facts) -> bool:
     return facts.linearity().shift_cost <= MOST_SHIFT_COST
 
 
+def unexplained(facts: Facts, components: int) -> float:
+    """The share of the variance of images that PCA leaves; infinity if that is not known.
+
+    Args:
+        facts: What is known about the images.
+        components: The number of components. What more than are known leave, counts as what these
+            leave.
+    """
+    shares = facts.linearity().unexplained
+    return shares[min(components, len(shares) - 1)]
+
+
 def weight_average(facts: Facts, epochs: int, batch_size: int) -> float:
     """The decay of the moving average of weights in the recipe `own`.
 
@@ -193,15 +209,16 @@ def _own(facts: Facts) -> dict[str, Any]:
     # As many epochs as make the number of steps grow with the root of the number of images.
     epochs = max(10, min(400, round(3200 / math.sqrt(images))))
     two_levels = facts.two_levels()
+    latent = min(MOST_LATENTS, max(2, height * width * channels // 16))
     # Of images that are nearly linear in a few numbers, a network learns some of these numbers only
     # after very many steps.
-    linear = not two_levels and facts.linearity().unexplained <= MOST_UNEXPLAINED
+    linear = not two_levels and unexplained(facts, latent) <= MOST_UNEXPLAINED
     few = images < FEW_IMAGES
     held_back = few and not linear
     batch_size = 16 if few else 64 if images < ENOUGH_IMAGES else 128
     return NETWORKS["conv" if min(height, width) >= SMALLEST_MAPS else "mlp"] | {
         "activation": "silu",
-        "latent": min(32, max(2, height * width * channels // 16)),
+        "latent": latent,
         "likelihood": "bernoulli" if two_levels else "normal-pixelwise",
         "mean_activation": "linear" if linear else "sigmoid",
         "linear": linear,
