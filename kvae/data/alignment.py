@@ -49,7 +49,7 @@ def linearity(images: np.ndarray, shift: int) -> Linearity:
             from outside mirror those at the edge.
 
     Returns:
-        What is not known if there are fewer than ten images.
+        Both are not known if there are fewer than ten images.
     """
     chosen = images[:: -(-len(images) // MOST_IMAGES)]
     if len(chosen) < 10:

@@ -108,8 +108,7 @@ class ModelConfig:
     )
     level_hidden: tuple[int, ...] = option(
         (),
-        help="Units of the hidden layers from the latents of a level to those of another; those of "
-        "--hidden if left out.",
+        help="Units of the hidden layers between levels of latents, if others than elsewhere.",
     )
     condition: str | None = _as_flat(flat.ModelConfig, "condition")
     classes: tuple[str, ...] = ()
