@@ -10,21 +10,25 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from sklearn.mixture import GaussianMixture
 
 from kvae.data.dataset import Split
+from kvae.models.mixtures import GaussianMixture, fit_mixture
 from kvae.progress import Progress, silent
 
 SAMPLES = 20_000
 """The largest number of latents that a mixture is fitted to."""
 LADDER = (1, 2, 5, 10, 20, 30, 50, 70, 100, 150, 200, 300, 500)
 """The numbers of components that are tried, in this order."""
+SHRINKAGE = 1 / 8
+"""Each covariance matrix is shrunk as if it had so many more images a latent dimension, which have
+the mean covariance."""
 CHUNK = 1000
 
 
 def best_mixture(
     latents: np.ndarray,
     held_out: np.ndarray,
+    images: int,
     sizes: Sequence[int],
     seed: int,
     progress: Progress = silent,
@@ -35,8 +39,9 @@ def best_mixture(
     Args:
         latents: The latents that they are fitted to, `[count, latent]`.
         held_out: Latents of validation images, `[other count, latent]`.
+        images: How many images the former are of; `count` is a multiple of it or less.
         sizes: The numbers of components to try, in this order. Those for which there are too few
-            latents are left out, if others are left.
+            images are left out, if others are left.
         seed: Decides where the components start.
         progress: Shows how much is done.
         least_gain: By how many nats a larger mixture must be better, or no larger one is tried.
@@ -47,9 +52,9 @@ def best_mixture(
     """
     found: dict[int, float] = {}
     best: GaussianMixture | None = None
-    for fitted in _mixtures(latents, sizes, seed, progress):
-        found[fitted.n_components] = density = float(fitted.score(held_out))
-        if best is not None and density < found[best.n_components] + least_gain:
+    for fitted in _mixtures(latents, images, sizes, seed, progress):
+        found[fitted.components] = density = fitted.log_density(held_out)
+        if best is not None and density < found[best.components] + least_gain:
             break
         best = fitted
     assert best is not None
@@ -57,15 +62,21 @@ def best_mixture(
 
 
 def largest_mixture(
-    latents: np.ndarray, held_out: np.ndarray, sizes: Sequence[int], enough: float, seed: int
+    latents: np.ndarray,
+    held_out: np.ndarray,
+    images: int,
+    sizes: Sequence[int],
+    enough: float,
+    seed: int,
 ) -> GaussianMixture | None:
     """The largest mixture of Gaussians under which held-out latents are probable enough.
 
     Args:
         latents: The latents that mixtures are fitted to, `[count, latent]`.
         held_out: Latents of validation images, `[other count, latent]`.
+        images: How many images the former are of; `count` is a multiple of it or less.
         sizes: The numbers of components to try, increasing. Those for which there are too few
-            latents are left out, if others are left.
+            images are left out, if others are left.
         enough: The mean log density of held-out latents that is enough, in nats.
         seed: Decides where the components start.
 
@@ -73,8 +84,8 @@ def largest_mixture(
         None if no mixture is good enough.
     """
     largest, before = None, -math.inf
-    for fitted in _mixtures(latents, sizes, seed):
-        density = float(fitted.score(held_out))
+    for fitted in _mixtures(latents, images, sizes, seed):
+        density = fitted.log_density(held_out)
         if density >= enough:
             largest = fitted
         elif density < before:
@@ -84,13 +95,18 @@ def largest_mixture(
 
 
 def _mixtures(
-    latents: np.ndarray, sizes: Sequence[int], seed: int, progress: Progress = silent
+    latents: np.ndarray,
+    images: int,
+    sizes: Sequence[int],
+    seed: int,
+    progress: Progress = silent,
 ) -> Iterator[GaussianMixture]:
-    # The covariance matrix of a component is singular with fewer points than this.
-    most = max(1, len(latents) // (latents.shape[1] + 1))
-    sizes = [size for size in sizes if size <= most] or sizes
+    sizes = [size for size in sizes if size <= images] or sizes
+    # The latents of one image say much the same.
+    each = max(1.0, len(latents) / images)
+    shrinkage = SHRINKAGE * latents.shape[1] * each
     for size in progress(sizes, len(sizes), "mixtures"):
-        yield GaussianMixture(size, random_state=seed, max_iter=300).fit(latents)
+        yield fit_mixture(latents, size, shrinkage, seed)
 
 
 def latents_of(model: Any, split: Split, most: int, seed: int) -> np.ndarray:

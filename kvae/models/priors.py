@@ -289,9 +289,8 @@ class Mixture(Prior):
         Args:
             weights: The probability of each component, `[components]`, positive.
             means: The mean of each component, `[components, latent]`.
-            factors: Factors of the precision matrices, `precision = factor factor^T`, as in
-                scikit-learn's `precisions_cholesky_`: `[components, latent, latent]`, upper
-                triangular with a positive diagonal.
+            factors: Factors of the precision matrices, `precision = factor factor^T`:
+                `[components, latent, latent]`, upper triangular with a positive diagonal.
         """
         self.logits.assign(np.log(weights))
         self.means.assign(means)
@@ -301,7 +300,7 @@ class Mixture(Prior):
     def begin(self) -> None:
         """Be what the networks are trained with, because a training begins."""
 
-    def fit(self, latents: np.ndarray, held_out: np.ndarray, seed: int) -> None:
+    def fit(self, latents: np.ndarray, held_out: np.ndarray, images: int, seed: int) -> None:
         """Become the largest fitted mixture under which held-out latents are as probable as now.
 
         It has at most as many components as the configuration says. If there is none, nothing
@@ -310,14 +309,16 @@ class Mixture(Prior):
         Args:
             latents: Samples of z from q(z|x) of training images, `[count, latent]`.
             held_out: Those of validation images, `[other count, latent]`.
+            images: The number of the training images.
             seed: Decides where the components start.
         """
         now = self.distribution().log_prob(held_out.astype(np.float32))
         most = int(self.logits.shape[0])
         sizes = [size for size in LADDER if size <= most]
-        fitted = largest_mixture(latents, held_out, sizes, float(tf.reduce_mean(now)), seed)
+        enough = float(tf.reduce_mean(now))
+        fitted = largest_mixture(latents, held_out, images, sizes, enough, seed)
         if fitted is not None:
-            self._assign_first(fitted.weights_, fitted.means_, fitted.precisions_cholesky_)
+            self._assign_first(fitted.weights, fitted.means, fitted.factors)
 
     def _assign_first(self, weights: np.ndarray, means: np.ndarray, factors: np.ndarray) -> None:
         """Assign a mixture of fewer components: those that are not needed have no weight."""
@@ -352,7 +353,7 @@ class Fitted(Mixture):
         """Be N(0, I) from now on, because a training begins."""
         self._in_training = True
 
-    def fit(self, latents: np.ndarray, held_out: np.ndarray, seed: int) -> None:
+    def fit(self, latents: np.ndarray, held_out: np.ndarray, images: int, seed: int) -> None:
         """Become the mixture under which held-out latents have the highest likelihood.
 
         It has at most as many components as the configuration says. N(0, I) stays if held-out
@@ -361,28 +362,30 @@ class Fitted(Mixture):
         Args:
             latents: Samples of z from q(z|x) of training images, `[count, latent]`.
             held_out: Those of validation images, `[other count, latent]`.
+            images: The number of the training images.
             seed: Decides where the components start.
         """
         components = int(self.logits.shape[0])
         best, found = best_mixture(
             latents,
             held_out,
+            images,
             [size for size in LADDER if size < max(2, components)],
             seed,
             least_gain=LEAST_GAIN,
         )
         standard = _standard_normal(self.latent).log_prob(held_out.astype(np.float32))
         self._in_training = False
-        if found[best.n_components] <= float(tf.reduce_mean(standard)):
+        if found[best.components] <= float(tf.reduce_mean(standard)):
             parameters = np.ones(1), np.zeros((1, self.latent)), np.eye(self.latent)[None]
         else:
-            parameters = best.weights_, best.means_, best.precisions_cholesky_
-            if best.n_components < components:
+            parameters = best.weights, best.means, best.factors
+            if best.components < components:
                 # So the latents of an unusual image are never far less probable than under N(0, I).
                 parameters = (
-                    np.append((1 - STANDARD_SHARE) * best.weights_, STANDARD_SHARE),
-                    np.concatenate([best.means_, np.zeros((1, self.latent))]),
-                    np.concatenate([best.precisions_cholesky_, np.eye(self.latent)[None]]),
+                    np.append((1 - STANDARD_SHARE) * best.weights, STANDARD_SHARE),
+                    np.concatenate([best.means, np.zeros((1, self.latent))]),
+                    np.concatenate([best.factors, np.eye(self.latent)[None]]),
                 )
         self._assign_first(*parameters)
 

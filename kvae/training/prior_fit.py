@@ -77,7 +77,7 @@ def fit_prior(
 def mixture(
     model: Any, dataset: Dataset, components: int | None, seed: int, progress: Progress
 ) -> PriorFit:
-    """Fit a mixture of Gaussians by scikit-learn's expectation maximisation.
+    """Fit a mixture of Gaussians by expectation maximisation.
 
     Args:
         model: A trained VAE, which is not changed.
@@ -99,9 +99,11 @@ def mixture(
             f"got {components:,}"
         )
     candidates = (components,) if components else LADDER
-    best, found = best_mixture(train, held_out, candidates, seed, progress)
-    new = _with_prior(model, _fitted(model.config, prior="mixture", components=best.n_components))
-    new.prior.assign(best.weights_, best.means_, best.precisions_cholesky_)
+    best, found = best_mixture(
+        train, held_out, len(dataset.train), candidates, seed, progress
+    )
+    new = _with_prior(model, _fitted(model.config, prior="mixture", components=best.components))
+    new.prior.assign(best.weights, best.means, best.factors)
     return PriorFit(new, found)
 
 

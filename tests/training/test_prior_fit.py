@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from sklearn.mixture import GaussianMixture
 from tensorflow_probability import distributions as tfd
 
 import kvae
@@ -14,8 +13,9 @@ from kvae.config import Config, DataConfig, TrainingConfig
 from kvae.data import Dataset, Split
 from kvae.errors import UsageError
 from kvae.evaluation import Evaluator
-from kvae.models.aggregated import largest_mixture
+from kvae.models.aggregated import SHRINKAGE, best_mixture, largest_mixture
 from kvae.models.base import labels_of
+from kvae.models.mixtures import fit_mixture
 from kvae.models.vae.config import ModelConfig, ObjectiveConfig
 from kvae.runs import saved_models
 from kvae.training import fit_prior
@@ -164,7 +164,7 @@ def test_a_fitted_prior_is_the_known_mixture(known):
     latents, held_out = (exact.sample(20_000, seed=[0, n]).numpy() for n in (2, 3))
     config = dataclasses.replace(model.config.model, prior="fitted", components=7)
     prior = kvae.build(dataclasses.replace(model.config, model=config)).prior
-    prior.fit(latents, held_out, 0)
+    prior.fit(latents, held_out, len(latents), 0)
     points = exact.sample(20_000, seed=[0, 1])
     loss = (exact.log_prob(points) - prior.distribution().log_prob(points)).numpy()
     # Seven components can be had, and five and N(0, I) are enough.
@@ -174,7 +174,8 @@ def test_a_fitted_prior_is_the_known_mixture(known):
     standard = tfd.MultivariateNormalDiag(tf.zeros(2)).log_prob(far)
     assert np.all(prior.distribution().log_prob(far) >= standard + np.log(0.001) - 1e-4)
     # If held-out latents are more probable under N(0, I), it stays.
-    prior.fit(latents + 30, tf.random.stateless_normal((5000, 2), [0, 4]).numpy(), 0)
+    far_off = tf.random.stateless_normal((5000, 2), [0, 4]).numpy()
+    prior.fit(latents + 30, far_off, len(latents), 0)
     standard = tfd.MultivariateNormalDiag(tf.zeros(2))
     np.testing.assert_allclose(
         prior.distribution().log_prob(points), standard.log_prob(points), rtol=1e-5
@@ -190,7 +191,7 @@ def test_a_trained_mixture_gives_way_to_a_fitted_one_that_is_no_worse(known):
     config = dataclasses.replace(model.config.model, prior="mixture", components=7)
     prior = kvae.build(dataclasses.replace(model.config, model=config)).prior
     points = exact.sample(20_000, seed=[0, 1])
-    prior.fit(latents, held_out, 0)
+    prior.fit(latents, held_out, len(latents), 0)
     loss = (exact.log_prob(points) - prior.distribution().log_prob(points)).numpy()
     assert 0 < loss.mean() < 0.01
     # No mixture that is fitted to samples is better than the one that they come from.
@@ -198,7 +199,7 @@ def test_a_trained_mixture_gives_way_to_a_fitted_one_that_is_no_worse(known):
     prior.assign(*(np.resize(each, (7, *each.shape[1:])) for each in (SHARES, CENTRES, factors)))
     prior.logits.assign(np.log([*SHARES, *[1e-30] * 4]))
     before = prior.get_weights()
-    prior.fit(latents, held_out, 0)
+    prior.fit(latents, held_out, len(latents), 0)
     for left, right in zip(before, prior.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
 
@@ -207,13 +208,21 @@ def test_the_largest_mixture_that_is_good_enough(known):
     *_, exact = known
     latents, held_out = (exact.sample(5000, seed=[0, n]).numpy() for n in (2, 3))
     density = {
-        size: GaussianMixture(size, random_state=0, max_iter=300).fit(latents).score(held_out)
+        size: fit_mixture(latents, size, 2 * SHRINKAGE, seed=0).log_density(held_out)
         for size in (1, 2, 3, 5)
     }
     assert density[1] < density[2] < density[5] < density[3]
     for enough, expected in (-99.0, 5), (density[5], 5), (density[3], 3), (density[3] + 1e-6, None):
-        found = largest_mixture(latents, held_out, list(density), enough, seed=0)
-        assert (found and found.n_components) == expected
+        found = largest_mixture(latents, held_out, 5000, list(density), enough, seed=0)
+        assert (found and found.components) == expected
+
+
+def test_several_latents_of_one_image_count_as_one(known):
+    *_, exact = known
+    latents, held_out = (exact.sample(200, seed=[0, n]).numpy() for n in (2, 3))
+    once = best_mixture(latents, held_out, 200, [3], seed=0)[1]
+    often = best_mixture(np.repeat(latents, 10, axis=0), held_out, 200, [3], seed=0)[1]
+    assert often[3] == pytest.approx(once[3], abs=1e-3)
 
 
 @pytest.mark.parametrize(

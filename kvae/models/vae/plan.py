@@ -132,7 +132,7 @@ class VariationalPlan(Plan):
             latents, held_out = (
                 latents_of(self._model, each, SAMPLES, seed)[:, -prior.latent :] for each in splits
             )
-            prior.fit(latents, held_out, seed)
+            prior.fit(latents, held_out, len(self._dataset.train), seed)
             # The old one was compiled with the prior of the training.
             self._evaluator = self._new_evaluator()
 

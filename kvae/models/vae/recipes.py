@@ -35,7 +35,7 @@ FEW_IMAGES = 1000
 """With fewer training images than this, a network that is not held back learns them by heart."""
 ENOUGH_IMAGES = 10_000
 """With so many training images, shifting them is of no use."""
-FITTED_COMPONENTS = 50
+FITTED_COMPONENTS = 100
 """The largest number of components of the fitted prior."""
 WORTH_COMPILING = 3000
 """A training of a table with fewer steps than this is over before XLA has compiled it."""
