@@ -99,9 +99,7 @@ def mixture(
             f"got {components:,}"
         )
     candidates = (components,) if components else LADDER
-    best, found = best_mixture(
-        train, held_out, len(dataset.train), candidates, seed, progress
-    )
+    best, found = best_mixture(train, held_out, len(dataset.train), candidates, seed, progress)
     new = _with_prior(model, _fitted(model.config, prior="mixture", components=best.components))
     new.prior.assign(best.weights, best.means, best.factors)
     return PriorFit(new, found)
