@@ -61,6 +61,10 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
             "`family=vae`"
         )
     options = flat_recipes.recipe(name, facts)
+    if "linear" in options:
+        # Hierarchical models cannot start as PCA.
+        options |= flat_recipes.beginning(facts, linear=False)
+        del options["linear"]
     if name == "best":
         options |= BEST.get(facts.name, {})
     if options.get("network") != "conv":
@@ -96,6 +100,8 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
         with.
     """
     adjusted = flat_config.adjust(own, chosen, facts)
+    if "hidden" not in chosen and {**adjusted, **chosen}.get("network") != "conv":
+        adjusted["hidden"] = adjusted["hidden"][:1]
     if "hidden" in chosen or adjusted["hidden"]:
         adjusted.pop("level_hidden", None)
     if "epochs" in chosen:

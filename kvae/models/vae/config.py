@@ -317,17 +317,22 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
     together = {**adjusted, **chosen}
     if adjusted.get("prior") == "fitted" and together.get("condition") is not None:
         dropped |= {"prior", "components"}
-    if adjusted.get("linear") and not (
+    if "linear" in own:
+        adjusted |= recipes.beginning(facts, _starts_linear(together, chosen, facts))
+    return {name: value for name, value in adjusted.items() if name not in dropped}
+
+
+def _starts_linear(together: Mapping[str, Any], chosen: Mapping[str, Any], facts: Facts) -> bool:
+    """Whether a model of the recipe `own` starts as PCA, with the options that a person chose."""
+    return (
         together["likelihood"] in STARTS_LINEAR
-        and together["mean_activation"] == "linear"
+        and chosen.get("mean_activation", "linear") == "linear"
         and together.get("posterior", "diagonal") == "diagonal"
         and together.get("prior") != "vamp"
         # Much of what PCA finds, the label says.
         and together.get("condition") is None
-        and together["linear"]
-    ):
-        dropped |= {"linear", "mean_activation"}
-    return {name: value for name, value in adjusted.items() if name not in dropped}
+        and chosen.get("linear", recipes.starts_as_pca(facts, together["latent"]))
+    )
 
 
 def reasons(config: Config, facts: Facts, given: Collection[str]) -> list[str]:

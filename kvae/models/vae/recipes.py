@@ -187,6 +187,35 @@ def unexplained(facts: Facts, components: int) -> float:
     return shares[min(components, len(shares) - 1)]
 
 
+def starts_as_pca(facts: Facts, latent: int) -> bool:
+    """Whether a model with the recipe `own` starts as PCA, if its other options allow it.
+
+    Of images that are nearly linear in a few numbers, a network learns some of these numbers only
+    after very many steps.
+
+    Args:
+        facts: What is known about the images.
+        latent: The number of the model's latents.
+    """
+    return not facts.two_levels() and unexplained(facts, latent) <= MOST_UNEXPLAINED
+
+
+def beginning(facts: Facts, linear: bool) -> dict[str, Any]:
+    """The options of the recipe `own` that depend on how a model starts, by name.
+
+    Args:
+        facts: What is known about the images.
+        linear: Whether it starts as PCA. A model that does not is held back if it has few images.
+    """
+    held_back = facts.train_images < FEW_IMAGES and not linear
+    return {
+        "linear": linear,
+        "mean_activation": "linear" if linear else "sigmoid",
+        "dropout": 0.05 if held_back else 0.0,
+        "weight_decay": 0.2 if held_back else 0.0,
+    }
+
+
 def weight_average(facts: Facts, epochs: int, batch_size: int) -> float:
     """The decay of the moving average of weights in the recipe `own`.
 
@@ -208,20 +237,14 @@ def _own(facts: Facts) -> dict[str, Any]:
     shift = largest_shift(facts.image_shape) if shifts(facts) else 0
     # As many epochs as make the number of steps grow with the root of the number of images.
     epochs = max(10, min(400, round(3200 / math.sqrt(images))))
-    two_levels = facts.two_levels()
     latent = min(MOST_LATENTS, max(2, height * width * channels // 16))
-    # Of images that are nearly linear in a few numbers, a network learns some of these numbers only
-    # after very many steps.
-    linear = not two_levels and unexplained(facts, latent) <= MOST_UNEXPLAINED
-    few = images < FEW_IMAGES
-    held_back = few and not linear
-    batch_size = 16 if few else 64 if images < ENOUGH_IMAGES else 128
-    return NETWORKS["conv" if min(height, width) >= SMALLEST_MAPS else "mlp"] | {
+    batch_size = 16 if images < FEW_IMAGES else 64 if images < ENOUGH_IMAGES else 128
+    options = NETWORKS["conv" if min(height, width) >= SMALLEST_MAPS else "mlp"]
+    options = options | beginning(facts, starts_as_pca(facts, latent))
+    return options | {
         "activation": "silu",
         "latent": latent,
-        "likelihood": "bernoulli" if two_levels else "normal-pixelwise",
-        "mean_activation": "linear" if linear else "sigmoid",
-        "linear": linear,
+        "likelihood": "bernoulli" if facts.two_levels() else "normal-pixelwise",
         # Samples from N(0, I) rarely look like images that no recipe was tuned for.
         "prior": "fitted",
         "components": FITTED_COMPONENTS,
@@ -235,8 +258,6 @@ def _own(facts: Facts) -> dict[str, Any]:
         # norm, so that with so small a one all steps count alike.
         "clip_norm": 1.0,
         "patience": max(10, epochs // 8),
-        "dropout": 0.05 if held_back else 0.0,
-        "weight_decay": 0.2 if held_back else 0.0,
         # While the learning rate is high, the validation ELBO of the weights themselves goes up and
         # down by some percent.
         "weight_average": weight_average(facts, epochs, batch_size),

@@ -124,8 +124,16 @@ def test_the_own_recipe_starts_so_where_pca_explains_the_images(waves):
         {"binarize": "threshold"},
         {"prior": "vamp"},
     ):
-        assert not kvae.configure(waves, **chosen).model.linear
+        model = kvae.configure(waves, **chosen).model
+        assert not model.linear
+        # Such a model is held back, as others of few images are.
+        assert model.dropout
+    assert not config.model.dropout
     assert not kvae.configure(waves, mean_activation="sigmoid").model.linear
+    assert kvae.configure(waves, linear=False).model.mean_activation == "sigmoid"
+    # The number of latents that counts is the one that a person chose.
+    assert not kvae.configure(waves, latent=1).model.linear
+    assert kvae.configure(waves, latent=1, linear=True).model.mean_activation == "linear"
     noise = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 1), np.uint8)
     split = Split(noise)
     assert not kvae.configure(Dataset("noise", split, split, split, "")).model.linear
