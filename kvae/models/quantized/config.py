@@ -155,6 +155,10 @@ class ObjectiveConfig:
             probability.
         commitment: Weight of the squared distance of an encoder's output to its code, whose
             gradient keeps the output near the code (van den Oord et al., 2017, Equation 3).
+        code_temperature: While the prior is trained, codes are drawn at random instead of being the
+            nearest ones, so that it does not learn those of few images by heart (Lee et al., 2022,
+            Section 3.2): with probabilities proportional to `exp(-distance / code_temperature)`,
+            in the units of `Quantizer.random_codes`. 0 takes the nearest ones.
     """
 
     autoencoder_epochs: int = option(
@@ -165,6 +169,11 @@ class ObjectiveConfig:
         least=0,
         needs=("quantizer=vector",),
         help="Weight of the squared distance between the encoder's output and its code.",
+    )
+    code_temperature: float = option(
+        0.0,
+        least=0,
+        help="Codes for the prior are drawn at random, further ones with more of this.",
     )
 
     def __post_init__(self) -> None:

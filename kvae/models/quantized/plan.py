@@ -27,6 +27,8 @@ from kvae.models.quantized.quantizers import Usage, VectorQuantizer
 if TYPE_CHECKING:
     from kvae.models.quantized.model import QuantizedModel
 
+CODE_STREAM = 1
+"""Keeps the random numbers of codes apart from those of dropout."""
 CHUNK = 500
 """The number of images that are evaluated at a time."""
 
@@ -158,8 +160,17 @@ class TwoStagePlan(Plan):
 
     def _prior_loss(self, batch: Batch) -> tuple[tf.Tensor, Sums]:
         model = self._model
-        codes = tf.stop_gradient(model.codes(batch.images))
-        log_prior = model.prior_network.log_prob(codes, batch.seed)
+        features = model.encoder(batch.images)
+        codes = tf.stop_gradient(model.quantizer.codes(features))
+        temperature, learned = model.config.objective.code_temperature, codes
+        if temperature:
+            code_seed = tf.random.experimental.stateless_fold_in(batch.seed, CODE_STREAM)
+            learned = tf.stop_gradient(
+                model.quantizer.random_codes(
+                    features, temperature, code_seed, algorithm(model.config.training.jit)
+                )
+            )
+        log_prior = model.prior_network.log_prob(learned, batch.seed)
         reconstruction = model.decoder(model.quantizer.vectors(codes)).log_prob(batch.images)
         loss = -tf.reduce_sum(batch.weight * log_prior) / batch.total
         return loss, self._sums(batch, reconstruction, log_prior)

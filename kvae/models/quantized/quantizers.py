@@ -21,6 +21,8 @@ DEAD = 0.02
 KMEANS_STEPS = 10
 KMEANS_VECTORS = 20
 """The number of vectors for each code from which k-means finds the first codebook."""
+LEAST_APART = 1e-6
+"""A squared distance between the vectors of a codebook that are all the same."""
 MARGIN = 1e-3
 """Keeps bounded numbers away from where they would be rounded to a level that is not there."""
 
@@ -60,6 +62,23 @@ class Quantizer(keras.layers.Layer):
         """
         raise NotImplementedError
 
+    def random_codes(
+        self, features: tf.Tensor, temperature: float, seed: tf.Tensor, generator: str
+    ) -> tf.Tensor:
+        """Codes that are drawn at random, near ones more often, int32 `[...]`.
+
+        The probability of a code is proportional to `exp(-distance / temperature)`, as in Lee et
+        al. (2022), Section 3.2; `distance` is the squared one of the code's vector from the
+        features, in multiples of that between a vector and the nearest other one.
+
+        Args:
+            features: float32 `[rows, ..., size]`.
+            temperature: More than 0.
+            seed: int32 `[2]`; decides the codes.
+            generator: `philox` or `threefry`, as `kvae.data.pixels.algorithm` returns it.
+        """
+        raise NotImplementedError
+
     def straight_through(self, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The vectors of the codes of features, with a gradient with respect to these.
 
@@ -70,6 +89,20 @@ class Quantizer(keras.layers.Layer):
             The vectors, `[..., size]`, and the squared distance that commitment is about, `[...]`.
         """
         raise NotImplementedError
+
+
+def _drawn(logits: tf.Tensor, seed: tf.Tensor, generator: str) -> tf.Tensor:
+    """A sample of each categorical distribution, int32 `[rows, ...]`: the largest of the logits
+    with Gumbel noise (Gumbel, 1954).
+
+    Args:
+        logits: `[rows, ..., classes]`.
+        seed: int32 `[2]`; decides the samples.
+        generator: `philox` or `threefry`.
+    """
+    uniform = random_numbers.uniform(tf.shape(logits), seed, generator)
+    noise = -tf.math.log(-tf.math.log(tf.maximum(uniform, np.finfo(np.float32).tiny)))
+    return tf.argmax(logits + noise, axis=-1, output_type=tf.int32)
 
 
 class Usage(NamedTuple):
@@ -116,11 +149,24 @@ class VectorQuantizer(Quantizer):
         return tf.convert_to_tensor(self.sums) / tf.convert_to_tensor(self.counts)[:, None]
 
     def codes(self, features: tf.Tensor) -> tf.Tensor:
+        return tf.argmin(self._distances(features), axis=-1, output_type=tf.int32)
+
+    def random_codes(
+        self, features: tf.Tensor, temperature: float, seed: tf.Tensor, generator: str
+    ) -> tf.Tensor:
         codebook = self.codebook
-        # The squared distances, but for the square of the features, which all codes share.
+        to_others = self._distances(codebook) + tf.reduce_sum(codebook**2, axis=-1)[:, None]
+        # Vectors that are equal to others are no reason to draw no other.
+        others = tf.linalg.set_diag(to_others, tf.fill((self.count,), tf.float32.max))
+        apart = tf.maximum(tf.reduce_mean(tf.reduce_min(others, axis=-1)), LEAST_APART)
+        return _drawn(-self._distances(features) / (temperature * apart), seed, generator)
+
+    def _distances(self, features: tf.Tensor) -> tf.Tensor:
+        """Squared distances from the codebook, `[..., count]`, but for the square of the features,
+        which is the same for all codes."""
+        codebook = self.codebook
         products = tf.tensordot(features, codebook, axes=[[-1], [1]])
-        distances = tf.reduce_sum(codebook**2, axis=-1) - 2 * products
-        return tf.argmin(distances, axis=-1, output_type=tf.int32)
+        return tf.reduce_sum(codebook**2, axis=-1) - 2 * products
 
     def vectors(self, codes: tf.Tensor) -> tf.Tensor:
         return tf.gather(self.codebook, codes)
@@ -212,6 +258,19 @@ class ScalarQuantizer(Quantizer):
 
     def codes(self, features: tf.Tensor) -> tf.Tensor:
         return self._numbers(tf.round(self._bounded(features)))
+
+    def random_codes(
+        self, features: tf.Tensor, temperature: float, seed: tf.Tensor, generator: str
+    ) -> tf.Tensor:
+        # The distance is a sum over the dimensions, so that the levels of each can be drawn alone.
+        digits = tf.range(int(max(self.levels)))
+        lowest = tf.constant(self.levels // 2, tf.float32)
+        places = tf.cast(digits, tf.float32) - lowest[:, None]
+        distances = (self._bounded(features)[..., None] - places) ** 2
+        there = digits < tf.constant(self.levels, tf.int32)[:, None]
+        logits = tf.where(there, -distances / temperature, tf.float32.min)
+        drawn = _drawn(logits, seed, generator)
+        return tf.reduce_sum(drawn * self.basis, axis=-1)
 
     def vectors(self, codes: tf.Tensor) -> tf.Tensor:
         digits = codes[..., None] // self.basis % self.levels.astype(np.int32)

@@ -28,6 +28,7 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
         "binarize": "dynamic" if binary else "none",
         "filters": 64,
         "dropout": 0.0 if many else 0.5,
+        "code_temperature": 0.0 if many else 0.25,
         "optimizer": "adam",
         "learning_rate": 0.002,
         "schedule": "cosine",

@@ -55,6 +55,32 @@ def test_scalar_levels_are_all_reached_and_no_other(levels):
     np.testing.assert_array_equal(zero, np.zeros((1, len(levels))))
 
 
+@pytest.mark.parametrize("made", [codebook, lambda: ScalarQuantizer((4, 3))])
+def test_random_codes_are_near_ones_more_often(made):
+    quantizer = made()
+    features = numbers(1, quantizer.size)
+    every = quantizer.vectors(tf.range(quantizer.count)).numpy()
+    if isinstance(quantizer, ScalarQuantizer):
+        # In units in which the levels of each dimension are one apart.
+        features_at = quantizer._bounded(features).numpy()
+        places, apart = every * (quantizer.levels // 2), 1.0
+    else:
+        features_at, places = features, every
+        between = np.square(every[:, None] - every).sum(axis=-1)
+        apart = np.sort(between, axis=1)[:, 1].mean()
+    distances = np.square(features_at - places).sum(axis=-1) / apart
+    for temperature in 0.3, 2.0:
+        expected = np.exp(-distances / temperature)
+        expected /= expected.sum()
+        many = np.repeat(features, 40_000, axis=0)
+        found = quantizer.random_codes(many, temperature, SEED, "philox").numpy()
+        shares = np.bincount(found, minlength=quantizer.count) / len(found)
+        np.testing.assert_allclose(shares, expected, atol=0.012)
+    some = numbers(300, 2, quantizer.size)
+    nearly = quantizer.random_codes(some, 1e-6, SEED, "philox")
+    np.testing.assert_array_equal(nearly, quantizer.codes(some))
+
+
 def test_the_gradient_passes_through_the_rounding():
     features = tf.constant(numbers(6, 3))
     for quantizer in codebook(), ScalarQuantizer((8, 6, 5)):

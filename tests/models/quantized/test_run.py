@@ -28,6 +28,7 @@ OPTIONS = {
     "binarize": "threshold",
     "epochs": 4,
     "autoencoder_epochs": 2,
+    "code_temperature": 0.25,
 }
 KINDS = {
     "vector": {},
