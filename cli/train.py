@@ -143,7 +143,11 @@ def train(
             assist(images, config, shared, resumed, models, show)
             return
         rest = (runs, models, overwrite, show, shared)
-        further = {"checkpoint_every": checkpoint_every, "asked_to_stop": asked_to_stop}
+        further = {
+            "checkpoint_every": checkpoint_every,
+            "asked_to_stop": asked_to_stop,
+            "progress": output.steps,
+        }
         if resumed:
             introduce(resumed.name)
             further["epochs"] = chosen["epochs"]

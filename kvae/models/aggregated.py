@@ -68,6 +68,7 @@ def largest_mixture(
     sizes: Sequence[int],
     enough: float,
     seed: int,
+    progress: Progress = silent,
 ) -> GaussianMixture | None:
     """The largest mixture of Gaussians under which held-out latents are probable enough.
 
@@ -79,12 +80,13 @@ def largest_mixture(
             images are left out, if others are left.
         enough: The mean log density of held-out latents that is enough, in nats.
         seed: Decides where the components start.
+        progress: Shows how much is done.
 
     Returns:
         None if no mixture is good enough.
     """
     largest, before = None, -math.inf
-    for fitted in _mixtures(latents, images, sizes, seed):
+    for fitted in _mixtures(latents, images, sizes, seed, progress):
         density = fitted.log_density(held_out)
         if density >= enough:
             largest = fitted
@@ -99,7 +101,7 @@ def _mixtures(
     images: int,
     sizes: Sequence[int],
     seed: int,
-    progress: Progress = silent,
+    progress: Progress,
 ) -> Iterator[GaussianMixture]:
     sizes = [size for size in sizes if size <= images] or sizes
     # The latents of one image say much the same.

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from kvae.metrics import Metric, Row
+from kvae.progress import Progress, silent
 
 
 class NewOptimizer(Protocol):
@@ -197,10 +198,13 @@ class Plan:
         """
         return Evaluation()
 
-    def finish(self) -> None:
+    def finish(self, progress: Progress = silent) -> None:
         """Called when the training is done, and the model has the weights that are kept.
 
         A plan changes here what depends on these weights and takes too long for every epoch.
+
+        Args:
+            progress: Shows how much is done.
         """
 
     def row(self, epoch: int, means: Mapping[str, float], validation: Evaluation) -> Row:

@@ -18,6 +18,7 @@ from kvae.errors import UsageError
 from kvae.models.aggregated import LADDER, best_mixture, largest_mixture
 from kvae.models.flows import Flowed, MaskedFlow
 from kvae.models.initialization import Initialization
+from kvae.progress import Progress, silent
 
 LEAST_GAIN = 0.1
 """A larger fitted mixture must be better by so many nats. Fitting many of them takes minutes."""
@@ -300,7 +301,14 @@ class Mixture(Prior):
     def begin(self) -> None:
         """Be what the networks are trained with, because a training begins."""
 
-    def fit(self, latents: np.ndarray, held_out: np.ndarray, images: int, seed: int) -> None:
+    def fit(
+        self,
+        latents: np.ndarray,
+        held_out: np.ndarray,
+        images: int,
+        seed: int,
+        progress: Progress = silent,
+    ) -> None:
         """Become the largest fitted mixture under which held-out latents are as probable as now.
 
         It has at most as many components as the configuration says. If there is none, nothing
@@ -311,12 +319,13 @@ class Mixture(Prior):
             held_out: Those of validation images, `[other count, latent]`.
             images: The number of the training images.
             seed: Decides where the components start.
+            progress: Shows how many mixtures were tried.
         """
         now = self.distribution().log_prob(held_out.astype(np.float32))
         most = int(self.logits.shape[0])
         sizes = [size for size in LADDER if size <= most]
         enough = float(tf.reduce_mean(now))
-        fitted = largest_mixture(latents, held_out, images, sizes, enough, seed)
+        fitted = largest_mixture(latents, held_out, images, sizes, enough, seed, progress)
         if fitted is not None:
             self._assign_first(fitted.weights, fitted.means, fitted.factors)
 
@@ -353,7 +362,14 @@ class Fitted(Mixture):
         """Be N(0, I) from now on, because a training begins."""
         self._in_training = True
 
-    def fit(self, latents: np.ndarray, held_out: np.ndarray, images: int, seed: int) -> None:
+    def fit(
+        self,
+        latents: np.ndarray,
+        held_out: np.ndarray,
+        images: int,
+        seed: int,
+        progress: Progress = silent,
+    ) -> None:
         """Become the mixture under which held-out latents have the highest likelihood.
 
         It has at most as many components as the configuration says. N(0, I) stays if held-out
@@ -364,6 +380,7 @@ class Fitted(Mixture):
             held_out: Those of validation images, `[other count, latent]`.
             images: The number of the training images.
             seed: Decides where the components start.
+            progress: Shows how many mixtures were tried.
         """
         components = int(self.logits.shape[0])
         best, found = best_mixture(
@@ -372,6 +389,7 @@ class Fitted(Mixture):
             images,
             [size for size in LADDER if size < max(2, components)],
             seed,
+            progress,
             least_gain=LEAST_GAIN,
         )
         standard = _standard_normal(self.latent).log_prob(held_out.astype(np.float32))

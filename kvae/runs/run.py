@@ -10,6 +10,7 @@ from kvae.config import Config
 from kvae.io.files import check_writable, remove_scratch, write_json
 from kvae.io.locks import locked
 from kvae.metrics import Row
+from kvae.progress import Progress, silent
 from kvae.runs.folders import FIGURES, MODELS, RESULTS, RUNS, find, new_run_folder
 from kvae.runs.longer import to_resume
 
@@ -55,6 +56,7 @@ def start(
     on_start: Callable[[str, int], None] = lambda name, memory: None,
     checkpoint_every: int | None = None,
     asked_to_stop: Callable[[], int | None] = lambda: None,
+    progress: Progress = silent,
 ) -> Run:
     """Train a new model, evaluate it on the test images, draw it, and export it.
 
@@ -74,6 +76,7 @@ def start(
         checkpoint_every: Epochs from one checkpoint to the next; None saves by time.
         asked_to_stop: Called about every second. When it returns the number of a signal, the run
             is saved and ended.
+        progress: Shows how much of what follows the last epoch is done.
 
     Raises:
         UsageError: The name is not allowed, or a batch cannot be shared equally.
@@ -85,7 +88,7 @@ def start(
     state = new_state(dataset, config, models)
     with new_run_folder(config, name, runs, models, overwrite) as folder:
         on_start(folder.name, state.memory)
-        options = checkpoint_every, on_epoch, asked_to_stop
+        options = checkpoint_every, on_epoch, asked_to_stop, progress
         return _complete(folder, state, dataset, models, overwrite, strategy, *options)
 
 
@@ -100,6 +103,7 @@ def resume(
     checkpoint_every: int | None = None,
     asked_to_stop: Callable[[], int | None] = lambda: None,
     epochs: int | None = None,
+    progress: Progress = silent,
 ) -> Run:
     """Resume an interrupted run from its newest checkpoint, or train a run longer.
 
@@ -121,6 +125,7 @@ def resume(
         asked_to_stop: Called about every second. When it returns the number of a signal, the run
             is saved and ended.
         epochs: The number of all epochs, those that are done included; None keeps the run's own.
+        progress: Shows how much of what follows the last epoch is done.
 
     Raises:
         UsageError: The run has more epochs than that, or its patience has ended it.
@@ -136,7 +141,7 @@ def resume(
         # The folder that this run replaced is still there if a kill came before its removal.
         remove_scratch(folder.parent, folder.name)
         state = new_state(dataset, config, models)
-        options = checkpoint_every, on_epoch, asked_to_stop
+        options = checkpoint_every, on_epoch, asked_to_stop, progress
         return _complete(folder, state, dataset, models, True, strategy, *options)
 
 
@@ -168,6 +173,7 @@ def _complete(
     checkpoint_every: int | None,
     on_epoch: Callable[[Row], None] | None,
     asked_to_stop: Callable[[], int | None],
+    progress: Progress,
 ) -> Run:
     """Train from a state to the last epoch, then evaluate, draw and export the model."""
     from kvae import gallery
@@ -181,7 +187,7 @@ def _complete(
     name, model = folder.name, state.model
     keep = checkpoint_every, on_epoch, asked_to_stop
     with explained(folder, state), Records(folder, name, state, dataset, *keep) as records:
-        train(model, dataset, records.epoch, state, strategy, records.pause)
+        train(model, dataset, records.epoch, state, strategy, records.pause, progress=progress)
         if state.best:
             records.checkpoints.save_best()
         test = state.plan.validate(dataset.test.images, labels_of(model, dataset, dataset.test))

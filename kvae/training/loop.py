@@ -13,6 +13,7 @@ from kvae.errors import NotFiniteError, UsageError
 from kvae.metrics import Row
 from kvae.models.base import labels_of
 from kvae.models.plan import Evaluation, Plan
+from kvae.progress import Progress, silent
 from kvae.training.distributed import DistributedEpoch
 from kvae.training.epochs import CompiledEpoch
 from kvae.training.state import State
@@ -28,6 +29,7 @@ def train(
     strategy: tf.distribute.Strategy | None = None,
     on_pause: Callable[[], None] = lambda: None,
     plan: Plan | None = None,
+    progress: Progress = silent,
 ) -> list[Row]:
     """Train a model as its configuration says.
 
@@ -45,6 +47,7 @@ def train(
             and about every second of a long one. An exception in it ends the training.
         plan: How the model is trained; None is the model's own plan. It is not used if there is a
             `state`, which has a plan.
+        progress: Shows how much of what follows the last epoch is done, such as fitting the prior.
 
     Returns:
         One row for each epoch.
@@ -97,7 +100,7 @@ def train(
             if on_epoch:
                 on_epoch(row, validation)
         on_pause()
-    state.finish()
+    state.finish(progress)
     return state.history
 
 

@@ -14,6 +14,7 @@ from kvae.metrics import Row, best_row
 from kvae.models.build import SMALLER, cost
 from kvae.models.plan import Plan
 from kvae.models.weights import variables
+from kvae.progress import Progress, silent
 from kvae.training.optimizers import new_optimizer, numbers_per_weight
 
 logger = logging.getLogger(__name__)
@@ -94,11 +95,15 @@ class State:
         if self.plan.ends_stage(len(self.history)):
             self._restore_best()
 
-    def finish(self) -> None:
+    def finish(self, progress: Progress = silent) -> None:
         """Give the model the weights of the best epoch, if they were kept, and let the plan finish
-        what depends on them."""
+        what depends on them.
+
+        Args:
+            progress: Shows how much of what follows the last epoch is done.
+        """
         self._restore_best()
-        self.plan.finish()
+        self.plan.finish(progress)
         self._keep()
 
     def _keep(self) -> None:

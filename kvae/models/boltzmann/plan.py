@@ -27,6 +27,7 @@ from kvae.models.plan import (
     averages,
     kernels,
 )
+from kvae.progress import Progress, silent
 
 if TYPE_CHECKING:
     from kvae.models.boltzmann.model import BoltzmannModel
@@ -212,8 +213,12 @@ class ContrastivePlan(Plan):
             )
         return super().row(epoch, means, validation)
 
-    def finish(self) -> None:
-        """Estimate log Z of the weights that are kept, by more chains of more temperatures."""
+    def finish(self, progress: Progress = silent) -> None:
+        """Estimate log Z of the weights that are kept, by more chains of more temperatures.
+
+        Args:
+            progress: Not used: all temperatures are one compiled step.
+        """
         self._model.estimate_log_partition(*LAST, self._seed)
 
     def _loss(self, batch: Batch) -> tuple[tf.Tensor, Sums]:

@@ -27,6 +27,7 @@ from kvae.models.plan import (
 from kvae.models.priors import Mixture
 from kvae.models.vae import METRICS
 from kvae.models.vae.bounds import Weighting
+from kvae.progress import Progress, silent
 
 if TYPE_CHECKING:
     from kvae.models.vae.model import VAE
@@ -123,8 +124,12 @@ class VariationalPlan(Plan):
         """
         return self._evaluator(images, labels)
 
-    def finish(self) -> None:
-        """Fit the prior to the latents, if it is a mixture that is the same for all labels."""
+    def finish(self, progress: Progress = silent) -> None:
+        """Fit the prior to the latents, if it is a mixture that is the same for all labels.
+
+        Args:
+            progress: Shows how many mixtures were tried.
+        """
         prior = self._prior
         if isinstance(prior, Mixture) and self._labels is None:
             splits = self._dataset.train, self._dataset.validation
@@ -132,7 +137,7 @@ class VariationalPlan(Plan):
             latents, held_out = (
                 latents_of(self._model, each, SAMPLES, seed)[:, -prior.latent :] for each in splits
             )
-            prior.fit(latents, held_out, len(self._dataset.train), seed)
+            prior.fit(latents, held_out, len(self._dataset.train), seed, progress)
             # The old one was compiled with the prior of the training.
             self._evaluator = self._new_evaluator()
 
