@@ -7,9 +7,10 @@ from its own rows, and their results are summed before they are applied.
 """
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import keras
 import numpy as np
@@ -39,6 +40,12 @@ class NewOptimizer(Protocol):
             epochs: In how many epochs the optimizer takes steps, for a plan with stages; None is
                 all of them.
         """
+
+
+DIFFERENCES = 0.1
+"""The steps of the differences between pixels' log-variances, as a share of those of their level.
+If they were as large, pixels that are easily predicted, such as those of a plain background, would
+soon have so small a standard deviation that the others would hardly be learned."""
 
 
 class Batch(NamedTuple):
@@ -289,6 +296,30 @@ class GradientUpdate:
         self._optimizer.apply(gradients, self._weights)
         for gradient, (weight, optimizer) in zip(computed[count:], self._apart, strict=True):
             optimizer.apply([gradient], [weight])
+
+
+def by_newton(
+    likelihood: Any, damping: float, image_shape: tuple[int, int, int]
+) -> list[tuple[tf.Variable, keras.Optimizer]]:
+    """The standard deviations that images share, each with an optimizer of Newton's method.
+
+    Args:
+        likelihood: The decoder's likelihood.
+        damping: The step, as a share of the whole step of Newton's method; 0 learns none of them
+            so.
+        image_shape: Height, width, channels.
+    """
+    if not damping:
+        return []
+    apart = []
+    for name, weight in likelihood.shared.items():
+        # At the optimum, a variance is the mean squared error of the numbers that share it (Rybkin
+        # et al., 2021). The second derivative of the loss by its logarithm is half of their count.
+        rate = damping * 2 * math.prod(weight.shape) / math.prod(image_shape)
+        optimizer = keras.optimizers.SGD(rate * (DIFFERENCES if name == "differences" else 1))
+        optimizer.build([weight])
+        apart.append((weight, optimizer))
+    return apart
 
 
 def _clipped_together(gradients: list[tf.Tensor], norm: float | None) -> list[tf.Tensor]:

@@ -18,6 +18,7 @@ from kvae.models.plan import (
     Plan,
     Sums,
     Update,
+    by_newton,
     kernels,
     summed_over_devices,
 )
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 CODE_STREAM = 1
 """Keeps the random numbers of codes apart from those of dropout."""
+SHARED_STEP = 0.05
+"""Standard deviations that images share are learned by Newton's method, with this share of its
+steps: steps of the other weights' length would take thousands of them."""
 CHUNK = 500
 """The number of images that are evaluated at a time."""
 
@@ -88,16 +92,24 @@ class TwoStagePlan(Plan):
         self._first = config.objective.autoencoder_epochs
         self._log_uniform = -math.prod(config.model.map_shape) * math.log(model.code_count)
         networks = [model.encoder, model.decoder]
-        of_autoencoder = [weight for each in networks for weight in each.trainable_variables]
+        apart = by_newton(model.decoder.likelihood, SHARED_STEP, config.model.image_shape)
+        alone = {id(weight) for weight, _ in apart}
+        of_autoencoder = [
+            weight
+            for each in networks
+            for weight in each.trainable_variables
+            if id(weight) not in alone
+        ]
         of_prior = model.prior_network.trainable_variables
         last = config.training.epochs - self._first
         optimizers = [
             new_optimizer(weights, decayed=kernels(weights), epochs=max(1, epochs))
             for weights, epochs in ((of_autoencoder, self._first), (of_prior, last))
         ]
-        self.state = [variable.value for each in optimizers for variable in each.variables]
+        every = [*optimizers, *(of_one for _, of_one in apart)]
+        self.state = [variable.value for each in every for variable in each.variables]
         autoencoder: list[Update] = [
-            GradientUpdate(of_autoencoder, optimizers[0], self._autoencoder_loss)
+            GradientUpdate(of_autoencoder, optimizers[0], self._autoencoder_loss, apart)
         ]
         quantizer = model.quantizer
         if isinstance(quantizer, VectorQuantizer):

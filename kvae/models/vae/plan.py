@@ -1,11 +1,9 @@
 """How a VAE is trained: one optimizer follows the gradient of one objective."""
 
 import contextlib
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -22,6 +20,7 @@ from kvae.models.plan import (
     Plan,
     Sums,
     averages,
+    by_newton,
     kernels,
 )
 from kvae.models.priors import Mixture
@@ -31,11 +30,6 @@ from kvae.progress import Progress, silent
 
 if TYPE_CHECKING:
     from kvae.models.vae.model import VAE
-
-DIFFERENCES = 0.1
-"""The steps of the differences between pixels' log-variances, as a share of those of their level.
-If they were as large, pixels that are easily predicted, such as those of a plain background, would
-soon have so small a standard deviation that the others would hardly be learned."""
 
 
 class VariationalPlan(Plan):
@@ -56,7 +50,8 @@ class VariationalPlan(Plan):
             self._prior.begin()
         self._labels = labels_of(model, dataset, dataset.train)
         self._objective = model.config.objective
-        apart = self._apart()
+        config = model.config.model
+        apart = by_newton(model.decoder.likelihood, self._objective.shared_step, config.image_shape)
         alone = {id(weight) for weight, _ in apart}
         weights = [weight for weight in model.trainable_variables if id(weight) not in alone]
         networks = model.encoder.trainable_variables + model.decoder.trainable_variables
@@ -75,23 +70,6 @@ class VariationalPlan(Plan):
     def _new_evaluator(self) -> Evaluator:
         chunk = min(CHUNK, max(len(self._dataset.validation), len(self._dataset.test)))
         return Evaluator(self._model, self._model.config.training.seed, chunk)
-
-    def _apart(self) -> list[tuple[tf.Variable, keras.Optimizer]]:
-        """The weights that are learned by Newton's method, if any, each with its optimizer."""
-        damping = self._objective.shared_step
-        if not damping:
-            return []
-        apart = []
-        numbers = math.prod(self._model.config.model.image_shape)
-        for name, weight in self._model.decoder.likelihood.shared.items():
-            # At the optimum, a variance is the mean squared error of the numbers that share it
-            # (Rybkin et al., 2021). The second derivative of the loss by its logarithm is half of
-            # their count.
-            rate = damping * 2 * math.prod(weight.shape) / numbers
-            optimizer = keras.optimizers.SGD(rate * (DIFFERENCES if name == "differences" else 1))
-            optimizer.build([weight])
-            apart.append((weight, optimizer))
-        return apart
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:

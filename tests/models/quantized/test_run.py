@@ -229,3 +229,22 @@ def test_uniform_codes_are_the_baseline(few_digits):
     model = kvae.build(config, few_digits.train.images)
     (row,) = kvae.train(model, few_digits)
     assert row["validation_log_prior"] == pytest.approx(-16 * np.log(8), rel=1e-5)
+
+
+def test_a_shared_standard_deviation_is_learned_at_once(few_digits):
+    # The other weights, with so small a learning rate, stay as they are.
+    config = configured(
+        few_digits,
+        binarize="none",
+        likelihood="normal-shared",
+        learning_rate=1e-9,
+        epochs=40,
+        autoencoder_epochs=40,
+    )
+    model = kvae.build(config, few_digits.train.images)
+    kvae.train(model, few_digits)
+    images = model.inputs(few_digits.train.images)
+    found = model.decode_codes(model.codes(images))
+    error = np.mean(np.square(found - images))
+    deviation = model.decoder(model.quantizer.vectors(model.codes(images))).stddev()
+    np.testing.assert_allclose(np.square(deviation), error, rtol=0.1)
