@@ -61,10 +61,6 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
             "`family=vae`"
         )
     options = flat_recipes.recipe(name, facts)
-    if "linear" in options:
-        # Hierarchical models cannot start as PCA.
-        options |= flat_recipes.beginning(facts, linear=False)
-        del options["linear"]
     if name == "best":
         options |= BEST.get(facts.name, {})
     if options.get("network") != "conv":

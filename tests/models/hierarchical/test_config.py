@@ -6,10 +6,8 @@ import pytest
 
 import kvae
 from kvae.config import Config, Facts
-from kvae.data.alignment import Linearity
 from kvae.models.hierarchical import METRICS, recipes
 from kvae.models.hierarchical.config import ObjectiveConfig
-from kvae.models.vae import recipes as flat_recipes
 
 
 @pytest.mark.parametrize(
@@ -127,12 +125,3 @@ def test_own_has_no_dense_layer_beside_convolutions_but_one_between_levels(few_d
     dense = kvae.configure(unknown, family="hierarchical", network="mlp").model
     assert len(dense.hidden) == 1
     assert not dense.level_hidden
-
-
-def test_own_holds_few_images_back_also_where_a_flat_model_starts_as_pca():
-    linearity = Linearity((1.0, 0.01), 9.0)
-    facts = Facts("waves", "grey", 100, (16, 16, 1), lambda: False, lambda: linearity)
-    assert flat_recipes.recipe("own", facts)["dropout"] == 0
-    options = recipes.recipe("own", facts)
-    assert (options["mean_activation"], options["dropout"]) == ("sigmoid", 0.05)
-    assert "linear" not in options
