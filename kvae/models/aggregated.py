@@ -19,6 +19,9 @@ SAMPLES = 20_000
 """The largest number of latents that a mixture is fitted to."""
 LADDER = (1, 2, 5, 10, 20, 30, 50, 70, 100, 150, 200, 300, 500)
 """The numbers of components that are tried, in this order."""
+PATIENCE = 3
+"""How many mixtures in a row may be no better than the best one before no larger one is tried. The
+likelihood of few images of several kinds may fall before it rises."""
 SHRINKAGE = 1 / 8
 """Each covariance matrix is shrunk as if it had so many more images a latent dimension, which have
 the mean covariance."""
@@ -34,7 +37,7 @@ def best_mixture(
     progress: Progress = silent,
     least_gain: float = 0.0,
 ) -> tuple[GaussianMixture, dict[int, float]]:
-    """Fit mixtures of Gaussians by expectation maximisation, until a larger one is worse.
+    """Fit mixtures of Gaussians by expectation maximisation, until larger ones are no better.
 
     Args:
         latents: The latents that they are fitted to, `[count, latent]`.
@@ -44,7 +47,7 @@ def best_mixture(
             images are left out, if others are left.
         seed: Decides where the components start.
         progress: Shows how much is done.
-        least_gain: By how many nats a larger mixture must be better, or no larger one is tried.
+        least_gain: By how many nats a larger mixture must be better than the best one before it.
 
     Returns:
         The mixture under which held-out latents have the highest likelihood, and their mean log
@@ -52,11 +55,15 @@ def best_mixture(
     """
     found: dict[int, float] = {}
     best: GaussianMixture | None = None
+    worse = 0
     for fitted in _mixtures(latents, images, sizes, seed, progress):
         found[fitted.components] = density = fitted.log_density(held_out)
-        if best is not None and density < found[best.components] + least_gain:
-            break
-        best = fitted
+        if best is None or density >= found[best.components] + least_gain:
+            best, worse = fitted, 0
+        else:
+            worse += 1
+            if worse == PATIENCE:
+                break
     assert best is not None
     return best, found
 

@@ -217,6 +217,16 @@ def test_the_largest_mixture_that_is_good_enough(known):
         assert (found and found.components) == expected
 
 
+@pytest.mark.parametrize(("sizes", "best"), [([2, 1, 1, 3], 3), ([2, 1, 1, 1, 3], 2)])
+def test_two_mixtures_in_a_row_may_be_worse_and_three_end_the_search(known, sizes, best):
+    *_, exact = known
+    latents, held_out = (exact.sample(500, seed=[0, n]).numpy() for n in (2, 3))
+    found, densities = best_mixture(latents, held_out, 500, sizes, seed=0)
+    assert found.components == best
+    assert densities[best] == max(densities.values())
+    assert (3 in densities) == (best == 3)
+
+
 def test_several_latents_of_one_image_count_as_one(known):
     *_, exact = known
     latents, held_out = (exact.sample(200, seed=[0, n]).numpy() for n in (2, 3))
