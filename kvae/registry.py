@@ -95,12 +95,14 @@ SCHEDULES = {
 OPTIMIZERS = {
     "adagrad": "keras.optimizers:Adagrad",
     "adam": "keras.optimizers:Adam",
+    "adam-no-momentum": "kvae.training.optimizers:AdamWithoutMomentum",
     "adamax": "keras.optimizers:Adamax",
     "nadam": "keras.optimizers:Nadam",
     "rmsprop": "keras.optimizers:RMSprop",
     "sgd": "keras.optimizers:SGD",
 }
-"""Keras optimizers. All their settings except the learning rate are the defaults of Keras."""
+"""Keras optimizers. Their settings are the defaults of Keras, except for the learning rate, and for
+`beta_1=0, beta_2=0.99` of Adam without momentum."""
 
 SHOWN = 80
 """How many characters of a name an error message shows."""

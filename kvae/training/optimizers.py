@@ -1,7 +1,7 @@
 """Optimizers of `keras.optimizers`, and how their learning rates change during training."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -13,6 +13,19 @@ Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
 LAST = 0.01
 """The last learning rate of `exponential`, as a share of the first."""
+
+
+class AdamWithoutMomentum(keras.optimizers.Adam):
+    """Adam with `beta_1=0` and `beta_2=0.99`, for two networks that play against each other (Karras
+    et al., 2018, Appendix A.1).
+
+    Args:
+        learning_rate: The learning rate, or its schedule.
+        options: The other options of `keras.optimizers.Adam`.
+    """
+
+    def __init__(self, learning_rate: Rate = 0.001, **options: Any) -> None:
+        super().__init__(learning_rate, beta_1=0.0, beta_2=0.99, **options)
 
 
 def new_optimizer(

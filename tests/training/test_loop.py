@@ -219,6 +219,19 @@ def test_the_first_step_of_adagrad_by_its_start(start, first):
     assert float(weight[0]) == pytest.approx(1 - 0.5 * 3 / (first + 9) ** 0.5, rel=1e-6)
 
 
+def test_two_steps_of_adam_without_momentum():
+    # Kingma & Ba (2015), Algorithm 1, with beta_1 = 0 and beta_2 = 0.99: the first step depends on
+    # the sign of the gradient alone.
+    weight = tf.Variable([1.0])
+    config = TrainingConfig(1, 1, learning_rate=0.5, optimizer="adam-no-momentum")
+    optimizer = new_optimizer(config, 1, [weight])
+    optimizer.apply([tf.constant([3.0])], [weight])
+    assert float(weight[0]) == pytest.approx(0.5, rel=1e-5)
+    optimizer.apply([tf.constant([-4.0])], [weight])
+    mean_square = (0.01 * 0.99 * 9 + 0.01 * 16) / (1 - 0.99**2)
+    assert float(weight[0]) == pytest.approx(0.5 + 0.5 * 4 / mean_square**0.5, rel=1e-5)
+
+
 def test_patience_stops_and_keeps_the_best_weights(few_digits):
     # A rate at which 150 digits are soon known by heart.
     options = {"optimizer": "adam", "learning_rate": 0.01, "hidden": (64,), "latent": 8}

@@ -41,9 +41,9 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
     maps = (many or numbers > MOST_DENSE) and min(height, width) >= SMALLEST_MAPS
     return NETWORKS["conv" if maps else "mlp"] | {
         "latent": min(32, max(2, numbers // 16)),
-        # With the momentum of Adam's defaults the two networks circle each other. RMSprop has none
-        # (Mescheder et al., 2018).
-        "optimizer": "rmsprop",
+        # With the momentum of Adam's defaults the two networks circle each other (Mescheder et al.,
+        # 2018).
+        "optimizer": "adam-no-momentum",
         "learning_rate": 1e-3,
         "schedule": "cosine",
         "batch_size": 128 if many else 64,

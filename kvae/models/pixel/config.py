@@ -110,10 +110,10 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
         "binarize": "dynamic" if facts.kind == "binary" or facts.two_levels() else "none",
         "dropout": 0.0 if many else 0.2,
         "optimizer": "adam",
-        "learning_rate": 0.002,
+        "learning_rate": 0.003 if many else 0.002,
         "schedule": "cosine",
         "clip_norm": 1.0,
-        "batch_size": 64 if many else 32,
+        "batch_size": 32,
         "epochs": max(10, min(200, round(3000 / math.sqrt(facts.train_images)))),
         "jit": False,
     }

@@ -11,6 +11,9 @@ MANY_IMAGES = 10_000
 SHARE_OF_MANY, SHARE_OF_FEW = 1 / 2, 5 / 6
 """The share of the epochs that train the autoencoder, with many images and with few: the prior
 learns the codes of few images in some ten epochs, while the autoencoder takes hundreds."""
+NOISY_MAP, NOISY_CODES, NOISY_LEVELS = 4, 64, (4, 4, 4)
+"""The shorter side of a map of codes, and the codes, of pixels that are drawn at random in each
+epoch: with more of either, codes tell the random pixels, which no prior can predict."""
 
 
 def recipe(name: str, facts: Facts) -> dict[str, Any]:
@@ -52,11 +55,17 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
         facts: What is known about the images.
     """
     adjusted = dict(own)
+    both = {**own, **chosen}
+    if both["binarize"] == "dynamic" and not facts.two_levels():
+        adjusted |= {"codes": NOISY_CODES, "levels": NOISY_LEVELS}
+        if both.get("network", "conv") == "conv":
+            stages = max(1, math.ceil(math.log2(min(facts.image_shape[:2]) / NOISY_MAP)))
+            adjusted["channels"] = (32, *[64] * (stages - 1))
     if chosen.get("binarize", "none") != "none":
         adjusted["likelihood"] = "bernoulli"
     elif chosen.get("likelihood", "bernoulli") != "bernoulli":
         adjusted["binarize"] = "none"
-    epochs = chosen.get("epochs", own["epochs"])
+    epochs = both["epochs"]
     share = SHARE_OF_MANY if facts.train_images >= MANY_IMAGES else SHARE_OF_FEW
     return adjusted | {
         "autoencoder_epochs": max(1, int(share * epochs)),

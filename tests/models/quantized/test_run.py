@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import kvae
 from kvae import gallery, inference, runs
+from kvae.data import Dataset, Split
 from kvae.evaluation import evaluate
 from kvae.models.base import Bounds, Completes, Decodes, Embeds, Generates, Quantizes, Reconstructs
 from kvae.runs import saved_models
@@ -161,8 +162,8 @@ def test_it_is_saved_loaded_and_exported(few_digits, run):
 def test_its_report_measures_the_codes(few_digits, run):
     report = evaluate(run.model, few_digits, importance_samples=2)
     assert "Latent use" not in report.groups
-    names = [row.name for row in report.groups["Likelihood"][:3]]
-    assert names == ["ELBO", "log p(x|codes)", "log p(codes)"]
+    names = [row.name for row in report.groups["Likelihood"]]
+    assert names == ["ELBO", "log p(x|codes)", "log p(codes)", "bits per dimension"]
     perplexity, used, uniform = report.groups["Codes"]
     assert perplexity.values["value"] == pytest.approx(run.results["perplexity"])
     assert used.values["value"] == run.results["used_codes"]
@@ -224,6 +225,25 @@ def test_options_that_do_not_go_together(few_digits, options, message):
 
 
 @pytest.mark.slow
+def test_pixels_that_are_drawn_at_random_have_fewer_codes(few_digits):
+    def model(**options):
+        return kvae.configure(few_digits, family="quantized", **options).model
+
+    noisy, plain = model(binarize="dynamic"), model(binarize="threshold")
+    assert (noisy.map_shape, noisy.code_count, plain.code_count) == ((4, 4), 64, 512)
+    assert model(binarize="dynamic", quantizer="scalar").code_count == 64
+    assert model(binarize="dynamic", codes=9, channels=(8, 8)).map_shape == (2, 2)
+    large = np.repeat(np.repeat(few_digits.train.images, 4, axis=1), 4, axis=2)
+    splits = [Split(large)] * 3
+    facts = Dataset("large", *splits, "digits of 32 x 32")
+    assert kvae.configure(facts, family="quantized", binarize="dynamic").model.map_shape == (4, 4)
+    # Where all pixels are black or white, none is drawn at random.
+    black = Dataset("black", *[Split(255 * (large > 127).astype(np.uint8))] * 3, "black and white")
+    chosen = kvae.configure(black, family="quantized")
+    assert chosen.data.binarize == "dynamic"
+    assert (chosen.model.map_shape, chosen.model.code_count) == ((8, 8), 512)
+
+
 def test_uniform_codes_are_the_baseline(few_digits):
     config = configured(few_digits, epochs=1, autoencoder_epochs=1)
     model = kvae.build(config, few_digits.train.images)
