@@ -477,7 +477,7 @@ def torch_adversarial(problem: Problem) -> Epoch:
     discriminator = nn.Sequential(nets["encoder"], activation, nn.Linear(problem.hidden, 1))
     average = copy.deepcopy(generator)
     judging, misleading = (
-        torch.optim.RMSprop(network.parameters(), ADVERSARIAL_RATE, alpha=0.9, eps=EPSILON)
+        torch.optim.Adam(network.parameters(), ADVERSARIAL_RATE, betas=(0.0, 0.99), eps=EPSILON)
         for network in (discriminator, generator)
     )
     floats = torch.from_numpy(problem.floats())

@@ -53,6 +53,8 @@ class Batch(NamedTuple):
 
     Attributes:
         images: float32 `[rows, height, width, channels]` as the model sees them.
+        means: The means of the distributions that the images are drawn from: with dynamic
+            binarization the probabilities of white pixels, and otherwise the images themselves.
         weight: 1 for each image, and 0 for images that only fill up the last batch; `[rows]`.
         total: The sum of the weights of the whole batch, over all devices.
         share: The number of these rows as a share of the whole batch's rows.
@@ -62,6 +64,7 @@ class Batch(NamedTuple):
     """
 
     images: tf.Tensor
+    means: tf.Tensor
     weight: tf.Tensor
     total: tf.Tensor
     share: float

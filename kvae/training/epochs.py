@@ -233,10 +233,17 @@ class CompiledEpoch:
         # XLA compiles they would be different.
         seed = tf.random.experimental.stateless_fold_in(seed, step)
         pixel_seed, latent_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-        floats = to_float(pixels, self._binarize, pixel_seed, self._config.jit)
+        images = means = self._floats(pixels, self._binarize, pixel_seed)
+        if self._binarize == "dynamic":
+            means = self._floats(pixels, "none", pixel_seed)
+        share = pixels.shape[0] / self._batch_size
+        return Batch(images, means, weight, total, share, index, latent_seed, settings)
+
+    def _floats(self, pixels: tf.Tensor, binarize: str, seed: tf.Tensor) -> tf.Tensor:
+        """Pixels or numbers as images, which are shifted; the same seed shifts them alike."""
+        floats = to_float(pixels, binarize, seed, self._config.jit)
         floats = tf.reshape(floats, (pixels.shape[0], *self._image_shape))
         if self._config.shift:
-            shift_seed = tf.random.experimental.stateless_fold_in(pixel_seed, 0)
+            shift_seed = tf.random.experimental.stateless_fold_in(seed, 0)
             floats = shifted(floats, self._config.shift, shift_seed, self._config.jit)
-        share = pixels.shape[0] / self._batch_size
-        return Batch(floats, weight, total, share, index, latent_seed, settings)
+        return floats

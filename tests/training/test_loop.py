@@ -168,7 +168,7 @@ def test_weight_prior_pulls_the_decoder_to_zero():
         config=SimpleNamespace(objective=ObjectiveConfig(weight_prior=0.5)),
     )
     ones = tf.ones(4)
-    batch = Batch(None, ones, 4.0, 1.0, None, None, {})
+    batch = Batch(None, None, ones, 4.0, 1.0, None, None, {})
     with tf.GradientTape() as tape:
         loss = batch_loss(model, tf.zeros(4), batch, count=4)
     # The gradient of precision / 2 |w|^2 / images, once.

@@ -215,6 +215,21 @@ class MaskedNetwork(keras.layers.Layer):
         )
         return tf.reshape(found, [-1])[:count]
 
+    def expected_log_prob(
+        self, symbols: tf.Tensor, probabilities: tf.Tensor, dropout_seed: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """The expectation of `log_prob` of maps in which each symbol is drawn anew, after those of
+        `symbols` before it: `[batch]`, in nats.
+
+        Args:
+            symbols: int32 `[batch, rows, columns]`.
+            probabilities: What each symbol is drawn from, float32 `[batch, rows, columns, levels]`.
+            dropout_seed: int32 `[2]`; decides which features are dropped. None drops none.
+        """
+        logits = self(symbols, dropout_seed)
+        costs = tf.nn.softmax_cross_entropy_with_logits(probabilities, logits)
+        return -tf.reduce_sum(costs, axis=[1, 2])
+
     def _log_prob(self, symbols: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
         logits = self(symbols, dropout_seed)
         costs = tf.nn.sparse_softmax_cross_entropy_with_logits(symbols, logits)

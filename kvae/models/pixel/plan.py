@@ -65,5 +65,10 @@ class LikelihoodPlan(Plan):
         return self._evaluator(images)
 
     def _loss(self, batch: Batch) -> tuple[tf.Tensor, Sums]:
-        total = tf.reduce_sum(batch.weight * self._model.log_prob(batch.images, batch.seed))
+        model = self._model
+        if model.config.data.binarize == "dynamic":
+            found = model.expected_log_prob(batch.images, batch.means, batch.seed)
+        else:
+            found = model.log_prob(batch.images, batch.seed)
+        total = tf.reduce_sum(batch.weight * found)
         return -total / batch.total, {"elbo": total}

@@ -151,7 +151,7 @@ def test_the_gradient_is_exact_when_the_chains_are_at_equilibrium(counted, hidde
     for chain, states in zip(plan._chains, equilibrium, strict=True):
         chain.assign(states)
     seen = tf.constant(some)
-    batch = Batch(seen, tf.ones(4), tf.constant(4.0), 1.0, tf.range(4), SEED, {})
+    batch = Batch(seen, seen, tf.ones(4), tf.constant(4.0), 1.0, tf.range(4), SEED, {})
     found, _ = plan.updates[-1].compute(batch)
 
     every = tf.constant(case.images.reshape(64, 6))

@@ -29,6 +29,18 @@ def test_probabilities_of_all_binary_images_sum_to_one(binary):
     assert probabilities.max() > 4 * probabilities.min()
 
 
+def test_pixels_that_are_drawn_anew_have_the_same_mean_likelihood(binary):
+    model, images, probabilities = binary
+    means = np.random.default_rng(0).uniform(size=(1, 2, 3, 1)).astype(np.float32)
+    drawn = np.prod(np.where(images == 1, means, 1 - means), axis=(1, 2, 3))
+    found = model.expected_log_prob(images, np.repeat(means, 64, axis=0)).numpy()
+    assert drawn @ found == pytest.approx(drawn @ np.log(probabilities), rel=1e-5)
+    assert drawn @ found**2 < drawn @ np.log(probabilities) ** 2
+    # Where no pixel is drawn at random, it is log p(x).
+    same = model.expected_log_prob(images, images).numpy()
+    np.testing.assert_allclose(same, np.log(probabilities), rtol=1e-5)
+
+
 def test_samples_are_as_frequent_as_they_are_probable(binary):
     model, _, probabilities = binary
     count = 4000
