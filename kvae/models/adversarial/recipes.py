@@ -40,14 +40,15 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
     many = images >= MANY_IMAGES
     maps = (many or numbers > MOST_DENSE) and min(height, width) >= SMALLEST_MAPS
     return NETWORKS["conv" if maps else "mlp"] | {
-        "latent": min(32, max(2, numbers // 16)),
+        "latent": min(32, max(2, round(math.sqrt(numbers) / 2))),
+        "gradient_penalty": 0.3,
         # With the momentum of Adam's defaults the two networks circle each other (Mescheder et al.,
         # 2018).
         "optimizer": "adam-no-momentum",
         "learning_rate": 1e-3,
         "schedule": "cosine",
-        "batch_size": 128 if many else 64,
-        "epochs": max(10, min(400, round((3200 if many else 6400) / math.sqrt(images)))),
+        "batch_size": 128 if many else 32,
+        "epochs": max(10, min(400, round((3200 if many else 10_000) / math.sqrt(images)))),
     }
 
 

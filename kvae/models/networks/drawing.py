@@ -21,8 +21,8 @@ class Row(NamedTuple):
     """What is kept from a row of symbols to the next one.
 
     Attributes:
-        above: For each layer, the vertical features of the last `reach` rows that it has seen,
-            `[batch, reach, columns, features]`.
+        above: For each layer, the vertical features of the last `layer.rows` rows that it has seen,
+            `[batch, layer.rows, columns, features]`.
         symbols: The symbols of the row before, int32 `[batch, columns]`.
     """
 
@@ -111,7 +111,7 @@ class Sampler:
 
         nothing = Row(
             tuple(
-                tf.zeros([batch, layer.reach, columns, layer.inputs])
+                tf.zeros([batch, layer.rows, columns, layer.inputs])
                 for layer in network.gated_layers
             ),
             tf.zeros([batch, columns], tf.int32),
@@ -160,7 +160,7 @@ class Sampler:
             return column + 1, tuple(windows), network.features(symbols), written
 
         nothing = tuple(
-            tf.zeros([batch, layer.reach * layer.inputs]) for layer in network.gated_layers
+            tf.zeros([batch, layer.columns * layer.inputs]) for layer in network.gated_layers
         )
         drawn = tf.TensorArray(tf.int32, columns, element_shape=(None,))
         *_, drawn = tf.while_loop(

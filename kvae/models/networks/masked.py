@@ -18,8 +18,11 @@ from kvae.models.initialization import Initialization
 from kvae.models.networks.dropout import Dropout
 
 FIRST_REACH = 3
-"""How many columns on each side, and rows above, the first layer sees: a kernel of 7 x 7, of which
-the vertical stack has the upper four rows."""
+"""How many columns on each side, and rows above, the first layer sees of symbols with learned
+vectors: a kernel of 7 x 7, of which the vertical stack has the upper four rows."""
+GREY_REACH, COLOUR_REACH = 14, 6
+"""The same of grey levels, in pixels with one channel and with several. They have few features, so
+that a wide kernel takes little time, and what the other layers see grows slowly."""
 REACH = 1
 """The same of the other layers: kernels of 3 x 3."""
 AT_ONCE = 2**26
@@ -48,18 +51,18 @@ class GatedLayer(keras.layers.Layer):
     Args:
         inputs: The number of features of each stack that the layer sees.
         filters: The number of features of each stack that it makes.
-        reach: How many columns on each side, and rows above, the layer sees.
+        reach: How many rows above, and columns on each side, the layer sees.
         initialization: Makes the initial weights.
     """
 
     def __init__(
-        self, inputs: int, filters: int, reach: int, initialization: Initialization
+        self, inputs: int, filters: int, reach: tuple[int, int], initialization: Initialization
     ) -> None:
         super().__init__()
-        self.inputs, self.reach = inputs, reach
+        self.inputs, (self.rows, self.columns) = inputs, reach
         self.vertical = keras.layers.Conv2D(
             2 * filters,
-            (reach + 1, 2 * reach + 1),
+            (self.rows + 1, 2 * self.columns + 1),
             padding="valid",
             name="vertical",
             kernel_initializer=initialization.glorot(),
@@ -69,26 +72,26 @@ class GatedLayer(keras.layers.Layer):
         self.output_layer = initialization.dense(filters)
         self.vertical.build((None, None, None, inputs))
         self.link.build((None, 2 * filters))
-        self.horizontal.build((None, (reach + 1) * inputs))
+        self.horizontal.build((None, (self.columns + 1) * inputs))
         self.output_layer.build((None, filters))
         self.built = True
 
     def down(self, maps: tf.Tensor) -> tf.Tensor:
-        """The vertical stack before its gate, `[batch, rows - reach, columns, 2 * filters]`.
+        """The vertical stack before its gate, `[batch, rows, columns, 2 * filters]`.
 
         Args:
-            maps: The vertical stack's features, `[batch, rows, columns, features]`, which begin
-                `reach` rows above the first row of the result.
+            maps: The vertical stack's features, which begin `self.rows` rows above the first row of
+                the result, `[batch, self.rows + rows, columns, features]`.
         """
-        sides = [[0, 0], [0, 0], [self.reach, self.reach], [0, 0]]
+        sides = [[0, 0], [0, 0], [self.columns, self.columns], [0, 0]]
         return self.vertical(tf.pad(maps, sides))
 
     def across(self, window: tf.Tensor, link: tf.Tensor) -> tf.Tensor:
         """What the layer adds to the horizontal stack, `[..., filters]`.
 
         Args:
-            window: The horizontal stack's features at `reach` positions to the left and at the
-                position itself, in this order, `[..., (reach + 1) * features]`.
+            window: The horizontal stack's features at `self.columns` positions to the left and at
+                the position itself, in this order, `[..., (self.columns + 1) * features]`.
             link: `link` of what `down` returned for the position, `[..., 2 * filters]`.
         """
         return self.output_layer(gated(self.horizontal(window) + link))
@@ -132,8 +135,14 @@ class MaskedNetwork(keras.layers.Layer):
         self.embedding = None if ordered else initialization.dense(filters, use_bias=False)
         if self.embedding is not None:
             self.embedding.build((None, levels))
-        first = GatedLayer(self.symbol_features + period, filters, FIRST_REACH, initialization)
-        others = [GatedLayer(filters, filters, REACH, initialization) for _ in range(layers - 1)]
+        pixels = GREY_REACH if period == 1 else COLOUR_REACH
+        reach = (pixels, period * pixels) if ordered else (FIRST_REACH, FIRST_REACH)
+        # More than the whole map would only take time.
+        reach = min(reach[0], max(1, shape[0] - 1)), min(reach[1], max(1, shape[1] - 1))
+        first = GatedLayer(self.symbol_features + period, filters, reach, initialization)
+        others = [
+            GatedLayer(filters, filters, (REACH, REACH), initialization) for _ in range(layers - 1)
+        ]
         self.gated_layers = [first, *others]
         self.hidden = initialization.dense(HEAD_UNITS * filters)
         self.hidden.build((None, filters))
@@ -179,10 +188,9 @@ class MaskedNetwork(keras.layers.Layer):
         before = tf.pad(features[:, :, :-1], [[0, 0], [0, 0], [1, 0], [0, 0]])
         vertical, horizontal = (tf.concat([each, places], axis=-1) for each in (above, before))
         for index, layer in enumerate(self.gated_layers):
-            reach = layer.reach
-            down = layer.down(tf.pad(vertical, [[0, 0], [reach, 0], [0, 0], [0, 0]]))
-            padded = tf.pad(horizontal, [[0, 0], [0, 0], [reach, 0], [0, 0]])
-            window = [padded[:, :, start : start + columns] for start in range(reach + 1)]
+            down = layer.down(tf.pad(vertical, [[0, 0], [layer.rows, 0], [0, 0], [0, 0]]))
+            padded = tf.pad(horizontal, [[0, 0], [0, 0], [layer.columns, 0], [0, 0]])
+            window = [padded[:, :, start : start + columns] for start in range(layer.columns + 1)]
             added = layer.across(tf.concat(window, axis=-1), layer.link(down))
             added = self.dropout(added, dropout_seed, index)
             # The features of the input are others than those of the layers.

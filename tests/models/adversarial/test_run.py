@@ -239,7 +239,7 @@ def test_numbers_are_refused(tiny):
 
 
 def test_the_recipe_follows_from_the_images_and_the_options(tiny, few_digits, grey_dataset):
-    assert tiny().objective.gradient_penalty == 1
+    assert tiny().objective.gradient_penalty == 0.3
     assert tiny(loss="wasserstein").objective.gradient_penalty == 10
     assert tiny(loss="wasserstein", gradient_penalty=2.0).objective.gradient_penalty == 2
     many = few_digits.train.take(np.arange(10_000) % 150)
