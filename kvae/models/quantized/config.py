@@ -16,6 +16,17 @@ LARGEST_MAP = 8
 """The shorter side of a map of codes is at most this, unless the stages are chosen otherwise."""
 
 
+def stages(image_shape: tuple[int, int, int], largest: int) -> tuple[int, ...]:
+    """The channels of as many stages as leave a map's shorter side at most so large; at least one.
+
+    Args:
+        image_shape: Height, width, channels.
+        largest: The largest shorter side of a map.
+    """
+    count = max(1, math.ceil(math.log2(min(image_shape[:2]) / largest)))
+    return (32, *[64] * (count - 1))
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The autoencoder, its codes, and the prior over these.
@@ -100,8 +111,7 @@ class ModelConfig:
         """Check the stages of a convolutional network, or choose them."""
         side = min(self.image_shape[:2])
         if self.network == "conv" and not self.channels:
-            stages = max(1, math.ceil(math.log2(side / LARGEST_MAP)))
-            object.__setattr__(self, "channels", (32, *[64] * (stages - 1)))
+            object.__setattr__(self, "channels", stages(self.image_shape, LARGEST_MAP))
         most = max(1, (side - 1).bit_length())
         require(
             all(channels >= 1 for channels in self.channels) and len(self.channels) <= most,

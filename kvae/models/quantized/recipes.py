@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kvae.config import Facts
+from kvae.models.quantized.config import stages
 
 MANY_IMAGES = 10_000
 """With fewer training images than this, the prior would soon learn them by heart."""
@@ -59,8 +60,7 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
     if both["binarize"] == "dynamic" and not facts.two_levels():
         adjusted |= {"codes": NOISY_CODES, "levels": NOISY_LEVELS}
         if both.get("network", "conv") == "conv":
-            stages = max(1, math.ceil(math.log2(min(facts.image_shape[:2]) / NOISY_MAP)))
-            adjusted["channels"] = (32, *[64] * (stages - 1))
+            adjusted["channels"] = stages(facts.image_shape, NOISY_MAP)
     if chosen.get("binarize", "none") != "none":
         adjusted["likelihood"] = "bernoulli"
     elif chosen.get("likelihood", "bernoulli") != "bernoulli":

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import kvae
 from kvae import gallery, inference, runs
+from kvae.data import Dataset, Split
 from kvae.evaluation import evaluate
 from kvae.explore.explorer import Explorer
 from kvae.models.base import (
@@ -60,6 +61,19 @@ def test_it_learns_and_keeps_the_best_epoch(run):
 
 
 @pytest.mark.slow
+def test_pixels_and_their_probabilities_are_shifted_alike(few_digits):
+    # Where all pixels are black or white, their probabilities are the pixels.
+    splits = few_digits.train, few_digits.validation, few_digits.test
+    black = [Split(255 * (split.images > 127).astype(np.uint8)) for split in splits]
+    dataset = Dataset("black", *black, "black and white")
+    elbos = []
+    for binarize in ("dynamic", "threshold"):
+        options = {"layers": 2, "filters": 4, "shift": 2, "epochs": 2, "binarize": binarize}
+        model = kvae.build(kvae.configure(dataset, family="pixel", **options))
+        elbos.append([epoch["train_elbo"] for epoch in kvae.train(model, dataset)])
+    np.testing.assert_allclose(*elbos, rtol=1e-4)
+
+
 def test_it_resumes_bit_for_bit(few_digits, config, run, tmp_path):
     places = tmp_path / "runs", tmp_path / "saved_models"
     asked = iter([None, 15])
