@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Verdict = Literal["reproduced", "refined", "not reproduced", "not measured"]
 Options = Mapping[str, Any]
+CONFIG = "config"
+"""Where the result of a task has the configuration of the run that it measured."""
 HOLDS: Mapping[bool | None, str] = {True: "yes", False: "no", None: "?"}
 """What the report says of a statement that holds, that does not, and that was not decided."""
 
@@ -148,10 +150,13 @@ class Wanted:
     Attributes:
         name: The name of the run. Runs of the same name have the same options.
         options: `dataset`, `recipe`, and the options of `kvae.configure`, by name.
+        measured_by: The name of a task whose result has all that the claim needs of the run. Where
+            there is such a result, the run is not trained. None: the run itself is needed.
     """
 
     name: str
     options: Options
+    measured_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -354,6 +359,8 @@ class Claim:
         tasks: Returns further work for the claim, from the budget and the places of data, runs and
             saved models: functions without arguments, by their names. It is done when the runs are
             trained. What the functions return is stored as JSON, and `Bench.task_result` reads it.
+            A task that is named in `Wanted.measured_by` returns the configuration of the run under
+            `CONFIG`, so that results of other options are noticed.
     """
 
     name: str

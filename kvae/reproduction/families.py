@@ -4,6 +4,8 @@ The report that kvae re-implements ends with a question: hierarchical VAEs, norm
 or discrete latents may better capture data with several modes, such as the Frey Faces.
 """
 
+import base64
+import io
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +15,12 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from kvae import data, figures
+from kvae.figures.grids import to_uint8
 from kvae.reproduction.claim import (
+    CONFIG,
     Bench,
     Budget,
     Claim,
@@ -52,8 +57,9 @@ ANSWERS = {
 def _runs(budget: Budget) -> list[Wanted]:
     return [
         Wanted(
-            _name(dataset, contestant, seed),
+            name := _name(dataset, contestant, seed),
             {"dataset": dataset, "seed": seed, **_options(budget, dataset, contestant)},
+            measured_by=_measured_name(name),
         )
         for dataset, seeds in budget.families.items()
         for contestant in _taking_part(budget, dataset)
@@ -124,6 +130,7 @@ def measure_run(
     groups = report.to_json()["groups"]
     likelihood: dict[str, Any] = groups.get("Likelihood", {})
     found: dict[str, Any] = {
+        CONFIG: model.config.to_json(),
         "bounds": {
             kind: {key: row[key] for key in ("value", "standard error")} | {"how": row_name}
             for kind, words in BOUNDS.items()
@@ -142,7 +149,7 @@ def measure_run(
     start = time.perf_counter()
     made = model.sample(TIMED, seed + 1).numpy()
     found["samples"]["a second"] = TIMED / (time.perf_counter() - start)
-    return found | {"sharpness": _relative_sharpness(made, images)}
+    return found | {"sharpness": _relative_sharpness(made, images), "shown": packed(made[:SHOWN])}
 
 
 BOUNDS: Mapping[str, tuple[str, ...]] = {
@@ -222,6 +229,7 @@ def measure_factor_analysis(dataset: str, data_dir: Path | None = None) -> dict[
         "parameters": model.components_.size + 2 * model.mean_.size,
         "seconds": seconds,
         "sharpness": _relative_sharpness(made, images),
+        "shown": packed(made[:SHOWN]),
     }
     # MNIST's grey levels are probabilities of black and white pixels, which have no density.
     if dataset == "frey":
@@ -259,8 +267,9 @@ def _measure(bench: Bench) -> Finding:
     for dataset, each in found.items():
         title = {"frey": "Frey Faces", "mnist": "MNIST"}[dataset]
         tables += [_likelihoods(title, each), _samples(title, each), _costs(title, each)]
+        real = bench.datasets[dataset].train.spread(SHOWN).images
         pictures[f"{title}: samples of each contestant, and training images above"] = _shown(
-            bench, dataset, list(each), title
+            real, {name: runs[0]["shown"] for name, runs in each.items()}, title
         )
         pictures[f"{title}: coverage of training images against training time"] = figures.points(
             {
@@ -381,13 +390,32 @@ def _costs(title: str, found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Tabl
     return Table([title, "parameters", "training, seconds", "samples a second"], rows)
 
 
-def _shown(bench: Bench, dataset: str, names: Sequence[str], title: str) -> "Figure":
-    names = [name for name in names if name != LINEAR]
-    seed = bench.budget.families[dataset][0]
-    real = bench.datasets[dataset].train.spread(SHOWN).images / np.float32(255)
-    rows = [bench.model(_name(dataset, name, seed)).sample(SHOWN, seed).numpy() for name in names]
-    grid = figures.tile(np.concatenate([real, *rows]), SHOWN)
-    return figures.picture(grid, f"{title}: samples", left=("training images", *names))
+def packed(images: np.ndarray) -> str:
+    """Grey images as text that is short enough for a JSON file: a PNG file of them in a column.
+
+    Args:
+        images: Floats in [0, 1], `[count, height, width, 1]`.
+    """
+    file = io.BytesIO()
+    Image.fromarray(to_uint8(images).reshape(-1, images.shape[2])).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def unpacked(text: str, height: int) -> np.ndarray:
+    """The images that `packed` made a text of, uint8 `[count, height, width, 1]`.
+
+    Args:
+        text: What `packed` returned.
+        height: The height of an image.
+    """
+    with Image.open(io.BytesIO(base64.b64decode(text))) as column:
+        return np.asarray(column).reshape(-1, height, column.width, 1)
+
+
+def _shown(real: np.ndarray, made: Mapping[str, str], title: str) -> "Figure":
+    rows = [real, *(unpacked(text, real.shape[1]) for text in made.values())]
+    grid = figures.tile(np.concatenate(rows) / np.float32(255), SHOWN)
+    return figures.picture(grid, f"{title}: samples", left=("training images", *made))
 
 
 FAMILIES = Claim(

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kvae import data, registry
-from kvae.config import configure
+from kvae.config import Config, configure
 from kvae.errors import KvaeError
 from kvae.experiments.backends import side_by_side
 from kvae.experiments.sweeps import Planned, is_another, train_missing
 from kvae.io.files import check_writable, write_json
+from kvae.io.reading import read_json
 from kvae.progress import Progress, silent
 from kvae.reproduction import page
-from kvae.reproduction.claim import FULL, QUICK, Bench, Claim, Finding, Places, task_file
+from kvae.reproduction.claim import CONFIG, FULL, QUICK, Bench, Claim, Finding, Places, task_file
 from kvae.reproduction.claims import CLAIMS
 
 FINDINGS = "findings.json"
@@ -69,7 +71,7 @@ def reproduce(
 ) -> Reproduction:
     """Train the runs that the claims need, measure the claims, and write the report.
 
-    Runs that exist in `output` already are not trained again.
+    Runs and measurements that exist in `output` already are not made again.
 
     Args:
         output: Folder of the report, of its runs and of its saved models.
@@ -91,7 +93,7 @@ def reproduce(
     Raises:
         UsageError: `only` has a name that is not in the table of claims.
         KvaeError: a dataset cannot be loaded, a folder cannot be written, a run in `output` was
-            trained with other options, or a run failed.
+            trained or measured with other options, or a run failed.
     """
     chosen: dict[str, Claim] = {name: registry.resolve(CLAIMS, name) for name in only or CLAIMS}
     claims = [chosen[name] for name in CLAIMS if name in chosen]
@@ -105,6 +107,8 @@ def reproduce(
             options = {**run.options, **({} if budget.jit else {"jit": False})}
             dataset = datasets[options.pop("dataset")]
             config = configure(dataset, **options)
+            if run.measured_by and _is_measured(task_file(work, run.measured_by), config):
+                continue
             planned[run.name] = Planned(run.name, options, config, dataset)
             if is_another(runs / run.name, config):
                 raise KvaeError(
@@ -121,15 +125,13 @@ def reproduce(
     )
     for name, error in errors.items():
         raise KvaeError(f"run {name} failed: {error}")
-    tasks = {
-        name: task
+    tasks = [
+        partial(_store, task_file(work, name), task)
         for claim in claims
         for name, task in claim.tasks(budget, Places(data_dir, runs, models)).items()
         if not task_file(work, name).is_file()
-    }
-    results = side_by_side(list(tasks.values()), jobs, prepare)
-    for name, result in zip(tasks, results, strict=True):
-        write_json(task_file(work, name), result)
+    ]
+    side_by_side(tasks, jobs, prepare)
     bench = Bench(budget, datasets, runs, models, work)
     findings = {claim: claim.measure(bench) for claim in progress(claims, len(claims), "measuring")}
     preface = [
@@ -151,3 +153,19 @@ def reproduce(
     found = Reproduction(written, findings, trained)
     write_json(output / FINDINGS, found.to_json())
     return found
+
+
+def _is_measured(result: Path, config: Config) -> bool:
+    """Whether there is the result of measuring a run with this configuration."""
+    if not result.is_file():
+        return False
+    if read_json(result).get(CONFIG) != config.to_json():
+        raise KvaeError(
+            f"{result} is of a run with other options: choose another `output`, or delete it"
+        )
+    return True
+
+
+def _store(result: Path, task: Callable[[], Any]) -> None:
+    """Run a task and store what it returns at once, so that an interruption loses nothing else."""
+    write_json(result, task())

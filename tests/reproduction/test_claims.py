@@ -82,6 +82,21 @@ def test_a_quick_reproduction_measures_every_claim(invoke, tmp_path, mnist_dir, 
     claim = next(claim for claim in found["claims"] if claim["claim"] == "frey-sigmoid")
     assert json.loads(again.stdout)["claims"] == [claim]
     assert {path: path.stat().st_mtime_ns for path in runs} == runs
+    # What was measured needs neither its run nor its model any more.
+    for kind in "runs", "saved_models":
+        for path in folder.glob(f"{kind}/families-*"):
+            shutil.rmtree(path)
+    again = invoke(*options, "--only", "families", TFDS_DATA_DIR=str(data))
+    claim = next(claim for claim in found["claims"] if claim["claim"] == "families")
+    assert json.loads(again.stdout)["claims"] == [claim]
+    assert not list(folder.glob("runs/families-*"))
+    [measured] = folder.glob("work/families-*quantized*.json")
+    result = json.loads(measured.read_text())
+    result["config"]["training"]["learning_rate"] = 0.5
+    measured.write_text(json.dumps(result))
+    refused = invoke(*options, "--only", "families", TFDS_DATA_DIR=str(data))
+    assert refused.returncode == 1
+    assert f"{measured.name} is of a run with other options" in refused.stderr
 
 
 @pytest.fixture

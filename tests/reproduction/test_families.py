@@ -1,5 +1,6 @@
 """What is concluded from the figures of contestants, and that these can be trained."""
 
+import json
 import math
 
 import numpy as np
@@ -73,6 +74,13 @@ def test_contestants_can_be_configured(few_digits, dataset):
             assert config.training.epochs > 1
             names.add(run.name)
     assert len(names) == len(taking_part) * len(FULL.families[dataset])
+
+
+def test_images_in_a_result_are_those_that_were_packed():
+    images = np.random.default_rng(0).integers(0, 256, (3, 5, 4, 1)).astype(np.uint8)
+    text = families.packed(images / np.float32(255))
+    assert json.loads(json.dumps(text)) == text
+    np.testing.assert_array_equal(families.unpacked(text, 5), images)
 
 
 def test_factor_analysis_is_measured_exactly(monkeypatch, few_digits):
