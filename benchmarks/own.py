@@ -162,6 +162,33 @@ def _dials(count: int = 320) -> np.ndarray:
     return found
 
 
+def _bottles(count: int = 260) -> np.ndarray:
+    """A glossy bottle of any shape and colour with a label, softly lit, within a pixel or two of
+    the middle."""
+    rng = np.random.default_rng(11)
+    found = np.empty((count, 48, 30, 3), np.uint8)
+    y, x = np.mgrid[0:48, 0:30]
+    down = (y / 48)[..., None]
+    for picture in found:
+        neck, body = rng.uniform(0.07, 0.13), rng.uniform(0.22, 0.38)
+        shoulder = rng.uniform(8, 25) * (down[..., 0] - rng.uniform(0.3, 0.5))
+        half = 30 * (neck + (body - neck) / (1 + np.exp(-shoulder)))
+        across = ((x - 15 - rng.normal()) / half)[..., None]
+        top, label = rng.uniform(0.06, 0.14), rng.uniform(0.6, 0.68)
+        bottle = 1 / (1 + np.exp(8 * (abs(across) - 1)))
+        bottle = bottle / (1 + np.exp(60 * (top - down))) / (1 + np.exp(60 * (down - 0.93)))
+        light = 1.1 - 0.6 * across**2 + 0.5 * np.exp(-(((across + 0.5) / 0.15) ** 2))
+        glass = np.array([[0.15, 0.4, 0.2], [0.5, 0.3, 0.1], [0.6, 0.75, 0.8]])[rng.integers(3)]
+        glass = (glass + rng.normal(0, 0.04, 3)) * light.clip(0.2, 1.6)
+        ground = (0.86 + rng.normal(0, 0.04, 3)) * (1 - 0.15 * down)
+        image = ground + bottle * (glass.clip(0, 1) - ground)
+        labelled = bottle * ((down > label) & (down < label + 0.16))
+        image += labelled * (rng.uniform(0.3, 1, 3) * light.clip(0.3, 1.1) - image)
+        image += rng.normal(0, 0.01, image.shape)
+        picture[:] = np.round(255 * image.clip(0, 1))
+    return found
+
+
 def _fields(count: int = 600) -> np.ndarray:
     """Smooth random fields, such as those of weather, around any level."""
     rng = np.random.default_rng(1)
@@ -189,6 +216,7 @@ DATASETS: dict[str, Callable[[], np.ndarray]] = {
     "letters": _letters,
     "icons": _icons,
     "dials": _dials,
+    "bottles": _bottles,
     "fields": _fields,
     "frey": lambda: _all_images("frey"),
     "mnist-3000": lambda: _all_images("mnist")[:3000],

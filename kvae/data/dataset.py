@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kvae.data.alignment import Linearity, largest_shift, linearity
+from kvae.data.alignment import Linearity, linearity, possible_shifts
 from kvae.data.columns import Columns
 from kvae.errors import KvaeError, UsageError
 
@@ -167,8 +167,8 @@ class Dataset:
 
     @cached_property
     def linearity(self) -> Linearity:
-        """`kvae.data.alignment.linearity` of the training images, for the largest shift."""
-        return linearity(self.train.images, largest_shift(self.image_shape))
+        """`kvae.data.alignment.linearity` of the training images, for all possible shifts."""
+        return linearity(self.train.images, possible_shifts(self.image_shape))
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

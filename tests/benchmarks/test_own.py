@@ -32,6 +32,7 @@ def test_the_photographs_are_crops_of_both_in_colour():
         ("letters", (300, 24, 24)),
         ("icons", (500, 32, 32, 3)),
         ("dials", (320, 24, 32)),
+        ("bottles", (260, 48, 30, 3)),
         ("fields", (600, 40, 40)),
     ],
 )

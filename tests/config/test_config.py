@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import kvae
 from kvae.config import Config, Facts, TrainingConfig, facts, family, read_config
 from kvae.data import Dataset, Split
-from kvae.data.alignment import Linearity
+from kvae.data.alignment import Linearity, possible_shifts
 from kvae.errors import KvaeError, UsageError
 from kvae.models.vae.config import ModelConfig, ObjectiveConfig
 from kvae.models.vae.recipes import recipe
@@ -38,12 +39,13 @@ def facts_of(
     images: int = 100,
     shape: tuple[int, int, int] = (2, 2, 1),
     two_levels: bool = False,
-    shift_cost: float = 1.0,
+    shift_cost: Callable[[int], float] = lambda pixels: 1.0,
     unexplained: float | tuple[float, ...] = 0.5,
 ) -> Facts:
     """Facts about a dataset; whatever is not given is of small grey images."""
     shares = unexplained if isinstance(unexplained, tuple) else (unexplained,)
-    linearity = Linearity((1.0, *shares), shift_cost)
+    costs = {pixels: shift_cost(pixels) for pixels in possible_shifts(shape)}
+    linearity = Linearity((1.0, *shares), costs)
     return Facts(name, kind, images, shape, lambda: two_levels, lambda: linearity)
 
 
@@ -97,7 +99,11 @@ def test_the_own_recipe_is_for_images_that_no_recipe_knows(digits, made):
          {"network": "conv", "hidden": (), "latent": 64, "epochs": 80, "batch_size": 64,
           "patience": 10, "shift": 4, "likelihood": "normal-pixelwise", "weight_average": 0.975,
           "clip_norm": 1.0, "weight_decay": 0.0, "linear": False, "prior": "fitted"}),
-        ({"shape": (64, 64, 3), "images": 1600, "shift_cost": 2.0}, {"shift": 0}),
+        ({"shape": (64, 64, 3), "images": 1600, "shift_cost": lambda pixels: 2.0},
+         {"shift": 0}),
+        # They are shifted as far as it costs little.
+        ({"shape": (64, 64, 3), "images": 1600, "shift_cost": lambda pixels: pixels - 1.0},
+         {"shift": 2}),
         ({"shape": (28, 28, 1), "images": 50_000}, {"shift": 0, "epochs": 14, "batch_size": 128}),
         ({"shape": (28, 20, 1), "images": 100}, {"shift": 1, "epochs": 320, "batch_size": 16}),
         ({"shape": (28, 20, 1), "images": 999}, {"dropout": 0.05, "weight_decay": 0.2}),
@@ -106,7 +112,8 @@ def test_the_own_recipe_is_for_images_that_no_recipe_knows(digits, made):
         ({"shape": (2, 2, 1), "images": 10_000_000}, {"latent": 2, "epochs": 10}),
         ({"shape": (9, 9, 1), "images": 1},
          {"epochs": 400, "patience": 50, "weight_average": 0.875}),
-        ({"shape": (9, 9, 1), "images": 1, "shift_cost": 9.0}, {"epochs": 400, "shift": 0}),
+        ({"shape": (9, 9, 1), "images": 1, "shift_cost": lambda pixels: 9.0},
+         {"epochs": 400, "shift": 0}),
         ({"shape": (28, 20, 1), "images": 100, "unexplained": 0.01},
          {"linear": True, "mean_activation": "linear", "dropout": 0.0, "weight_decay": 0.0}),
         # Of what more components than latents explain, nothing follows.

@@ -372,9 +372,11 @@ def _own_reasons(config: Config, facts: Facts) -> Iterator[tuple[str, str]]:
         yield "dropout", "So few would soon be learned by heart: dropout slows that down."
     if images >= recipes.ENOUGH_IMAGES:
         why = "There are many images"
-    elif recipes.shifts(facts):
-        why = "What is in the images can be anywhere"
-    elif math.isinf(facts.linearity().shift_cost):
+    elif shift := recipes.shift(facts):
+        most = max(facts.linearity().shift_costs)
+        place = "can be anywhere" if shift == most else "is at nearly the same place"
+        why = f"What is in the images {place}"
+    elif all(map(math.isinf, facts.linearity().shift_costs.values())):
         why = "There is too little to tell whether the images can be shifted"
     else:
         why = "What is in the images is always at the same place"

@@ -23,8 +23,8 @@ their prior."""
 SMALLEST_MAPS = 8
 """The shortest side of images for which `own` chooses convolutions."""
 MOST_SHIFT_COST = 1.8
-"""Images are shifted in training if PCA's error on shifted images is at most so many times as
-large."""
+"""Images are shifted in training as far as PCA's error on shifted images is at most so many times
+as large."""
 MOST_UNEXPLAINED = 0.05
 """Models start as PCA if it leaves at most this share of the variance of images, with as many
 components as the model has latents."""
@@ -164,15 +164,16 @@ def _best_digits(train_images: int) -> dict[str, Any]:
     }
 
 
-def shifts(facts: Facts) -> bool:
-    """Whether the recipe `own` shifts training images.
+def shift(facts: Facts) -> int:
+    """By how many pixels the recipe `own` shifts training images; 0 if it does not shift them.
 
     Args:
         facts: What is known about the images.
     """
     if min(facts.image_shape[:2]) < SMALLEST_MAPS or facts.train_images >= ENOUGH_IMAGES:
-        return False
-    return facts.linearity().shift_cost <= MOST_SHIFT_COST
+        return 0
+    costs = facts.linearity().shift_costs
+    return max((pixels for pixels, cost in costs.items() if cost <= MOST_SHIFT_COST), default=0)
 
 
 def unexplained(facts: Facts, components: int) -> float:
@@ -229,12 +230,8 @@ def weight_average(facts: Facts, epochs: int, batch_size: int) -> float:
 
 
 def _own(facts: Facts) -> dict[str, Any]:
-    # Imported here because it imports NumPy, and the names of options are needed without it.
-    from kvae.data.alignment import largest_shift
-
     height, width, channels = facts.image_shape
     images = facts.train_images
-    shift = largest_shift(facts.image_shape) if shifts(facts) else 0
     # As many epochs as make the number of steps grow with the root of the number of images.
     epochs = max(10, min(400, round(3200 / math.sqrt(images))))
     latent = min(MOST_LATENTS, max(2, height * width * channels // 16))
@@ -261,7 +258,7 @@ def _own(facts: Facts) -> dict[str, Any]:
         # While the learning rate is high, the validation ELBO of the weights themselves goes up and
         # down by some percent.
         "weight_average": weight_average(facts, epochs, batch_size),
-        "shift": shift,
+        "shift": shift(facts),
     }
 
 
