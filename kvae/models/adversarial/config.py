@@ -8,6 +8,7 @@ from kvae.config.fields import check, option, require
 from kvae.models.checks import MOST_LAYERS, check_networks, layers
 from kvae.models.vae.config import ACTIVATIONS, MEAN_ACTIVATIONS
 
+PRIORS = ("standard", "mixture")
 LOSSES = ("non-saturating", "wasserstein")
 MOST_STEPS = 20
 """The largest number of steps of the discriminator for one of the generator: each is compiled."""
@@ -19,7 +20,7 @@ class ModelConfig:
 
     Attributes:
         image_shape: Height, width, channels.
-        latent: Number of latent dimensions. Their prior is N(0, I).
+        latent: Number of latent dimensions.
         hidden: Units of the discriminator's hidden layers in order; the generator has them in
             reverse. A convolutional network has these dense layers beside the latents.
         mean_activation: The function that a generated image passes through: `sigmoid` keeps it in
@@ -32,7 +33,11 @@ class ModelConfig:
         likelihood: The name of p(x|z): Gaussian noise, with one standard deviation, is added to the
             generator's image. Training does not look at it.
         initial_stddev: None: the initial weights are Keras's.
+        prior: `standard` is N(0, I); `mixture` has Gaussians of equal weights, whose means and
+            covariances are learned with the generator (Gurumurthy et al., 2017).
+        components: Number of Gaussians of a `mixture` prior.
         dropout: 0: no hidden units are dropped.
+        classes: Empty: neither of the networks sees labels.
     """
 
     image_shape: tuple[int, int, int]
@@ -55,11 +60,16 @@ class ModelConfig:
     blocks: int = option(
         0, least=0, most=MOST_LAYERS, needs=("network=conv",), help="Residual blocks of each stage."
     )
+    prior: str = option("standard", choices=PRIORS, help="p(z).")
+    components: int = option(
+        100, least=1, needs=("prior=mixture",), help="Components of the prior."
+    )
 
-    # What networks ask for besides. Without an annotation, these are no options.
+    # What networks and priors ask for besides. Without an annotation, these are no options.
     likelihood = "normal-shared"
     initial_stddev = None
     dropout = 0.0
+    classes = ()
 
     def __post_init__(self) -> None:
         check(self)
@@ -73,7 +83,7 @@ class ModelConfig:
     @property
     def summary(self) -> str:
         """The networks in a few words."""
-        return f"{layers(self)} - {self.latent} latents, standard prior, adversarial"
+        return f"{layers(self)} - {self.latent} latents, {self.prior} prior, adversarial"
 
 
 @dataclass(frozen=True)

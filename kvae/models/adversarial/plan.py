@@ -61,7 +61,8 @@ class AdversarialPlan(Plan):
         # The standard deviation of p(x|z) is no part of the generator's images.
         noise = {id(weight) for weight in model.decoder.likelihood.shared.values()}
         self._weights = [
-            weight for weight in model.decoder.trainable_variables if id(weight) not in noise
+            *(weight for weight in model.decoder.trainable_variables if id(weight) not in noise),
+            *model.prior.trainable_variables,
         ]
         judging = model.discriminator.trainable_variables
         steps = config.objective.discriminator_steps
@@ -83,7 +84,8 @@ class AdversarialPlan(Plan):
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """While it lasts, the generator has the moving averages of its weights, if there are any.
+        """While it lasts, generator and prior have the moving averages of their weights, if there
+        are any.
 
         The discriminator keeps its weights.
         """

@@ -22,6 +22,8 @@ MANY_IMAGES = 10_000
 """Of so many images, dense layers leave out most."""
 WASSERSTEIN = {"gradient_penalty": 10.0, "discriminator_steps": 5}
 """What Gulrajani et al. (2017) have in Algorithm 1."""
+COMPONENTS = 50
+"""Gaussians of the prior. With N(0, I), the generator leaves out more kinds of images."""
 AVERAGED_STEPS = 500
 """The generator's weights are averaged over about so many steps, or over a twentieth of a shorter
 training."""
@@ -41,6 +43,8 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
     maps = (many or numbers > MOST_DENSE) and min(height, width) >= SMALLEST_MAPS
     return NETWORKS["conv" if maps else "mlp"] | {
         "latent": min(32, max(2, round(math.sqrt(numbers) / 2))),
+        "prior": "mixture",
+        "components": COMPONENTS,
         "gradient_penalty": 0.3,
         # With the momentum of Adam's defaults the two networks circle each other (Mescheder et al.,
         # 2018).
@@ -64,6 +68,8 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
     adjusted = own | NETWORKS.get(both["network"], {})
     if both.get("loss") == "wasserstein":
         adjusted |= WASSERSTEIN
+    if both["prior"] == "standard":
+        del adjusted["components"]
     steps = both["epochs"] * -(-facts.train_images // both["batch_size"])
     return adjusted | {
         "jit": both["network"] in FASTER_WITH_XLA,

@@ -10,8 +10,10 @@ import tensorflow as tf
 
 import kvae
 from kvae import gallery, inference, runs
+from kvae.errors import UsageError
 from kvae.evaluation import evaluate, sections
 from kvae.explore.explorer import Explorer
+from kvae.models.adversarial.config import ModelConfig
 from kvae.models.base import (
     Bounds,
     Decodes,
@@ -102,6 +104,26 @@ def test_samples_are_of_the_average_of_the_generator(few_digits, tiny):
         np.testing.assert_allclose(average, 0.9 * one + 0.1 * two, atol=1e-6)
     for ours, theirs in zip(judging, other_judging, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("components", [1, 20])
+def test_the_gaussians_of_the_prior_are_spread_and_together_have_variance_one(tiny, components):
+    model = kvae.build(tiny(prior="mixture", components=components, latent=200))
+    prior = model.prior.distribution()
+    parts = prior.components_distribution
+    np.testing.assert_allclose(parts.stddev(), 0.5, rtol=1e-6)
+    np.testing.assert_allclose(prior.mixture_distribution.probs_parameter(), 1 / components)
+    second = np.mean(parts.variance() + parts.mean() ** 2)
+    # The mean of so many squares of Gaussian means with variance 0.75.
+    assert second == pytest.approx(1, abs=4 * 0.75 * np.sqrt(2 / (200 * components)))
+
+
+def test_the_standard_prior_is_left_as_it_is(tiny):
+    config = tiny(prior="standard")
+    assert kvae.build(config).prior.trainable_variables == []
+    assert config.model.components == ModelConfig((2, 2, 1), 1, ()).components
+    with pytest.raises(UsageError, match="unknown prior 'flow'"):
+        tiny(prior="flow")
 
 
 @pytest.mark.parametrize(
