@@ -52,11 +52,11 @@ CONTESTANTS: Mapping[str, Contestant] = {
         {"family": "hierarchical", "recipe": "best", "epochs": 80},
     ),
     "quantized": Contestant(
-        {"family": "quantized", "epochs": 200}, {"family": "quantized", "epochs": 20}
+        {"family": "quantized", "epochs": 200}, {"family": "quantized", "epochs": 18}
     ),
-    "pixel": Contestant({"family": "pixel", "epochs": 50}, {"family": "pixel", "epochs": 6}),
+    "pixel": Contestant({"family": "pixel", "epochs": 50}, {"family": "pixel", "epochs": 2}),
     "adversarial": Contestant(
-        {"family": "adversarial", "epochs": 200}, {"family": "adversarial", "epochs": 15}
+        {"family": "adversarial", "epochs": 150}, {"family": "adversarial", "epochs": 12}
     ),
     "Boltzmann": Contestant(None, {"family": "boltzmann", "epochs": 60}),
 }
