@@ -12,7 +12,7 @@ from kvae.errors import UsageError
 from kvae.evaluation import reconstruction
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.evaluation.samples import fidelity
-from kvae.evaluation.sections import bounded
+from kvae.evaluation.sections import bounded, shown
 from kvae.evaluation.statistics import standard_error
 from kvae.metrics import Metric
 from kvae.models.base import Bounds, Conditional, Generates, Reconstructs, given, labels_of
@@ -80,10 +80,9 @@ def compare_models(
         return quantities
     some, train = dataset.test.spread(COMPARED), dataset.train.spread(COMPARED)
     if all(isinstance(model, Reconstructs) for model in each):
-        originals = some.images / np.float32(255)
         restored = [
             reconstruction.compare_images(
-                originals,
+                shown(model, some),
                 given(model, labels_of(model, dataset, some))
                 .reconstruct(model.inputs(some.images, seed))
                 .numpy(),
@@ -94,8 +93,9 @@ def compare_models(
         quantities.append(_plain("squared error a pixel", errors, higher_is_better=False))
         quantities.append(_plain("SSIM", [found.ssim for found in restored], True))
     if all(isinstance(model, Generates) for model in each):
-        real = train.images / np.float32(255)
-        made = [fidelity(real, model.sample(len(real), seed).numpy()) for model in each]
+        made = [
+            fidelity(shown(model, train), model.sample(len(train), seed).numpy()) for model in each
+        ]
         quantities += [
             _plain("coverage of prior samples", [found.coverage for found in made], True),
             _plain("precision of prior samples", [found.precision for found in made], True),

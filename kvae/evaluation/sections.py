@@ -736,16 +736,16 @@ def _embeddings(model: Any, split: Split) -> np.ndarray:
 
 
 def shown(model: Any, split: Split) -> np.ndarray:
-    """Images that the means of p(x|z) should be like, in [0, 1].
+    """Images that those of the model should be like, in [0, 1].
 
-    With dynamic binarization these are the grey images, although the model sees binary ones.
+    With dynamic binarization these are the grey images, although the model sees binary ones: the
+    means of p(x|z) are grey, too. A model that draws pixels draws binary ones, as it sees them.
 
     Args:
         model: The model.
         split: The images.
     """
     binarize = model.config.data.binarize
-    seed = seed_pair(0)
-    return to_float(
-        tf.constant(split.images), "none" if binarize == "dynamic" else binarize, seed
-    ).numpy()
+    if binarize == "dynamic" and not model.draws_pixels:
+        binarize = "none"
+    return to_float(tf.constant(split.images), binarize, seed_pair(0)).numpy()

@@ -45,7 +45,13 @@ class Model(keras.Model):
 
     Args:
         config: The configuration that the model is built from; it is saved with the model.
+
+    Attributes:
+        draws_pixels: Whether the pixels of samples are drawn themselves, and not the means of a
+            distribution of pixels. Drawn pixels of binarized images are black or white.
     """
+
+    draws_pixels = False
 
     def __init__(self, config: Config) -> None:
         super().__init__()

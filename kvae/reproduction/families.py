@@ -36,7 +36,6 @@ from kvae.reproduction.contestants import BASELINE, CONTESTANTS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from kvae.data import Dataset
 
 MOST = 5000
 """The largest number of training images that samples are compared with, as in `kvae evaluate`."""
@@ -121,6 +120,7 @@ def measure_run(
         importance_samples: Samples of z for each test image.
     """
     from kvae.evaluation import evaluate
+    from kvae.evaluation.sections import shown
     from kvae.runs import saved_models
     from kvae.runs.folders import read_results
 
@@ -149,7 +149,8 @@ def measure_run(
     start = time.perf_counter()
     made = model.sample(TIMED, seed + 1).numpy()
     found["samples"]["a second"] = TIMED / (time.perf_counter() - start)
-    return found | {"sharpness": _relative_sharpness(made, images), "shown": packed(made[:SHOWN])}
+    real = shown(model, images.train.spread(TIMED))
+    return found | {"sharpness": _relative_sharpness(made, real), "shown": packed(made[:SHOWN])}
 
 
 BOUNDS: Mapping[str, tuple[str, ...]] = {
@@ -173,10 +174,9 @@ def _sample_figures(groups: Mapping[str, Any]) -> dict[str, float]:
     return found | {"nearest": nearest, "nearest of held-out": held_out}
 
 
-def _relative_sharpness(made: np.ndarray, images: "Dataset") -> float:
+def _relative_sharpness(made: np.ndarray, real: np.ndarray) -> float:
     from kvae.evaluation import sharpness
 
-    real = images.train.spread(len(made)).images / np.float32(255)
     return float(sharpness(made).mean() / sharpness(real).mean())
 
 
@@ -228,7 +228,7 @@ def measure_factor_analysis(dataset: str, data_dir: Path | None = None) -> dict[
         "samples": samples,
         "parameters": model.components_.size + 2 * model.mean_.size,
         "seconds": seconds,
-        "sharpness": _relative_sharpness(made, images),
+        "sharpness": _relative_sharpness(made, some),
         "shown": packed(made[:SHOWN]),
     }
     # MNIST's grey levels are probabilities of black and white pixels, which have no density.

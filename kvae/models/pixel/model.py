@@ -24,6 +24,8 @@ class PixelModel(Model):
         config: The configuration that the model is built from; it is saved with the model.
     """
 
+    draws_pixels = True
+
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         model, training = config.model, config.training

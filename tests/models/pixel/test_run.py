@@ -11,6 +11,7 @@ import kvae
 from kvae import gallery, inference, runs
 from kvae.data import Dataset, Split
 from kvae.evaluation import evaluate
+from kvae.evaluation.sections import shown
 from kvae.explore.explorer import Explorer
 from kvae.models.base import (
     Bounds,
@@ -110,6 +111,20 @@ def test_the_report_calls_its_log_likelihood_exact(few_digits, run):
     expected = -likelihood.values["value"] / (64 * np.log(2))
     # Other random numbers made the pixels black or white.
     assert bits.values["value"] == pytest.approx(expected, rel=0.02)
+
+
+def test_drawn_pixels_are_compared_with_drawn_pixels_and_means_with_grey_levels(few_digits, run):
+    split = few_digits.train
+    grey = split.images / np.float32(255)
+    drawn = shown(run.model, split)
+    assert set(np.unique(drawn)) == set(np.unique(run.model.sample(4).numpy())) == {0, 1}
+    # A pixel is white with its grey level as the probability.
+    spread = np.sqrt(np.sum(grey * (1 - grey)))
+    assert abs(np.sum(drawn - grey)) < 4 * spread
+    np.testing.assert_array_equal(drawn[grey == 1], 1)
+    np.testing.assert_array_equal(drawn[grey == 0], 0)
+    vae = kvae.build(kvae.configure(few_digits, "reference", binarize="dynamic", hidden=(4,)))
+    np.testing.assert_allclose(shown(vae, split), grey)
 
 
 def test_it_scores_and_refuses_what_it_cannot_do(few_digits, run):
