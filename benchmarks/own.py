@@ -189,6 +189,34 @@ def _bottles(count: int = 260) -> np.ndarray:
     return found
 
 
+def _tents(count: int) -> np.ndarray:
+    """A tent with 3 to 6 stripes of any colour, of any width, with a red flag, on grass."""
+    rng = np.random.default_rng(5)
+    found = np.empty((count, 40, 40, 3), np.uint8)
+
+    def colour(*mean: float) -> tuple[int, ...]:
+        return tuple(int(level) for level in (mean + rng.normal(0, 18, 3)).clip(0, 255))
+
+    # Drawn four times as large, and then made smaller, so that edges are smooth.
+    for picture in found:
+        image = Image.new("RGB", (160, 160), colour(130, 180, 230))
+        drawing = ImageDraw.Draw(image)
+        horizon = 160 * rng.uniform(0.5, 0.65)
+        drawing.rectangle([0, horizon, 160, 160], fill=colour(90, 150, 60))
+        middle, top, half = 160 * rng.uniform([0.35, 0.2, 0.2], [0.65, 0.4, 0.35])
+        other = tuple(int(level) for level in rng.integers(60, 256, 3))
+        stripes = int(rng.integers(3, 7))
+        feet = np.linspace(middle - half, middle + half, stripes + 1)
+        for number in range(stripes):
+            corners = [(middle, top), (feet[number], 136), (feet[number + 1], 136)]
+            drawing.polygon(corners, fill=other if number % 2 else (245, 245, 240))
+        drawing.polygon(
+            [(middle, top), (middle + 20, top + 5), (middle, top + 10)], fill=(200, 30, 30)
+        )
+        picture[:] = image.resize((40, 40), Image.Resampling.LANCZOS)
+    return found
+
+
 def _fields(count: int = 600) -> np.ndarray:
     """Smooth random fields, such as those of weather, around any level."""
     rng = np.random.default_rng(1)
@@ -217,6 +245,8 @@ DATASETS: dict[str, Callable[[], np.ndarray]] = {
     "icons": _icons,
     "dials": _dials,
     "bottles": _bottles,
+    "tents": lambda: _tents(280),
+    "tents-1400": lambda: _tents(1400),
     "fields": _fields,
     "frey": lambda: _all_images("frey"),
     "mnist-3000": lambda: _all_images("mnist")[:3000],

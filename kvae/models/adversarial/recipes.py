@@ -22,7 +22,7 @@ MANY_IMAGES = 10_000
 """Of so many images, dense layers leave out most."""
 WASSERSTEIN = {"gradient_penalty": 10.0, "discriminator_steps": 5}
 """What Gulrajani et al. (2017) have in Algorithm 1."""
-COMPONENTS = 50
+COMPONENTS, COMPONENTS_OF_MANY = 50, 100
 """Gaussians of the prior. With N(0, I), the generator leaves out more kinds of images."""
 AVERAGED_STEPS = 500
 """The generator's weights are averaged over about so many steps, or over a twentieth of a shorter
@@ -44,7 +44,7 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
     return NETWORKS["conv" if maps else "mlp"] | {
         "latent": min(32, max(2, round(math.sqrt(numbers) / 2))),
         "prior": "mixture",
-        "components": COMPONENTS,
+        "components": COMPONENTS_OF_MANY if many else COMPONENTS,
         "gradient_penalty": 0.3,
         # With the momentum of Adam's defaults the two networks circle each other (Mescheder et al.,
         # 2018).
@@ -52,7 +52,7 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
         "learning_rate": 1e-3,
         "schedule": "cosine",
         "batch_size": 128 if many else 32,
-        "epochs": max(10, min(400, round((3200 if many else 10_000) / math.sqrt(images)))),
+        "epochs": max(10, min(400, round((4500 if many else 10_000) / math.sqrt(images)))),
     }
 
 

@@ -31,6 +31,13 @@ components as the model has latents."""
 AVERAGED_STEPS = 100
 """The weights are averaged over about so many steps, or over a fiftieth of the training if that is
 shorter. At first, averages over more steps would be far behind the weights, and much worse."""
+LEAST_SEEN = 2000
+"""All images that a training sees, epoch after epoch, are 3,200 times the root of the number of
+training images, or of this number if there are fewer."""
+MOST_EPOCHS = 800
+BATCH_SIZES = {4_000: 16, 16_000: 32, 64_000: 64}
+"""The batch size of trainings with fewer images than each of these; with more it is 128. So most
+trainings have 6,000 to 13,000 steps. After 2,000, networks of some images are far from done."""
 FEW_IMAGES = 1000
 """With fewer training images than this, a network that is not held back learns them by heart."""
 ENOUGH_IMAGES = 10_000
@@ -232,10 +239,10 @@ def weight_average(facts: Facts, epochs: int, batch_size: int) -> float:
 def _own(facts: Facts) -> dict[str, Any]:
     height, width, channels = facts.image_shape
     images = facts.train_images
-    # As many epochs as make the number of steps grow with the root of the number of images.
-    epochs = max(10, min(400, round(3200 / math.sqrt(images))))
+    seen = 3200 * math.sqrt(max(images, LEAST_SEEN))
+    epochs = max(10, min(MOST_EPOCHS, round(seen / images)))
     latent = min(MOST_LATENTS, max(2, height * width * channels // 16))
-    batch_size = 16 if images < FEW_IMAGES else 64 if images < ENOUGH_IMAGES else 128
+    batch_size = next((size for most, size in BATCH_SIZES.items() if images < most), 128)
     options = NETWORKS["conv" if min(height, width) >= SMALLEST_MAPS else "mlp"]
     options = options | beginning(facts, starts_as_pca(facts, latent))
     return options | {
