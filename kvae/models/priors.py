@@ -163,15 +163,18 @@ class WhitenedNormal(tfd.Distribution):
         constant = 0.5 * self._loc.shape[1] * math.log(2 * math.pi)
         return log_determinant - constant - 0.5 * tf.reduce_sum((white - own) ** 2, axis=-1)
 
-    def _sample_n(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        noise = tf.random.stateless_normal(tf.concat([[count], tf.shape(self._loc)], 0), seed)
-        return self._loc + self._unwhiten(noise)
+    def sample_chosen(self, chosen: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """One sample of each chosen Gaussian, `[..., latent]`.
 
-    def _unwhiten(self, white: tf.Tensor) -> tf.Tensor:
-        # factor^-T white, for all samples of a Gaussian at once.
-        columns = tf.transpose(white, [1, 2, 0])
-        solved = tf.linalg.triangular_solve(self._factor, columns, lower=False, adjoint=True)
-        return tf.transpose(solved, [2, 0, 1])
+        Args:
+            chosen: Indices of Gaussians, `[...]`.
+            seed: int32 `[2]`; decides the samples.
+        """
+        shape = tf.concat([tf.shape(chosen), self.event_shape], axis=0)
+        noise = tf.random.stateless_normal(shape, seed)[..., None]
+        factors = tf.gather(self._factor, chosen)
+        solved = tf.linalg.triangular_solve(factors, noise, lower=False, adjoint=True)
+        return tf.gather(self._loc, chosen) + solved[..., 0]
 
     def _mean(self) -> tf.Tensor:
         return tf.identity(self._loc)
@@ -184,12 +187,18 @@ class WhitenedNormal(tfd.Distribution):
         return tf.reduce_sum(inverse**2, axis=-2)
 
 
-class MixtureGiven(tfd.Distribution):
-    """A mixture whose components are the same for all labels, and whose weights are not.
+class WeightedComponents(tfd.Distribution):
+    """A mixture, or a batch of mixtures that have the same components and other weights.
+
+    `tfd.MixtureSameFamily` would draw a sample of every component to keep one of them. With 100
+    Gaussians, that took most of a training step of an adversarial network.
 
     Args:
         logits: The logarithms of the weights up to a constant, `[count]` or `[batch, count]`.
         components: Batch shape `[count]`, event shape `[latent]`.
+
+    Attributes:
+        components_distribution: The components, as in `tfd.MixtureSameFamily`.
     """
 
     def __init__(self, logits: tf.Tensor, components: tfd.Distribution) -> None:
@@ -199,9 +208,9 @@ class MixtureGiven(tfd.Distribution):
             validate_args=False,
             allow_nan_stats=True,
             parameters={"logits": logits, "components": components},
-            name="MixtureGiven",
+            name="WeightedComponents",
         )
-        self._logits, self._components = logits, components
+        self._logits, self.components_distribution = logits, components
 
     def _batch_shape(self) -> tf.TensorShape:
         return self._logits.shape[:-1]
@@ -210,13 +219,13 @@ class MixtureGiven(tfd.Distribution):
         return tf.shape(self._logits)[:-1]
 
     def _event_shape(self) -> tf.TensorShape:
-        return self._components.event_shape
+        return self.components_distribution.event_shape
 
     def _event_shape_tensor(self) -> tf.Tensor:
-        return self._components.event_shape_tensor()
+        return self.components_distribution.event_shape_tensor()
 
     def _log_prob(self, latents: tf.Tensor) -> tf.Tensor:
-        each = self._components.log_prob(latents[..., None, :])
+        each = self.components_distribution.log_prob(latents[..., None, :])
         return tf.reduce_logsumexp(tf.nn.log_softmax(self._logits) + each, axis=-1)
 
     def _sample_n(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -228,20 +237,23 @@ class MixtureGiven(tfd.Distribution):
         noise = tf.random.stateless_uniform(shape, seeds[0], minval=lowest)
         # The largest of the logits with Gumbel noise is a sample (Gumbel, 1954).
         chosen = tf.argmax(self._logits - tf.math.log(-tf.math.log(noise)), axis=-1)
-        each = self._components.sample(tf.shape(chosen), seed=seeds[1])
+        if isinstance(self.components_distribution, WhitenedNormal):
+            return self.components_distribution.sample_chosen(chosen, seeds[1])
+        each = self.components_distribution.sample(tf.shape(chosen), seed=seeds[1])
         return tf.gather(each, chosen, axis=chosen.shape.rank, batch_dims=chosen.shape.rank)
 
     def _mean(self) -> tf.Tensor:
-        return tf.tensordot(self._weights(), self._components.mean(), 1)
+        return tf.tensordot(self.weights(), self.components_distribution.mean(), 1)
 
     def _variance(self) -> tf.Tensor:
-        second = self._components.variance() + self._components.mean() ** 2
-        return tf.tensordot(self._weights(), second, 1) - self._mean() ** 2
+        second = self.components_distribution.variance() + self.components_distribution.mean() ** 2
+        return tf.tensordot(self.weights(), second, 1) - self._mean() ** 2
 
     def _stddev(self) -> tf.Tensor:
         return tf.sqrt(self._variance())
 
-    def _weights(self) -> tf.Tensor:
+    def weights(self) -> tf.Tensor:
+        """The probability of each component, `[count]` or `[batch, count]`."""
         return tf.nn.softmax(self._logits)
 
 
@@ -271,13 +283,11 @@ class Mixture(Prior):
         )
 
     def distribution(self) -> tfd.Distribution:
-        return tfd.MixtureSameFamily(
-            tfd.Categorical(logits=tf.convert_to_tensor(self.logits)), self._components()
-        )
+        return WeightedComponents(tf.convert_to_tensor(self.logits), self._components())
 
     def given(self, labels: tf.Tensor) -> tfd.Distribution:
         logits = LOGIT_SCALE * tf.tensordot(labels, tf.convert_to_tensor(self.logits), 1)
-        return MixtureGiven(logits, self._components())
+        return WeightedComponents(logits, self._components())
 
     def _components(self) -> tfd.Distribution:
         above = tf.linalg.band_part(tf.convert_to_tensor(self.above), 0, -1)
@@ -439,11 +449,11 @@ class Vamp(Prior):
 
     def distribution(self) -> tfd.Distribution:
         count = self.pseudo_inputs.shape[0]
-        return tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros(count)), self._components())
+        return WeightedComponents(tf.zeros(count), self._components())
 
     def given(self, labels: tf.Tensor) -> tfd.Distribution:
         logits = LOGIT_SCALE * tf.tensordot(labels, tf.convert_to_tensor(self.logits), 1)
-        return MixtureGiven(logits, self._components())
+        return WeightedComponents(logits, self._components())
 
     def _components(self) -> tfd.Distribution:
         return self._encode(tf.clip_by_value(self.pseudo_inputs, 0.0, 1.0))

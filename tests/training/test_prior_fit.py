@@ -72,13 +72,11 @@ def test_a_mixture_finds_the_known_mixture(known):
     # KL(exact || fitted), of which the images, few as they are, leave some.
     assert 0 < loss.mean() < 0.01
     three = fit_prior(model, dataset, "mixture", components=3).model.prior.distribution()
-    order = np.argsort(three.mixture_distribution.probs_parameter())[::-1]
+    order = np.argsort(three.weights())[::-1]
     found = three.components_distribution
     np.testing.assert_allclose(found.mean().numpy()[order], CENTRES, atol=0.05)
     np.testing.assert_allclose(found.stddev().numpy()[order], np.hypot(STDDEV, SPREAD), atol=0.03)
-    np.testing.assert_allclose(
-        three.mixture_distribution.probs_parameter().numpy()[order], SHARES, atol=0.03
-    )
+    np.testing.assert_allclose(three.weights().numpy()[order], SHARES, atol=0.03)
 
 
 @pytest.mark.slow

@@ -112,7 +112,7 @@ def test_the_gaussians_of_the_prior_are_spread_and_together_have_variance_one(ti
     prior = model.prior.distribution()
     parts = prior.components_distribution
     np.testing.assert_allclose(parts.stddev(), 0.5, rtol=1e-6)
-    np.testing.assert_allclose(prior.mixture_distribution.probs_parameter(), 1 / components)
+    np.testing.assert_allclose(prior.weights(), 1 / components)
     second = np.mean(parts.variance() + parts.mean() ** 2)
     # The mean of so many squares of Gaussian means with variance 0.75.
     assert second == pytest.approx(1, abs=4 * 0.75 * np.sqrt(2 / (200 * components)))
