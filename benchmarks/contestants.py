@@ -31,6 +31,8 @@ from benchmarks.problems import ACCUMULATOR, EPSILON, MIN_LOG_VARIANCE, Problem
 Epoch = Callable[[], float]
 ADVERSARIAL_RATE = 5e-4
 """The learning rate of adversarial networks."""
+GAUSSIANS = 100
+"""The components of their prior."""
 AVERAGE = 0.99
 """The decay of the average of a generator's weights."""
 
@@ -453,6 +455,8 @@ def kvae_adversarial(problem: Problem) -> Epoch:
         hidden=(problem.hidden,),
         batch_size=problem.batch_size,
         discriminator_steps=1,
+        prior="mixture",
+        components=GAUSSIANS,
         schedule="constant",
         learning_rate=ADVERSARIAL_RATE,
         weight_average=AVERAGE,
@@ -475,10 +479,15 @@ def torch_adversarial(problem: Problem) -> Epoch:
     activation = nn.Identity() if problem.stages else nn.Tanh()
     generator = nn.Sequential(nets["decoder"], activation, nets["pixels"], nn.Sigmoid())
     discriminator = nn.Sequential(nets["encoder"], activation, nn.Linear(problem.hidden, 1))
-    average = copy.deepcopy(generator)
+    # The prior: Gaussians by the factors of their precision matrices, as in kvae.
+    means = nn.Parameter(torch.randn(GAUSSIANS, problem.latent))
+    log_diagonals = nn.Parameter(torch.zeros(GAUSSIANS, problem.latent))
+    above = nn.Parameter(torch.zeros(GAUSSIANS, problem.latent, problem.latent))
+    making = [*generator.parameters(), means, log_diagonals, above]
+    averages = copy.deepcopy(making)
     judging, misleading = (
-        torch.optim.Adam(network.parameters(), ADVERSARIAL_RATE, betas=(0.0, 0.99), eps=EPSILON)
-        for network in (discriminator, generator)
+        torch.optim.Adam(weights, ADVERSARIAL_RATE, betas=(0.0, 0.99), eps=EPSILON)
+        for weights in (discriminator.parameters(), making)
     )
     floats = torch.from_numpy(problem.floats())
     if problem.stages:
@@ -487,7 +496,11 @@ def torch_adversarial(problem: Problem) -> Epoch:
     loader = DataLoader(images, batch_size=problem.batch_size, shuffle=True)
 
     def made(count: int) -> torch.Tensor:
-        return generator(torch.randn(count, problem.latent))
+        chosen = torch.randint(GAUSSIANS, (count,))
+        factors = above.triu(1) + torch.diag_embed(log_diagonals.exp())
+        noise = torch.randn(count, problem.latent, 1)
+        white = torch.linalg.solve_triangular(factors[chosen].mT, noise, upper=False)
+        return generator(means[chosen] + white[..., 0])
 
     def epoch() -> float:
         total = 0.0
@@ -509,7 +522,7 @@ def torch_adversarial(problem: Problem) -> Epoch:
             misleading.step()
             discriminator.requires_grad_(True)
             with torch.no_grad():
-                for kept, weight in zip(average.parameters(), generator.parameters(), strict=True):
+                for kept, weight in zip(averages, making, strict=True):
                     kept.lerp_(weight, 1 - AVERAGE)
             total += each.detach().sum()
         return float(total) / len(images)

@@ -6,6 +6,7 @@ training is the same for any number of replicas. Without `tf.distribute` there i
 has all rows.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
@@ -52,15 +53,14 @@ def sample(distribution: "tfd.Distribution", seed: tf.Tensor) -> tf.Tensor:
     return distribution.sample(replicas(), seed=seed)[_replica()]
 
 
-def sample_rows(distribution: "tfd.Distribution", rows: int, seed: tf.Tensor) -> tf.Tensor:
+def sample_rows(draw: Callable[[int], tf.Tensor], rows: int) -> tf.Tensor:
     """Samples of a single distribution, `[rows, ...]`.
 
     Args:
-        distribution: Its batch shape is `[]`.
+        draw: Draws as many samples as it is given, `[number, ...]`.
         rows: The number of samples for this replica.
-        seed: int32 `[2]`; decides the samples.
     """
-    return own_rows(distribution.sample(replicas() * rows, seed=seed))
+    return own_rows(draw(replicas() * rows))
 
 
 def replicas() -> int:

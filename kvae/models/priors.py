@@ -97,6 +97,20 @@ class Prior(keras.layers.Layer):
         """
         raise NotImplementedError
 
+    def sample(self, count: int, seed: tf.Tensor, generator: str) -> tf.Tensor:
+        """Samples from p(z), float32 `[count, latent]`, with a choice of the random numbers.
+
+        In a function that is compiled with XLA, TensorFlow's choice can take longer than the rest
+        of a training step.
+
+        Args:
+            count: The number of samples.
+            seed: int32 `[2]`; decides the samples.
+            generator: `philox` or `threefry`, as `kvae.data.pixels.algorithm` returns it. By
+                default a prior has no choice, and this is not used.
+        """
+        return self.distribution().sample(count, seed=seed)
+
     def given(self, labels: tf.Tensor) -> tfd.Distribution:
         """p(z|y) before it is scaled and shifted; by default it is the same for all labels.
 
@@ -114,6 +128,9 @@ class StandardNormal(Prior):
 
     def distribution(self) -> tfd.Distribution:
         return _standard_normal(self.latent)
+
+    def sample(self, count: int, seed: tf.Tensor, generator: str) -> tf.Tensor:
+        return tf.random.stateless_normal((count, self.latent), seed, alg=generator)
 
 
 class WhitenedNormal(tfd.Distribution):
@@ -163,15 +180,16 @@ class WhitenedNormal(tfd.Distribution):
         constant = 0.5 * self._loc.shape[1] * math.log(2 * math.pi)
         return log_determinant - constant - 0.5 * tf.reduce_sum((white - own) ** 2, axis=-1)
 
-    def sample_chosen(self, chosen: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def sample_chosen(self, chosen: tf.Tensor, seed: tf.Tensor, generator: str) -> tf.Tensor:
         """One sample of each chosen Gaussian, `[..., latent]`.
 
         Args:
             chosen: Indices of Gaussians, `[...]`.
             seed: int32 `[2]`; decides the samples.
+            generator: The kind of random numbers, as TensorFlow names it.
         """
         shape = tf.concat([tf.shape(chosen), self.event_shape], axis=0)
-        noise = tf.random.stateless_normal(shape, seed)[..., None]
+        noise = tf.random.stateless_normal(shape, seed, alg=generator)[..., None]
         factors = tf.gather(self._factor, chosen)
         solved = tf.linalg.triangular_solve(factors, noise, lower=False, adjoint=True)
         return tf.gather(self._loc, chosen) + solved[..., 0]
@@ -228,17 +246,19 @@ class WeightedComponents(tfd.Distribution):
         each = self.components_distribution.log_prob(latents[..., None, :])
         return tf.reduce_logsumexp(tf.nn.log_softmax(self._logits) + each, axis=-1)
 
-    def _sample_n(self, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def _sample_n(
+        self, count: tf.Tensor, seed: tf.Tensor, generator: str = "auto_select"
+    ) -> tf.Tensor:
         # Devices that share a batch rely on the order of these numbers: those of `count` samples
         # of a batch are those of one sample of a batch that is `count` times as long.
         seeds = tfp.random.split_seed(seed, 2)
         shape = tf.concat([[count], tf.shape(self._logits)], axis=0)
         lowest = np.finfo(np.float32).tiny
-        noise = tf.random.stateless_uniform(shape, seeds[0], minval=lowest)
+        noise = tf.random.stateless_uniform(shape, seeds[0], minval=lowest, alg=generator)
         # The largest of the logits with Gumbel noise is a sample (Gumbel, 1954).
         chosen = tf.argmax(self._logits - tf.math.log(-tf.math.log(noise)), axis=-1)
         if isinstance(self.components_distribution, WhitenedNormal):
-            return self.components_distribution.sample_chosen(chosen, seeds[1])
+            return self.components_distribution.sample_chosen(chosen, seeds[1], generator)
         each = self.components_distribution.sample(tf.shape(chosen), seed=seeds[1])
         return tf.gather(each, chosen, axis=chosen.shape.rank, batch_dims=chosen.shape.rank)
 
@@ -284,6 +304,9 @@ class Mixture(Prior):
 
     def distribution(self) -> tfd.Distribution:
         return WeightedComponents(tf.convert_to_tensor(self.logits), self._components())
+
+    def sample(self, count: int, seed: tf.Tensor, generator: str) -> tf.Tensor:
+        return self.distribution().sample(count, seed=seed, generator=generator)
 
     def given(self, labels: tf.Tensor) -> tfd.Distribution:
         logits = LOGIT_SCALE * tf.tensordot(labels, tf.convert_to_tensor(self.logits), 1)

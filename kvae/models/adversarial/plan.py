@@ -117,8 +117,8 @@ class AdversarialPlan(Plan):
             number: 0 for the generator's step, and the number of the discriminator's steps.
         """
         seed = tf.random.experimental.stateless_fold_in(batch.seed, number)
-        prior = self._model.prior.distribution()
-        latents = random_numbers.sample_rows(prior, batch.images.shape[0], seed)
+        draw = partial(self._model.prior.sample, seed=seed, generator=self._algorithm)
+        latents = random_numbers.sample_rows(draw, batch.images.shape[0])
         return self._model.decode(latents).mean()
 
     def _judge(self, step: int, batch: Batch) -> tuple[tf.Tensor, Sums]:

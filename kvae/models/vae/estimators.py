@@ -4,6 +4,8 @@ Each is a function that returns `Terms`. Training follows the gradient of their 
 `elbo`, `reconstruction` and `kl` are those of the plain ELBO, whatever the objective is.
 """
 
+from functools import partial
+
 import tensorflow as tf
 
 from kvae.data import random_numbers
@@ -47,7 +49,7 @@ def wake_sleep(
     latents = tf.stop_gradient(latents)
     reconstruction = model.decode(latents).log_prob(images)
     if prior.batch_shape.rank == 0:
-        dreams = random_numbers.sample_rows(prior, images.shape[0], dream_seed)
+        dreams = random_numbers.sample_rows(partial(prior.sample, seed=dream_seed), images.shape[0])
     else:
         dreams = random_numbers.sample(prior, dream_seed)
     dreams = tf.stop_gradient(dreams)
