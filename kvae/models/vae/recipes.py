@@ -75,13 +75,15 @@ def _digits(train_images: int) -> dict[str, Any]:
     # each pixel it is also better than factor analysis, which has these, too.
     return {
         "latent": 2,
-        "hidden": (256, 256),
+        "hidden": (128, 128),
         "likelihood": "normal-pixelwise",
-        "batch_size": 64,
-        "epochs": 300,
+        "batch_size": 32,
+        "epochs": 100,
         "optimizer": "adam",
+        "learning_rate": 5e-3,
+        "schedule": "cosine",
         # With this patience no training stops early, but the best epoch's weights are kept.
-        "patience": 300,
+        "patience": 100,
     }
 
 
