@@ -63,7 +63,7 @@ def test_reference_recipe_is_the_reports():
     assert ModelConfig((2, 2, 1), 1, (), "normal").mean_activation == "sigmoid"
 
 
-@pytest.mark.parametrize(("name", "units"), [("mnist", 500), ("frey", 200), ("digits", 256)])
+@pytest.mark.parametrize(("name", "units"), [("mnist", 500), ("frey", 200), ("digits", 128)])
 def test_paper_recipe_is_kingma_and_wellings(name, units):
     options = options_of("paper", name, "grey", 50_000)
     assert options["hidden"] == (units,)

@@ -117,7 +117,8 @@ def test_a_mapped_file_that_changes_ends_training(few_digits, tmp_path, how):
 
 
 def config_of(dataset: Dataset, **options: object) -> Config:
-    return kvae.configure(dataset, **{"hidden": (16,), "epochs": 3, "latent": 2, **options})
+    small = {"hidden": (16,), "epochs": 3, "latent": 2, "batch_size": 64, "schedule": "constant"}
+    return kvae.configure(dataset, **{**small, "learning_rate": 0.001, **options})
 
 
 def weights_after_training(dataset: Dataset, **options: object) -> list[np.ndarray]:

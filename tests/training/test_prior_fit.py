@@ -128,7 +128,8 @@ def test_what_cannot_be_fitted(known):
 def of_digits(few_digits, prior, **options):
     components = {"components": 5} if prior in ("fitted", "mixture") else {}
     dimensions = {} if "levels" in options else {"latent": 3}
-    options |= {"hidden": (16,), "jit": False}
+    options |= {"hidden": (16,), "jit": False, "batch_size": 64}
+    options |= {"learning_rate": 0.001, "schedule": "constant"}
     return kvae.configure(few_digits, prior=prior, **dimensions, **components, **options)
 
 
