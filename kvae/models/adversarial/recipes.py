@@ -24,6 +24,10 @@ WASSERSTEIN = {"gradient_penalty": 10.0, "discriminator_steps": 5}
 """What Gulrajani et al. (2017) have in Algorithm 1."""
 COMPONENTS, COMPONENTS_OF_MANY = 50, 100
 """Gaussians of the prior. With N(0, I), the generator leaves out more kinds of images."""
+PENALTY, PENALTY_NUMBERS = 0.3, 784
+"""The weight of the penalty for images of so many numbers or fewer. For larger ones it grows with
+the numbers (as in Karras et al., 2020, Appendix C): the more pixels take part in telling images
+apart, the smaller is the gradient by each of them."""
 AVERAGED_STEPS = 500
 """The generator's weights are averaged over about so many steps, or over a twentieth of a shorter
 training."""
@@ -45,7 +49,7 @@ def recipe(name: str, facts: Facts) -> dict[str, Any]:
         "latent": min(32, max(2, round(math.sqrt(numbers) / 2))),
         "prior": "mixture",
         "components": COMPONENTS_OF_MANY if many else COMPONENTS,
-        "gradient_penalty": 0.3,
+        "gradient_penalty": round(PENALTY * max(1.0, numbers / PENALTY_NUMBERS), 2),
         # With the momentum of Adam's defaults the two networks circle each other (Mescheder et al.,
         # 2018).
         "optimizer": "adam-no-momentum",

@@ -272,5 +272,7 @@ def test_the_recipe_follows_from_the_images_and_the_options(tiny, few_digits, gr
     noise = np.random.default_rng(0).integers(0, 256, (9, 40, 40, 1), np.uint8)
     large = kvae.configure(grey_dataset(noise), family="adversarial")
     assert (large.model.network, large.training.jit) == ("conv", False)
+    # 1,600 numbers an image instead of 784.
+    assert large.objective.gradient_penalty == pytest.approx(0.3 * 1600 / 784, abs=0.01)
     chosen = kvae.configure(few_digits, family="adversarial", network="conv").model
     assert chosen.hidden == large.model.hidden
