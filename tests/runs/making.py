@@ -17,7 +17,8 @@ OF_START = ("overwrite", "on_epoch", "checkpoint_every", "asked_to_stop")
 def start(dataset: Dataset, places: dict[str, Path], name: str | None = None, **options) -> Run:
     """A run of four epochs without XLA, unless the options say otherwise."""
     further = {key: options.pop(key) for key in OF_START if key in options}
-    options = {"hidden": (16,), "epochs": 4, "jit": False, **options}
+    small = {"hidden": (16,), "epochs": 4, "jit": False, "batch_size": 64}
+    options = {**small, "learning_rate": 0.001, "schedule": "constant", **options}
     return runs.start(dataset, kvae.configure(dataset, **options), name, **places, **further)
 
 
