@@ -11,6 +11,9 @@ PARTLY = 0.5
 """Samples are partly collapsed if they cover a smaller share of held-out images than this."""
 COLLAPSED = 0.1
 """Samples are collapsed if it is a smaller share than this."""
+ALIKE = 0.05
+"""Samples are too alike, and partly collapsed, if a smaller share of held-out images is within
+their reach than this."""
 RARE = 0.5
 """A kind of images is rare if its share of samples is below so many times that of the data."""
 MISSING = 0.2
@@ -28,6 +31,8 @@ CURE = (
     "try more `discriminator_steps` or `epochs`, `loss=wasserstein`, or another `gradient_penalty`"
 )
 """What to do about samples that leave out images."""
+CURE_OF_ALIKE = "try more `epochs`, or a smaller `gradient_penalty`"
+"""What to do about samples that are too alike, or blurred."""
 CURE_OF_WON = (
     "try another `gradient_penalty`, a larger one if the discriminator's loss is near 0 and a "
     "smaller one if it is not, or a smaller `learning_rate`"
@@ -37,30 +42,38 @@ CURE_OF_KNOWN = "try a larger `gradient_penalty`, `shift`, or more training imag
 """What to do about a discriminator that knows its training images."""
 
 
-def verdict(coverage: float, is_missing: bool = False) -> str:
+def verdict(coverage: float, recall: float, is_missing: bool = False) -> str:
     """Whether samples are `collapsed`, `partly collapsed` or `healthy`.
 
     Args:
         coverage: The share of held-out images that samples cover.
+        recall: The share of held-out images that are within the reach of samples.
         is_missing: Whether a kind of images is missing among samples.
     """
     if coverage < COLLAPSED:
         return "collapsed"
-    return "partly collapsed" if is_missing or coverage < PARTLY else "healthy"
+    is_partly = is_missing or coverage < PARTLY or recall < ALIKE
+    return "partly collapsed" if is_partly else "healthy"
 
 
-def warnings(coverage: float, told_apart: float) -> list[str]:
+def warnings(coverage: float, recall: float, told_apart: float) -> list[str]:
     """Sentences that say what to do about samples that have collapsed, and about a discriminator
     that has won.
 
     Args:
         coverage: The share of held-out images that samples cover.
+        recall: The share of held-out images that are within the reach of samples.
         told_apart: The share of pairs of a held-out image and a sample that the discriminator tells
             apart.
     """
-    found, state = [], verdict(coverage)
-    if state != "healthy":
+    found, state = [], verdict(coverage, recall)
+    if coverage < PARTLY:
         found.append(f"samples cover only {coverage:.0%} of the held-out images: {CURE}")
+    elif state != "healthy":
+        found.append(
+            f"samples are too alike, or blurred: their recall of held-out images is {recall:.1%}; "
+            f"{CURE_OF_ALIKE}"
+        )
     if has_won(state, told_apart):
         found.append(
             f"the discriminator has won: it tells {told_apart:.1%} of the pairs of an image and a "

@@ -39,9 +39,11 @@ def verdict(model: Any, dataset: Dataset, test: Evaluation) -> str | None:
     """
     item = model.config.data.item
     if isinstance(model, Discriminates):
-        coverage = test.means["coverage"]
-        found = adversary.verdict(coverage).capitalize()
-        return f"{found}: samples cover {coverage:.0%} of the test {item}s."
+        coverage, recall = test.means["coverage"], test.means["recall"]
+        found = adversary.verdict(coverage, recall).capitalize()
+        return (
+            f"{found}: samples cover {coverage:.0%} of the test {item}s, and recall {recall:.0%}."
+        )
     if not isinstance(model, Reconstructs):
         return None
     pixels = math.prod(dataset.image_shape)

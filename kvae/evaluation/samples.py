@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kvae.models.samples import NEIGHBOURS, flat, reach
+from kvae.models.samples import NEIGHBOURS, flat, reach, within
 
 CLUSTERS = 50
 """The largest number of clusters of training images."""
@@ -117,7 +117,7 @@ def rare_modes(
     def clusters_of(images: np.ndarray) -> np.ndarray:
         """The cluster of each image; -1 if the image is out of the reach of training images."""
         images = flat(images)
-        return np.where(_within(train, radii, images), means.predict(images), -1)
+        return np.where(within(images, train, radii), means.predict(images), -1)
 
     of_samples, of_held_out = clusters_of(made), clusters_of(held_out)
     return RareModes(
@@ -127,15 +127,6 @@ def rare_modes(
         of_held_out=float(np.mean((of_held_out >= 0) & is_rare[of_held_out])),
         of_samples=float(np.mean((of_samples >= 0) & is_rare[of_samples])),
         reached=len(np.unique(of_samples[of_samples >= 0])),
-    )
-
-
-def _within(real: np.ndarray, radii: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Which images are within the reach of a real one: bool `[other count]`."""
-    from sklearn.metrics import pairwise_distances_chunked
-
-    return np.concatenate(
-        [(distances <= radii).any(axis=1) for distances in pairwise_distances_chunked(images, real)]
     )
 
 

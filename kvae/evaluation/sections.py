@@ -39,7 +39,7 @@ from kvae.models.base import (
 from kvae.models.estimates import divergence
 from kvae.models.evaluator import CHUNK
 from kvae.models.plan import Evaluation
-from kvae.models.samples import covered, told_apart
+from kvae.models.samples import covered, recalled, told_apart
 from kvae.progress import Progress
 
 COMPARED = 5000
@@ -263,9 +263,11 @@ def adversaries(model: Any, dataset: Dataset, compared: "Compared") -> tuple[str
     """
     made = compared.made["prior samples"]
     coverage = float(covered(compared.held_out, made, compared.train).mean())
+    recall = float(recalled(compared.held_out, made).mean())
     rarest, is_missing = _rarest(dataset, compared)
-    verdict = adversary.verdict(coverage, is_missing)
-    cure = "" if verdict == "healthy" else f": {adversary.CURE}"
+    verdict = adversary.verdict(coverage, recall, is_missing)
+    cure = f": {adversary.CURE}" if is_missing or coverage < adversary.PARTLY else ""
+    alike = f"they are too alike, or blurred: {adversary.CURE_OF_ALIKE}"
     seen, unseen, own = (
         _scores(model, images) for images in (compared.train, compared.held_out, made)
     )
@@ -274,6 +276,12 @@ def adversaries(model: Any, dataset: Dataset, compared: "Compared") -> tuple[str
     learned = f"it knows these by heart: {adversary.CURE_OF_KNOWN}"
     return verdict, [
         Row("coverage of held-out images", "", {"value": coverage}, f"{verdict}{cure}"),
+        Row(
+            "recall of held-out images",
+            "",
+            {"value": recall},
+            alike if recall < adversary.ALIKE else "samples are not all alike",
+        ),
         rarest,
         Row("discriminator, held-out images told from samples", "", {"value": told}, won),
         Row(

@@ -1,4 +1,5 @@
-"""How samples compare with real images: coverage in pixel space, and a discriminator's scores."""
+"""How samples compare with real images: nearest neighbours in pixel space, and a discriminator's
+scores."""
 
 import numpy as np
 
@@ -30,16 +31,48 @@ def covered(
     return distances(images, 1) <= distances(train, min(k, len(train)))
 
 
+def recalled(held_out: np.ndarray, images: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
+    """Which held-out images are within the reach of an image: bool `[count]`.
+
+    The mean is the recall (Kynkaanniemi et al., 2019, Equation 2). It is low for images that are
+    more alike than the held-out ones are, such as blurred ones.
+
+    Args:
+        held_out: Held-out images, `[count, ...]`.
+        images: The images to be compared with them, `[other count, ...]`.
+        k: Which nearest neighbour of an image decides its reach; 1 is the nearest.
+    """
+    return within(held_out, images, reach(images, k))
+
+
+def within(images: np.ndarray, others: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Which images are not farther from one of the others than its radius: bool `[count]`.
+
+    Args:
+        images: `[count, ...]`.
+        others: `[other count, ...]`.
+        radii: `[other count]`.
+    """
+    from sklearn.metrics import pairwise_distances_chunked
+
+    chunks = pairwise_distances_chunked(flat(images), flat(others))
+    return np.concatenate([(distances <= radii).any(axis=1) for distances in chunks])
+
+
 def reach(images: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
     """The distance of each image to its k-th nearest neighbour among the others, `[count]`.
 
     Args:
-        images: `[count, ...]`, more than `k`.
+        images: `[count, ...]`. Of `k` or fewer, the farthest neighbour decides; that of a single
+            image is itself.
         k: Which nearest neighbour; 1 is the nearest.
     """
     from sklearn.neighbors import NearestNeighbors
 
-    neighbours = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(flat(images))
+    if len(images) == 1:
+        return np.zeros(1)
+    number = min(k, len(images) - 1)
+    neighbours = NearestNeighbors(n_neighbors=number, algorithm="brute").fit(flat(images))
     return neighbours.kneighbors()[0][:, -1]
 
 

@@ -50,7 +50,9 @@ def warnings(model: Any, test: Evaluation) -> list[str]:
     if isinstance(model, EnergyBased):
         found.append(energy.partition_warning(model.log_partition))
     if isinstance(model, Discriminates):
-        found += adversary.warnings(test.means["coverage"], test.means["told_apart"])
+        found += adversary.warnings(
+            test.means["coverage"], test.means["recall"], test.means["told_apart"]
+        )
     return [warning for warning in found if warning]
 
 

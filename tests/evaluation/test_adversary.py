@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from kvae.evaluation import adversary
-from kvae.models.samples import covered, told_apart
+from kvae.evaluation.samples import fidelity
+from kvae.models.samples import covered, reach, recalled, told_apart
 
 
 def test_coverage_counts_the_images_that_samples_come_near():
@@ -25,6 +26,22 @@ def test_samples_of_the_data_itself_cover_nearly_all():
     # An image is not covered if its five nearest of both kinds are training images: one in 2^5.
     held_out, made, train = np.random.default_rng(0).standard_normal((3, 4000, 2, 1, 1))
     assert covered(held_out, made, train).mean() == pytest.approx(1 - 1 / 32, abs=0.01)
+
+
+def test_recall_sees_that_samples_are_alike_where_coverage_does_not():
+    # Samples in the middle are near to all images of a wide cloud, and images are not near to them.
+    held_out, made, train = np.random.default_rng(0).standard_normal((3, 1000, 50, 1, 1))
+    blurred = 0.1 * made
+    assert covered(held_out, blurred, train).mean() > covered(held_out, made, train).mean() > 0.95
+    assert recalled(held_out, blurred).mean() == 0
+    assert recalled(held_out, made).mean() > 0.7
+    assert recalled(held_out, made).mean() == fidelity(held_out, made).recall
+
+
+def test_the_reach_of_few_images():
+    points = np.array([1.0, 2.0, 4.0]).reshape(-1, 1, 1, 1)
+    np.testing.assert_array_equal(reach(points), [3, 2, 3])
+    np.testing.assert_array_equal(reach(points[:1]), [0])
 
 
 def test_pairs_that_are_told_apart():
@@ -73,14 +90,17 @@ def test_samples_have_the_label_of_the_nearest_image_or_a_cluster():
 
 
 def test_warnings_name_a_cure():
-    assert adversary.warnings(0.9, 0.8) == []
+    assert adversary.warnings(0.9, 0.5, 0.8) == []
     # It may tell samples apart by details that do not matter.
-    assert adversary.warnings(0.9, 0.995) == []
-    (collapsed,) = adversary.warnings(0.05, 0.8)
+    assert adversary.warnings(0.9, 0.5, 0.995) == []
+    (alike,) = adversary.warnings(0.9, 0.02, 0.8)
+    assert alike.startswith("samples are too alike, or blurred: their recall of held-out images is")
+    (collapsed,) = adversary.warnings(0.05, 0.0, 0.8)
     assert collapsed.startswith("samples cover only 5% of the held-out images: try ")
-    _, won = adversary.warnings(0.3, 0.995)
+    _, won = adversary.warnings(0.3, 0.5, 0.995)
     assert won.startswith("the discriminator has won: it tells 99.5% ")
-    assert [adversary.verdict(share) for share in (0.05, 0.3, 0.7)] == [
+    assert [adversary.verdict(share, recall=0.5) for share in (0.05, 0.3, 0.7)] == [
         "collapsed", "partly collapsed", "healthy",
     ]  # fmt: skip
-    assert adversary.verdict(0.7, is_missing=True) == "partly collapsed"
+    assert adversary.verdict(0.7, recall=0.01) == "partly collapsed"
+    assert adversary.verdict(0.7, recall=0.5, is_missing=True) == "partly collapsed"

@@ -24,7 +24,7 @@ from kvae.models.plan import (
     averages,
     kernels,
 )
-from kvae.models.samples import covered, told_apart
+from kvae.models.samples import covered, recalled, told_apart
 
 if TYPE_CHECKING:
     from kvae.models.adversarial.model import AdversarialModel
@@ -93,8 +93,10 @@ class AdversarialPlan(Plan):
             yield
 
     def validate(self, images: np.ndarray, labels: np.ndarray | None = None) -> Evaluation:
-        """Whether each image is covered by as many samples as there are training images, and how
-        well the discriminator tells images and samples from each other.
+        """Whether each image is covered by as many samples as there are training images, and is
+        within their reach; and how well the discriminator tells images and samples from each other.
+
+        Coverage alone is high for blurred samples, which are near to many images.
 
         Args:
             images: uint8 `[count, height, width, channels]`. Of more than `COMPARED`, those at even
@@ -107,7 +109,15 @@ class AdversarialPlan(Plan):
         made = _in_chunks(self._generate, latents)
         scores = _in_chunks(self._score, real), _in_chunks(self._score, made)
         coverage = covered(real, made, self._train).astype(np.float32)
-        return Evaluation({"coverage": coverage, "told_apart": told_apart(*scores)})
+        recall = recalled(real, made).astype(np.float32)
+        return Evaluation(
+            {
+                "variety": (coverage + recall) / 2,
+                "coverage": coverage,
+                "recall": recall,
+                "told_apart": told_apart(*scores),
+            }
+        )
 
     def _made(self, batch: Batch, number: int) -> tf.Tensor:
         """As many generated images as the batch has, not clipped, so that all have a gradient.

@@ -62,7 +62,9 @@ def test_the_networks_are_those_of_a_vae(few_digits, tiny, network):
 def test_both_losses_are_in_history_events_and_plots(run, tmp_path, few_digits):
     columns = read_history(run.folder)
     assert list(columns)[2:] == [
+        "validation_variety",
         "validation_coverage",
+        "validation_recall",
         "validation_told_apart",
         "train_generator_loss",
         "train_discriminator_loss",
@@ -81,10 +83,13 @@ def test_both_losses_are_in_history_events_and_plots(run, tmp_path, few_digits):
     assert curves.is_file()
 
 
-def test_the_best_epoch_is_the_one_with_the_best_coverage(run):
-    coverage = [row["validation_coverage"] for row in run.history]
-    assert run.results["epoch"] == 1 + int(np.argmax(coverage))
-    assert run.results["validation_coverage"] == max(coverage)
+def test_the_best_epoch_has_the_best_mean_of_coverage_and_recall(run):
+    variety = [row["validation_variety"] for row in run.history]
+    for found, row in zip(variety, run.history, strict=True):
+        both = row["validation_coverage"] + row["validation_recall"]
+        assert found == pytest.approx(both / 2, abs=1e-6)
+    assert run.results["epoch"] == 1 + int(np.argmax(variety))
+    assert run.results["validation_variety"] == max(variety)
 
 
 def test_samples_are_of_the_average_of_the_generator(few_digits, tiny):
@@ -195,7 +200,8 @@ def test_its_report(few_digits, run, monkeypatch):
         r"validation images \(Wu et al\., 2017\)",
         annealed.verdict,
     )
-    coverage, rarest, unseen, seen = report.groups["Generator and discriminator"]
+    coverage, recall, rarest, unseen, seen = report.groups["Generator and discriminator"]
+    assert 0 <= recall.values["value"] <= 1
     assert rarest.name == "rarest of 10 labels, share of samples"
     assert coverage.verdict.split(":")[0] == report.verdict
     assert report.verdict != "healthy" or "missing" not in rarest.verdict
