@@ -41,9 +41,8 @@ def verdict(model: Any, dataset: Dataset, test: Evaluation) -> str | None:
     if isinstance(model, Discriminates):
         coverage, recall = test.means["coverage"], test.means["recall"]
         found = adversary.verdict(coverage, recall).capitalize()
-        return (
-            f"{found}: samples cover {coverage:.0%} of the test {item}s, and recall {recall:.0%}."
-        )
+        share = f"samples cover {coverage:.0%} of the test {item}s"
+        return f"{found}: {share}, with a recall of {recall:.0%}."
     if not isinstance(model, Reconstructs):
         return None
     pixels = math.prod(dataset.image_shape)

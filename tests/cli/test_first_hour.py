@@ -95,7 +95,10 @@ def test_kvae_alone_imports_nothing_heavy(tmp_path):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--family", "adversarial"), r"\w+( collapsed)?: samples cover \d+% of the test images\."),
+        (
+            ("--family", "adversarial"),
+            r"\w+( collapsed)?: samples cover \d+% of the test images, with a recall of \d+%\.",
+        ),
         (("--family", "quantized"), r"(Better|Worse) than the mean: .* of 1,439 training images\."),
         (("--latent", 1), r".* error of those by the principal component of 1,439 training .*"),
         (("--condition", "labels"), r".* than PCA: .* 2 principal components of .*"),

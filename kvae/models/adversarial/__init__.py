@@ -9,7 +9,7 @@ from kvae.metrics import Metric
 from kvae.models.adversarial import config, recipes
 
 METRICS = (
-    Metric("variety", "mean of coverage and recall", unit="", higher_is_better=True),
+    Metric("variety", "variety", unit="", higher_is_better=True),
     Metric("coverage", "coverage", unit="", higher_is_better=True),
     Metric("recall", "recall", unit="", higher_is_better=True),
     Metric("told_apart", "told apart", unit=""),
