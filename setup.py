@@ -50,15 +50,17 @@ setup(
     install_requires=[
         "tensorflow>=2.21,<3",
         "tensorflow-probability[tf]>=0.25,<1",
-        "tensorflow-datasets>=4.9.9,<5",
+        # Earlier versions cannot restore a dataset with protobuf 7.
+        "tensorflow-datasets>=4.9.10,<5",
         # tensorflow-datasets imports importlib_resources without requiring it.
         "importlib_resources>=6",
         # TensorFlow 2.21 no longer brings tensorboard along.
         "tensorboard>=2.20,<3",
         # With Keras 3.10, 3.12 and 3.14, TensorFlow crashed while models of pixels drew samples.
         "keras>=3.15,<4",
-        "numpy>=1.26,<3",
-        "matplotlib>=3.8,<4",
+        # pyarrow and pandas no longer have wheels for earlier versions.
+        "numpy>=2.0,<3",
+        "matplotlib>=3.9,<4",
         "click>=8.2,<9",
         "scikit-learn>=1.6,<2",
         # scikit-learn's own means of running things side by side, and of limiting its threads.
@@ -101,7 +103,7 @@ setup(
             "filelock>=3.16,<5",
             "hypothesis>=6.100,<7",
             # The tables that scikit-learn's checks of estimators ask for.
-            "pandas>=2",
+            "pandas>=2.2.2",
             "polars>=1",
         ],
     },
