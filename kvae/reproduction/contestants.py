@@ -48,17 +48,17 @@ CONTESTANTS: Mapping[str, Contestant] = {
     "flat, importance-weighted": _flat(300, 15, **_IWAE),
     "flat, convolutional": _flat(180, 8, network="conv"),
     "hierarchical": Contestant(
-        {"family": "hierarchical", "recipe": "best", "epochs": 600},
+        {"family": "hierarchical", "recipe": "best", "epochs": 250},
         {"family": "hierarchical", "recipe": "best", "epochs": 40},
     ),
     "quantized": Contestant(
-        {"family": "quantized", "epochs": 120}, {"family": "quantized", "epochs": 9}
+        {"family": "quantized", "epochs": 70}, {"family": "quantized", "epochs": 9}
     ),
-    "pixel": Contestant({"family": "pixel", "epochs": 30}, {"family": "pixel", "epochs": 1}),
+    "pixel": Contestant({"family": "pixel", "epochs": 8}, {"family": "pixel", "epochs": 1}),
     "adversarial": Contestant(
-        {"family": "adversarial", "epochs": 90}, {"family": "adversarial", "epochs": 6}
+        {"family": "adversarial", "epochs": 60}, {"family": "adversarial", "epochs": 6}
     ),
     "Boltzmann": Contestant(None, {"family": "boltzmann", "epochs": 30}),
 }
-"""The contestants by name. Their epochs take about three minutes of one core on the Frey Faces, and
+"""The contestants by name. Their epochs take two to four minutes of one core on the Frey Faces, and
 about ten on MNIST."""
