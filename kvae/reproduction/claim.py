@@ -198,12 +198,14 @@ class Finding:
         seeds: With how many seeds each setting was trained.
         tables: Tables of the numbers that the parts are based on.
         pictures: The figures, by their captions.
+        summary: The answer in a paragraph, where the parts alone do not say it.
     """
 
     parts: Sequence[Part]
     seeds: int
     tables: Sequence[Table] = ()
     pictures: Mapping[str, "Figure"] = field(default_factory=dict)
+    summary: str = ""
 
     @property
     def verdict(self) -> Verdict:

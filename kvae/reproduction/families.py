@@ -41,6 +41,8 @@ MOST = 5000
 """The largest number of training images that samples are compared with, as in `kvae evaluate`."""
 TIMED = 1000
 """How many samples are timed."""
+WIDE = 0.8
+"""The share of the training images that samples which capture the data cover."""
 SHOWN = 12
 """How many samples of each contestant a figure shows."""
 LINEAR = "factor analysis"
@@ -279,7 +281,8 @@ def _measure(bench: Bench) -> Finding:
             ("training, seconds", "coverage of training images"),
             f"{title}: coverage",
         )
-    return Finding([*parts, _ordered(found)], len(budget.families["frey"]), tables, pictures)
+    seeds = len(budget.families["frey"])
+    return Finding([*parts, _ordered(found)], seeds, tables, pictures, summary=_in_words(found))
 
 
 def _over(runs: Sequence[Mapping[str, Any]], key: str) -> Spread:
@@ -314,6 +317,36 @@ def _answer(
         f"in {cost:.1f} times its training time",
         better,
         "it is not better by more than twice the standard error in both",
+    )
+
+
+def _in_words(found: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) -> str:
+    """Which contestants show the rare modes of the Frey Faces, and at what cost."""
+    frey = {name: runs for name, runs in found["frey"].items() if "rare" in runs[0]["samples"]}
+    if not frey:
+        # The few samples of a quick reproduction have no rare modes.
+        return ""
+    order = sorted(frey, key=lambda name: -_of_samples(frey[name], "coverage").mean)
+    wide = [name for name in order if _of_samples(frey[name], "coverage").mean >= WIDE]
+    wanted = _of_samples(next(iter(frey.values())), "rare held-out").mean
+
+    def listed(names: Sequence[str]) -> str:
+        return "; ".join(
+            f"{name}: {_of_samples(frey[name], 'coverage').mean:.1%} of the training frames, "
+            f"{_of_samples(frey[name], 'rare').mean:.1%} of samples in rare modes, "
+            f"{_over(frey[name], 'seconds').mean:,.0f} s of training"
+            for name in names
+        )
+
+    trained = [run for each in found.values() for runs in each.values() for run in runs]
+    hours = sum(run["seconds"] for run in trained) / 3600
+    return (
+        f"Which contestants capture the rare modes of the Frey Faces, and at what cost: "
+        f"{wanted:.1%} of held-out frames show a rare mode. Samples of these contestants cover at "
+        f"least {WIDE:.0%} of the training frames: {listed(wide) or 'none'}. Those of the others "
+        f"do not: {listed([name for name in order if name not in wide]) or 'none'}. Training the "
+        f"{len(trained)} runs on all datasets took {hours:.1f} hours in total. What each family "
+        "reaches with as much training as it takes is in docs/choose.md."
     )
 
 

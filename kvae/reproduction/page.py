@@ -111,6 +111,7 @@ def _section(claim: Claim, finding: Finding, folder: Path, command: str) -> str:
             )
         ),
         *(reading for part in finding.parts if (reading := _reading(part))),
+        *([finding.summary] if finding.summary else []),
         *(_markdown_table(table) for table in finding.tables),
     ]
     for number, (caption, figure) in enumerate(finding.pictures.items(), 1):
