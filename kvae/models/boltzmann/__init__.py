@@ -9,7 +9,7 @@ from kvae.metrics import Metric
 from kvae.models.boltzmann import config
 
 METRICS = (
-    Metric("elbo", "log p(x)", higher_is_better=True),
+    Metric("elbo", "log p(x) or its bound", higher_is_better=True),
     Metric("log_partition", "log Z"),
     Metric("log_partition_error", "standard error of log Z"),
     Metric("contrast", "log p(images) less log p(chains)"),
