@@ -153,6 +153,34 @@ def test_who_is_to_blame(prior, aggregated, decoded, verdict):
     assert verdict in rows[0].verdict
 
 
+@pytest.mark.parametrize(
+    ("prior", "aggregated", "decoded", "verdict"),
+    [
+        (1.0, 1.0, 1.0, "as varied as the data"),
+        (0.3, 1.0, 1.0, "the prior is to blame; try fewer latents"),
+        (0.3, 0.3, 1.0, "nearer to each other"),
+        (0.3, 0.3, 0.3, "as reconstructions are"),
+    ],
+)
+def test_blurred_samples_are_not_called_as_varied_as_the_data(prior, aggregated, decoded, verdict):
+    def noise(count, seed):
+        return np.random.default_rng(seed).normal(0, 1, (count, 8, 8, 1))
+
+    drawn = SimpleNamespace(
+        train=noise(100, 0),
+        held_out=noise(30, 1),
+        made={
+            "prior samples": prior * noise(100, 2),
+            "aggregated-posterior samples": aggregated * noise(100, 3),
+            "reconstructions": decoded * noise(100, 4),
+        },
+        reconstructions=decoded * noise(30, 5),
+    )
+    (row, *_) = sections.samples_against_data(drawn)
+    assert row.values["coverage"] > sections.GOOD_COVERAGE
+    assert verdict in row.verdict
+
+
 def test_copies_of_training_images_are_called_memorised():
     train, held_out = cloud(100, 0), cloud(50, 0, seed=1)
     for prior, copied in ((train + 0.01, True), (cloud(100, 0, seed=2), False)):
