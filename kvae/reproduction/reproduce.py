@@ -17,6 +17,7 @@ from kvae.progress import Progress, silent
 from kvae.reproduction import page
 from kvae.reproduction.claim import CONFIG, FULL, QUICK, Bench, Claim, Finding, Places, task_file
 from kvae.reproduction.claims import CLAIMS
+from kvae.runs.folders import read_results
 
 FINDINGS = "findings.json"
 
@@ -144,6 +145,12 @@ def reproduce(
         f"{next(iter(budget.mnist_trainings))}, as in the recipe `reference`; tables say what the "
         "others are.",
     ]
+    seconds = [(read_results(runs / name) or {})["training_seconds"] for name in planned]
+    if seconds:
+        preface.append(
+            f"Training the {len(seconds)} runs in the folder `runs` took "
+            f"{sum(seconds) / 3600:.1f} hours in total."
+        )
     if quick:
         preface.append(
             "**This is a quick test with very little training. It shows that the command works; "

@@ -76,6 +76,7 @@ def test_a_quick_reproduction_measures_every_claim(invoke, tmp_path, mnist_dir, 
     assert len(pictures) >= len(NAMES)
     assert all((folder / picture).is_file() for picture in pictures)
     assert "its verdicts mean nothing" in text
+    assert re.search(r"Training the \d+ runs in the folder `runs` took \d+\.\d hours", text)
     assert browser(folder / "report.html") == (len(pictures), len(pictures))
     runs = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/results.json")}
     again = invoke(*options, "--only", "frey-sigmoid", TFDS_DATA_DIR=str(data))
