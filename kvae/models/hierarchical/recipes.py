@@ -28,9 +28,9 @@ BEST: Mapping[str, Mapping[str, Any]] = {
     "frey": _FREY,
     "frey/blocks": _FREY,
 }
-"""What `best` has on a dataset instead of what the flat model's options lead to; docs/recipes.md
-says how it was found. MNIST has no convolutions, because with levels an epoch of them takes four
-times as long; that page has the options of a better model with them."""
+"""What `best` has on a dataset instead of what the flat model's options lead to;
+docs/recipes/hierarchical.md says how it was found. MNIST has no convolutions, because with levels
+an epoch of them takes four times as long; that page has the options of a better model with them."""
 _FIELDS = {
     field.name for part in (ModelConfig, ObjectiveConfig) for field in dataclasses.fields(part)
 }

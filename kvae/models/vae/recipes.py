@@ -297,7 +297,7 @@ _BEST: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "frey": _best_frey,
     "frey/blocks": _best_frey,
 }
-"""Options that were chosen by bounds on validation images; docs/recipes.md says how."""
+"""Options that were chosen by bounds on validation images; docs/recipes/best.md says how."""
 
 _REFERENCE: Mapping[str, Callable[[int], dict[str, Any]]] = {
     "digits": _digits,
