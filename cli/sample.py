@@ -64,6 +64,7 @@ def sample(
     from kvae import figures
     from kvae.data.tables import write_table
     from kvae.inference import sampled_rows
+    from kvae.models.chunks import sampled
     from kvae.runs import saved_models
 
     loaded = saved_models.load(path)
@@ -75,7 +76,7 @@ def sample(
         write_table(sampled_rows(loaded, count, seed), columns.names, target)
         output.line(f"{pictures.counted(count, 'sample')} of {path.name} in {target}")
         return
-    images = loaded.sample(count, seed).numpy()
+    images = sampled(loaded, count, seed)
     if target.suffix.lower() == ".npy":
         with files.atomic_file(target) as scratch:
             np.save(scratch, images)

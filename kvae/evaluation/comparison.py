@@ -12,10 +12,11 @@ from kvae.errors import UsageError
 from kvae.evaluation import reconstruction
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.evaluation.samples import fidelity
-from kvae.evaluation.sections import bounded, shown
+from kvae.evaluation.sections import bounded, compared_of, reconstructed, shown
 from kvae.evaluation.statistics import standard_error
 from kvae.metrics import Metric
-from kvae.models.base import Bounds, Conditional, Generates, Reconstructs, given, labels_of
+from kvae.models.base import Bounds, Conditional, Generates, Reconstructs, labels_of
+from kvae.models.chunks import sampled
 from kvae.models.evaluator import CHUNK, Evaluator
 from kvae.progress import Progress, silent
 
@@ -78,14 +79,12 @@ def compare_models(
         quantities += _bounds(each, dataset, seed, importance_samples, progress)
     if dataset.train.numbers:
         return quantities
-    some, train = dataset.test.spread(COMPARED), dataset.train.spread(COMPARED)
+    some, train = (compared_of(split, COMPARED) for split in (dataset.test, dataset.train))
     if all(isinstance(model, Reconstructs) for model in each):
         restored = [
             reconstruction.compare_images(
                 shown(model, some),
-                given(model, labels_of(model, dataset, some))
-                .reconstruct(model.inputs(some.images, seed))
-                .numpy(),
+                reconstructed(model, dataset, some, seed),
             )
             for model in each
         ]
@@ -93,9 +92,7 @@ def compare_models(
         quantities.append(_plain("squared error a pixel", errors, higher_is_better=False))
         quantities.append(_plain("SSIM", [found.ssim for found in restored], True))
     if all(isinstance(model, Generates) for model in each):
-        made = [
-            fidelity(shown(model, train), model.sample(len(train), seed).numpy()) for model in each
-        ]
+        made = [fidelity(shown(model, train), sampled(model, len(train), seed)) for model in each]
         quantities += [
             _plain("coverage of prior samples", [found.coverage for found in made], True),
             _plain("precision of prior samples", [found.precision for found in made], True),

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from kvae.data import Dataset, Split
+from kvae.data import Dataset
 from kvae.evaluation import adversary, classical
-from kvae.evaluation.sections import fewer, shown
-from kvae.models.base import Discriminates, EnergyBased, Quantizes, Reconstructs, given, labels_of
+from kvae.evaluation.sections import fewer, reconstructed, shown
+from kvae.models.base import Discriminates, EnergyBased, Quantizes, Reconstructs
 from kvae.models.plan import Evaluation
 
 TRAIN_NUMBERS = 2**23
@@ -48,7 +48,7 @@ def verdict(model: Any, dataset: Dataset, test: Evaluation) -> str | None:
     pixels = math.prod(dataset.image_shape)
     some = dataset.test.spread(min(TEST_IMAGES, max(1, TEST_NUMBERS // pixels)))
     originals = shown(model, some)
-    reconstructed = _reconstructed(model, dataset, some)
+    decoded = reconstructed(model, dataset, some)
     train = shown(model, dataset.train.spread(max(2, TRAIN_NUMBERS // pixels)))
     if test.embeddings is None or isinstance(model, Quantizes | EnergyBased):
         components = 0
@@ -64,15 +64,9 @@ def verdict(model: Any, dataset: Dataset, test: Evaluation) -> str | None:
     error = float(np.mean(np.square(originals - linear)))
     if error == 0:
         return None
-    ratio = float(np.mean(np.square(originals - reconstructed))) / error
+    ratio = float(np.mean(np.square(originals - decoded))) / error
     better = "Better than" if ratio < 1 - ALIKE else "Worse than" if ratio > 1 + ALIKE else "Like"
     return (
         f"{better} {name}: reconstructions of {len(some):,} test {item}s have "
         f"{ratio:.3g} times the squared error of {with_what} {item}s."
     )
-
-
-def _reconstructed(model: Any, dataset: Dataset, split: Split) -> np.ndarray:
-    """The reconstructions of images, given their labels if the model is conditional."""
-    seen = given(model, labels_of(model, dataset, split))
-    return seen.reconstruct(model.inputs(split.images)).numpy()

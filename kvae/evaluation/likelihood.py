@@ -12,6 +12,7 @@ from tensorflow_probability import distributions as tfd
 
 from kvae.data.pixels import to_float
 from kvae.models.base import check_labels, given, of_any_label
+from kvae.models.chunks import rows_at_once
 from kvae.models.flows import unflowed
 from kvae.progress import Progress, silent
 
@@ -67,7 +68,7 @@ def importance_weighted_bound(
     check_labels(model, labels, len(images))
     config, binarize = model.config.training, model.config.data.binarize
     pixels = math.prod(images.shape[1:])
-    rows = max(1, ROWS_BYTES // (4 * pixels))
+    rows = rows_at_once(model.config, max(1, ROWS_BYTES // (4 * pixels)))
     # A batch has few images with many samples each, so that each image is encoded only once.
     batch = max(1, min(len(images), rows // min(samples, 50)))
     at_once = max(1, min(samples, rows // batch))

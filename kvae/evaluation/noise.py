@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from kvae.evaluation.likelihood import ANNEALED_BATCH, Annealed, Annealing
 from kvae.evaluation.samples import nearest
-from kvae.models.base import Noiseless, seed_pair
+from kvae.models.base import Noiseless
+from kvae.models.chunks import sampled
 from kvae.models.likelihoods import MIN_LOG_VARIANCE
 from kvae.progress import Progress, silent
 
@@ -69,8 +70,7 @@ def annealed_with_noise(
         return float(fitting(validation, max(1, steps // 2), seed, progress).bound.mean())
 
     # The best of some samples is not as near as the images of the posterior are.
-    latents = noisy.prior.distribution().sample(SAMPLES, seed=seed_pair(seed))
-    made = noisy.mean_images(latents).numpy()
+    made = sampled(model, SAMPLES, seed)
     distances, _ = nearest(validation / np.float32(255), made)
     first = max(float(np.sqrt(np.mean(distances**2))), SMALLEST)
     stddev.assign(best_stddev(mean_bound, first))

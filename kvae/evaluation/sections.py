@@ -36,14 +36,16 @@ from kvae.models.base import (
     labels_of,
     seed_pair,
 )
+from kvae.models.chunks import in_parts, rows_at_once, sampled
 from kvae.models.estimates import divergence
-from kvae.models.evaluator import CHUNK
 from kvae.models.plan import Evaluation
 from kvae.models.samples import covered, recalled, told_apart
 from kvae.progress import Progress
 
 COMPARED = 5000
 """The largest number of images of each kind that are compared pairwise."""
+COMPARED_NUMBERS = 2**26
+"""The largest number of all their pixels: 256 MiB of each kind."""
 ANNEALED = 100
 """The largest number of images on which annealed importance sampling is run."""
 ANNEALED_COST = 7e7
@@ -61,6 +63,8 @@ NOISE_FITTED = 20
 """The largest number of validation images that the noise of a generator is fitted to."""
 AGGREGATED = 10_000
 """The largest number of training images that the aggregated posterior is made of."""
+AGGREGATED_PARTS = 8
+"""The number is also at most so many times that of images that go through the networks together."""
 AGGREGATED_SLOWLY = 500
 """The same, for a posterior whose `log_prob` takes many passes through the networks."""
 GOOD_COVERAGE = 0.8
@@ -301,7 +305,7 @@ def adversaries(model: Any, dataset: Dataset, compared: "Compared") -> tuple[str
 def _rarest(dataset: Dataset, compared: "Compared") -> tuple[Row, bool]:
     """The label, or the cluster of training images, that is rarest among samples, and whether it is
     missing."""
-    of_train = dataset.train.spread(COMPARED).labels if labelled(dataset.train) else None
+    of_train = compared_of(dataset.train).labels if labelled(dataset.train) else None
     data, made = adversary.kinds_of(compared.train, of_train, compared.made["prior samples"])
     kind = adversary.rarest(data, made)
     name = f"cluster {kind.number + 1}"
@@ -320,8 +324,7 @@ def _rarest(dataset: Dataset, compared: "Compared") -> tuple[Row, bool]:
 
 def _scores(model: Any, images: np.ndarray) -> np.ndarray:
     """The discriminator's scores of images, floats `[count, height, width, channels]`."""
-    parts = [model.discriminate(images[at : at + CHUNK]) for at in range(0, len(images), CHUNK)]
-    return np.concatenate(parts)
+    return in_parts(model, lambda model, some, _: model.discriminate(some), images)
 
 
 def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> list[Row]:
@@ -341,7 +344,9 @@ def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> li
         "collapsed": "the decoder ignores the latents: try a smaller `beta`, `optimizer=adam`, "
         "more `epochs` or `mean_activation=sigmoid`",
     }[verdict]
-    some = dataset.train.spread(AGGREGATED if model.has_quick_posterior else AGGREGATED_SLOWLY)
+    most = AGGREGATED if model.has_quick_posterior else AGGREGATED_SLOWLY
+    # All are encoded together, because their posteriors are one distribution.
+    some = dataset.train.spread(min(most, AGGREGATED_PARTS * rows_at_once(model.config, most)))
     own_labels = labels_of(model, dataset, some)
     # A conditional model has an aggregated posterior and a prior for each label.
     parts = [some]
@@ -352,10 +357,10 @@ def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> li
         [_aggregated(given(model, labels_of(model, dataset, part)), part, seed) for part in parts]
     )
     information, error = float(share @ informations), float(np.linalg.norm(share * errors))
-    most = float(share @ [math.log(len(part)) for part in parts])
+    limit = float(share @ [math.log(len(part)) for part in parts])
     distance = float(share @ costs) - information
     of_label, given_label = ("|y", " given y") if own_labels is not None else ("", "")
-    if information > most - 0.5:
+    if information > limit - 0.5:
         apart = f"at most: so many {model.config.data.item}s cannot show more mutual information"
     else:
         far = "near" if distance < 0.5 else "some way from" if distance < 2 else "far from"
@@ -377,7 +382,7 @@ def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> li
             f"mutual information of x and z{given_label}",
             "nats",
             {"value": information, "standard error": error},
-            f"of at most {most:.2f}, the {'mean ' if given_label else ''}log of {len(some):,} "
+            f"of at most {limit:.2f}, the {'mean ' if given_label else ''}log of {len(some):,} "
             f"training {model.config.data.item}s{' by label' if given_label else ''}",
         ),
         Row(f"KL(q(z{of_label}) || p(z{of_label}))", "nats", {"value": distance}, apart),
@@ -464,25 +469,29 @@ class Compared:
     """
 
     def __init__(self, model: Any, dataset: Dataset, held_out: Split, seed: int) -> None:
-        train, held_out = dataset.train.spread(COMPARED), held_out.spread(COMPARED)
+        train, held_out = compared_of(dataset.train), compared_of(held_out)
         own_labels = labels_of(model, dataset, train)
-        of_train = given(model, own_labels)
         self.train, self.held_out = shown(model, train), shown(model, held_out)
-        inputs, seen = (model.inputs(each.images, seed) for each in (train, held_out))
         self.made: dict[str, np.ndarray] = {}
         self.reconstructions: np.ndarray | None = None
         if isinstance(model, Generates):
-            self.made["prior samples"] = model.sample(len(train), seed).numpy()
+            self.made["prior samples"] = sampled(model, len(train), seed)
         if isinstance(model, Infers) and isinstance(model, Decodes):
             # The order is random, because callers that need fewer take the first ones.
             order = np.random.RandomState(seed).permutation(len(train))
-            z = of_train.encode(inputs).sample(seed=seed_pair(seed)).numpy()[order]
-            ordered = given(model, None if own_labels is None else own_labels[order])
-            self.made["aggregated-posterior samples"] = ordered.mean_images(tf.constant(z)).numpy()
+            z = in_parts(model, _inferred, train.images, seed, own_labels)[order]
+            ordered = None if own_labels is None else own_labels[order]
+            self.made["aggregated-posterior samples"] = in_parts(
+                model, lambda model, z, _: model.mean_images(z), z, labels=ordered
+            )
         if isinstance(model, Reconstructs):
-            self.made["reconstructions"] = of_train.reconstruct(inputs).numpy()
-            of_held_out = given(model, labels_of(model, dataset, held_out))
-            self.reconstructions = of_held_out.reconstruct(seen).numpy()
+            self.made["reconstructions"] = reconstructed(model, dataset, train, seed)
+            self.reconstructions = reconstructed(model, dataset, held_out, seed)
+
+
+def _inferred(model: Any, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """A sample of q(z|x) for each image."""
+    return model.encode(model.inputs(images, seed)).sample(seed=seed)
 
 
 def samples_against_data(compared: Compared) -> list[Row]:
@@ -658,7 +667,7 @@ def restored_rows(
             comparison.
     """
     train, test = dataset.train.images, held_out.images
-    error = float(np.mean(np.square(test - model.reconstruct(model.inputs(test)).numpy())))
+    error = float(np.mean(np.square(test - reconstructed(model, dataset, held_out))))
     note = "of standardised columns: that of their means is about 1" if dataset.columns else ""
     rows = [Row("mean squared error a number", "", {"value": error}, note)]
     if dimensions is not None and math.prod(train.shape[1:]) > 1:
@@ -745,11 +754,36 @@ def label_rows(model: Any, train: Split, held_out: Split) -> list[Row]:
 
 
 def _embeddings(model: Any, split: Split) -> np.ndarray:
-    parts = [
-        model.embed(model.inputs(split.images[start : start + CHUNK], start))
-        for start in range(0, len(split), CHUNK)
-    ]
-    return np.concatenate(parts)
+    def embed(model: Any, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return model.embed(model.inputs(images, seed))
+
+    return in_parts(model, embed, split.images)
+
+
+def compared_of(split: Split, most: int = COMPARED) -> Split:
+    """Those of some images that are compared.
+
+    Args:
+        split: The images.
+        most: The largest number of images; large images are fewer.
+    """
+    return split.spread(min(most, COMPARED_NUMBERS // math.prod(split.images.shape[1:])))
+
+
+def reconstructed(model: Any, dataset: Dataset, split: Split, seed: int = 0) -> np.ndarray:
+    """The reconstructions of images, given their labels if the model is conditional.
+
+    Args:
+        model: A model that reconstructs.
+        dataset: The dataset that the images are of.
+        split: The images.
+        seed: Decides the random numbers of dynamic binarization.
+    """
+
+    def again(model: Any, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return model.reconstruct(model.inputs(images, seed))
+
+    return in_parts(model, again, split.images, seed, labels_of(model, dataset, split))
 
 
 def shown(model: Any, split: Split) -> np.ndarray:

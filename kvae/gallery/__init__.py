@@ -30,6 +30,7 @@ from kvae.models.base import (
     of_any_label,
     seed_pair,
 )
+from kvae.models.chunks import in_parts
 from kvae.models.estimates import mean, stddev
 from kvae.progress import Progress, silent
 
@@ -224,10 +225,12 @@ def _single_codes(subject: Subject) -> "Figure":
     subject.need(Quantizes)
     model = subject.model
     images, _ = subject.some(SCATTERED)
-    counts = np.bincount(np.ravel(model.codes(images)), minlength=model.code_count)
+    codes = in_parts(model, lambda model, some, _: model.codes(some), images)
+    counts = np.bincount(np.ravel(codes), minlength=model.code_count)
     order = np.argsort(-counts, kind="stable")[:SAMPLES]
-    shape = model.codes(images[:1]).shape[1:]
-    decoded = model.decode_codes(np.tile(order[:, None, None], (1, *shape)).astype(np.int32))
+    decoded = model.decode_codes(
+        np.tile(order[:, None, None], (1, *codes.shape[1:])).astype(np.int32)
+    )
     return figures.picture(
         figures.tile(decoded.numpy()),
         f"{subject.name}: what single codes decode to",
@@ -329,9 +332,13 @@ def _levels(subject: Subject) -> "Figure":
 
 def _kl(subject: Subject) -> np.ndarray:
     subject.need(Infers, Decodes, Bounds)
-    images, model = subject.some(SCATTERED)
-    found = model.statistics(images, seed_pair(subject.seed))
-    return found.per_dimension["kl_per_dimension"].numpy().mean(axis=0)
+    images, _ = subject.some(SCATTERED)
+
+    def usage(model: Any, images: Any, seed: Any) -> Any:
+        return model.statistics(images, seed).per_dimension["kl_per_dimension"]
+
+    own = subject.labels(SCATTERED)
+    return in_parts(subject.model, usage, images, subject.seed, own).mean(axis=0)
 
 
 def _kl_bars(subject: Subject) -> "Figure":
@@ -404,8 +411,9 @@ def _embeddings(subject: Subject) -> tuple[np.ndarray, dict[str, Any]]:
     """Embeddings of test images, and the options of a plot that colour them."""
     subject.need(Embeds)
     some = subject.dataset.test.spread(SCATTERED)
-    images, model = subject.some(SCATTERED)
-    means = model.embed(images).numpy()
+    images, _ = subject.some(SCATTERED)
+    own = subject.labels(SCATTERED)
+    means = in_parts(subject.model, lambda model, some, _: model.embed(some), images, labels=own)
     if some.labels is not None:
         names = subject.dataset.label_names
         return means, {"labels": some.labels, "label_names": names}

@@ -12,6 +12,7 @@ from kvae.data.pixels import to_float
 from kvae.errors import UsageError
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.models.base import Bounds, Embeds, Infers, Quantizes, check_labels, given
+from kvae.models.chunks import rows_at_once
 from kvae.models.estimates import stddev
 from kvae.models.evaluator import joined
 from kvae.progress import Progress, silent
@@ -166,7 +167,7 @@ def in_chunks(
     # trace a graph takes longer than one image does.
     compiled = tf.function(seen, autograph=False) if len(images) > 1 else seen
     rows = max(1, min(CHUNK, CHUNK_BYTES // (4 * math.prod(images.shape[1:]))))
-    rows = min(rows, len(images))
+    rows = rows_at_once(model.config, min(rows, len(images)))
     starts = range(0, len(images), rows)
     chunks = []
     for start in progress(starts, len(starts), description):

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kvae.data.dataset import Split
+from kvae.models.chunks import rows_at_once
 from kvae.models.mixtures import GaussianMixture, fit_mixture
 from kvae.progress import Progress, silent
 
@@ -128,9 +129,10 @@ def latents_of(model: Any, split: Split, most: int, seed: int) -> np.ndarray:
         seed: Decides the samples and their order.
     """
     each, found = max(1, most // len(split)), []
-    for start in range(0, len(split), CHUNK):
+    chunk = rows_at_once(model.config, CHUNK)
+    for start in range(0, len(split), chunk):
         chunk_seed = tf.random.experimental.stateless_fold_in([seed, 0], start)
-        images = model.inputs(split.images[start : start + CHUNK], chunk_seed)
+        images = model.inputs(split.images[start : start + chunk], chunk_seed)
         found.append(model.encode(images).sample(each, seed=chunk_seed).numpy())
     latents = np.concatenate(found, axis=1)
     order = np.random.RandomState(seed).permutation(latents.shape[0] * latents.shape[1])

@@ -35,10 +35,13 @@ class Cost(NamedTuple):
         weights: The weights of the whole model.
         activations: The activations of one image, from the image to its reconstruction, or to its
             bound; or of a generated image, from its latents to its score.
+        largest: The largest layer of these activations. Without gradients, only a few layers are
+            kept at a time.
     """
 
     weights: int
     activations: int
+    largest: int
 
 
 def build(config: Config, images: np.ndarray | None = None) -> Any:
@@ -98,11 +101,11 @@ def _cost(config: Config) -> Cost:
             of_any_label(model).statistics(images, seed_pair(0))
         elif isinstance(model, Generates) and isinstance(model, Discriminates):
             model.discriminate(model.sample(_ROWS, seed_pair(0)))
-        activations = sum(
-            output.shape.num_elements()
+        activations = [
+            output.shape.num_elements() // _ROWS
             for operation in graph.get_operations()[before:]
             for output in operation.outputs
             if output.dtype == tf.float32 and output.shape.rank and output.shape[0] == _ROWS
             if output.shape.is_fully_defined()
-        )
-    return Cost(weights, activations // _ROWS)
+        ]
+    return Cost(weights, sum(activations), max(activations, default=0))

@@ -14,6 +14,7 @@ from kvae.models.base import (
     given,
     of_any_label,
 )
+from kvae.models.chunks import rows_at_once
 from kvae.models.plan import Evaluation
 
 CHUNK = 1000
@@ -46,12 +47,14 @@ class Evaluator:
     Args:
         model: A model that bounds log p(x), or log p(x|y), with its configuration.
         seed: Decides the random numbers, which are the same in every call.
-        chunk: The number of images that are evaluated at a time.
+        chunk: The largest number of images that are evaluated at a time; they are fewer if they
+            would take too much memory.
     """
 
     def __init__(self, model: Bounds, seed: int, chunk: int = CHUNK) -> None:
-        self._model, self._seed, self._chunk = model, tf.constant([seed, STREAM]), chunk
         config = model.config  # type: ignore[attr-defined]
+        self._model, self._seed = model, tf.constant([seed, STREAM])
+        self._chunk = rows_at_once(config, chunk)
         binarize, jit = config.data.binarize, config.training.jit
 
         @tf.function(jit_compile=jit, autograph=False)

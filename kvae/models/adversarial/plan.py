@@ -13,6 +13,7 @@ from kvae.data.dataset import spread
 from kvae.data.pixels import algorithm
 from kvae.models.adversarial import METRICS
 from kvae.models.adversarial.losses import LOSSES
+from kvae.models.chunks import rows_at_once
 from kvae.models.plan import (
     Batch,
     Evaluation,
@@ -34,7 +35,7 @@ COMPARED = 2000
 MADE = 5000
 """The largest number of these samples."""
 CHUNK = 500
-"""The number of images that are generated and judged at a time."""
+"""The largest number of images that are generated and judged at a time."""
 # Separates the random numbers of evaluation from those of training under the same seed.
 STREAM = 1
 
@@ -106,8 +107,8 @@ class AdversarialPlan(Plan):
         real = images[spread(len(images), COMPARED)] / np.float32(255)
         seed = tf.constant([self._model.config.training.seed, STREAM])
         latents = self._model.prior.distribution().sample(len(self._train), seed=seed).numpy()
-        made = _in_chunks(self._generate, latents)
-        scores = _in_chunks(self._score, real), _in_chunks(self._score, made)
+        made = self._in_chunks(self._generate, latents)
+        scores = (self._in_chunks(self._score, images) for images in (real, made))
         coverage = covered(real, made, self._train).astype(np.float32)
         recall = recalled(real, made).astype(np.float32)
         return Evaluation(
@@ -118,6 +119,14 @@ class AdversarialPlan(Plan):
                 "told_apart": told_apart(*scores),
             }
         )
+
+    def _in_chunks(
+        self, function: Callable[[tf.Tensor], tf.Tensor], rows: np.ndarray
+    ) -> np.ndarray:
+        """What a function gives for rows, of which it gets at most `CHUNK` at a time."""
+        chunk = rows_at_once(self._model.config, CHUNK)
+        parts = [tf.constant(rows[start : start + chunk]) for start in range(0, len(rows), chunk)]
+        return np.concatenate([function(part) for part in parts])
 
     def _made(self, batch: Batch, number: int) -> tf.Tensor:
         """As many generated images as the batch has, not clipped, so that all have a gradient.
@@ -147,9 +156,3 @@ class AdversarialPlan(Plan):
         scores = self._model.discriminator(self._made(batch, 0))
         loss = tf.reduce_sum(batch.weight * self._loss.generator(scores))
         return loss / batch.total, {"generator_loss": loss}
-
-
-def _in_chunks(function: Callable[[np.ndarray], tf.Tensor], rows: np.ndarray) -> np.ndarray:
-    """What a function gives for many rows, of which it gets `CHUNK` at a time."""
-    starts = range(0, len(rows), CHUNK)
-    return np.concatenate([function(rows[start : start + CHUNK]) for start in starts])

@@ -1,0 +1,70 @@
+"""Puts many images through a model, some at a time, so that memory is bounded."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kvae.config import Config
+from kvae.models.base import given, seed_pair
+from kvae.models.build import cost
+
+NUMBERS = 2**24
+"""The largest layer of the images that go through a model together has at most so many numbers, or
+64 MiB. Without gradients, a few layers are in memory at a time."""
+FEW = 64
+"""So many images always go together: counting the activations takes longer than they do."""
+
+
+def rows_at_once(config: Config, most: int) -> int:
+    """How many images may go through a model together.
+
+    Args:
+        config: The model's configuration.
+        most: The largest number that is wanted, 1 or more.
+    """
+    if most <= FEW:
+        return most
+    return max(1, min(most, NUMBERS // max(1, cost(config).largest)))
+
+
+def in_parts(
+    model: Any,
+    function: Callable[[Any, Any, tf.Tensor], Any],
+    values: np.ndarray,
+    seed: int = 0,
+    labels: np.ndarray | None = None,
+) -> np.ndarray:
+    """Call a function with some rows at a time, and join the results.
+
+    Args:
+        model: The model that the function uses.
+        function: From the model, given the labels of some rows if it is conditional, these rows,
+            and a seed, int32 `[2]`, to a tensor `[rows, ...]`.
+        values: What the model sees, such as images or latents: `[count, ...]`; one row or more.
+        seed: Decides all random numbers.
+        labels: The number of each row's label, `[count]`, for a conditional model.
+
+    Returns:
+        `[count, ...]`.
+    """
+    rows, pair, parts = rows_at_once(model.config, len(values)), seed_pair(seed), []
+    for start in range(0, len(values), rows):
+        part = slice(start, start + rows)
+        seen = given(model, None if labels is None else labels[part])
+        part_seed = tf.random.experimental.stateless_fold_in(pair, start) if start else pair
+        parts.append(np.asarray(function(seen, tf.constant(values[part]), part_seed)))
+    return np.concatenate(parts)
+
+
+def sampled(model: Any, count: int, seed: int) -> np.ndarray:
+    """New images of a model: float32 `[count, height, width, channels]` in [0, 1].
+
+    Args:
+        model: A model that generates images.
+        count: The number of images, 1 or more.
+        seed: Decides all random numbers.
+    """
+    numbers = np.arange(count)
+    return in_parts(model, lambda model, some, seed: model.sample(len(some), seed), numbers, seed)
