@@ -52,8 +52,10 @@ def white_level(low: float, high: float, dtype: np.dtype, where: str) -> tuple[f
 
 
 def _advice(low: float, high: float) -> str:
-    if low >= 0 and high <= 255:
+    if low >= 0 and 127 < high <= 255:
         return ": divide them by 255"
+    if low >= 0 and high <= 65535:
+        return ": divide them by the number that is white"
     if low >= -1 and high <= 1:
         return ": add 1 and divide by 2, if black is -1"
     return ""

@@ -81,6 +81,7 @@ def test_the_same_images_in_other_forms(same, tmp_path):
     ("array", "advice"),
     [
         (LEVELS.astype(float), "divide them by 255"),
+        (LEVELS / 15.0, "divide them by the number that is white"),
         (LEVELS / 127.5 - 1, "add 1 and divide by 2"),
         (LEVELS[:, None], "move the channels to the last axis"),
         (np.repeat(LEVELS[:, None], 3, axis=1), "move the channels to the last axis"),
