@@ -61,4 +61,4 @@ CONTESTANTS: Mapping[str, Contestant] = {
     "Boltzmann": Contestant(None, {"family": "boltzmann", "epochs": 60}),
 }
 """The contestants by name. Their epochs take two to four minutes of one core on the Frey Faces, and
-seven to fifteen on MNIST."""
+five to fifteen on MNIST."""
