@@ -11,6 +11,9 @@ from kvae.metrics import Metric
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LINE = 0.055
+"""The distance of two lines of names, as a share of the height of the axes."""
+
 
 def history(
     columns: Mapping[str, Sequence[Any]],
@@ -250,29 +253,32 @@ def by_latent(
 def points(
     places: Mapping[str, tuple[float, float]], axes: tuple[str, str], title: str
 ) -> "Figure":
-    """Plot points with their names, on a logarithmic x-axis.
-
-    The names stand beside the axes, in the order of the points from top to bottom.
+    """Plot points with their names, which stand beside the axes.
 
     Args:
-        places: The two coordinates of each point, by its name. The first is above 0.
+        places: The two coordinates of each point, by its name.
         axes: The labels of both axes.
         title: The title of the figure.
     """
     figure, panels = style.panels(8.0, 5.0, title)
     panel = panels[0, 0]
-    panel.set(xscale="log", xlabel=axes[0], ylabel=axes[1])
+    panel.set(xlabel=axes[0], ylabel=axes[1])
     ordered = sorted(places.items(), key=lambda item: item[1][1])
-    for (name, place), height in zip(
-        ordered, np.linspace(0, 1, len(ordered) + 2)[1:-1], strict=True
-    ):
-        panel.plot(*([value] for value in place), "o", color=style.BLUE)
+    panel.plot(*np.transpose([place for _, place in ordered]), "o", color=style.BLUE)
+    low, high = panel.get_ylim()
+    # Each name is as high as its point, or as much higher as the names below need.
+    heights: list[float] = []
+    for _, (_, y) in ordered:
+        lowest = heights[-1] + LINE if heights else 0.0
+        heights.append(max((y - low) / (high - low), lowest))
+    most = 1 - LINE * np.arange(len(ordered))[::-1]
+    for (name, place), height in zip(ordered, np.minimum(heights, most), strict=True):
         panel.annotate(
             name,
             place,
-            xytext=(1.02, height),
+            xytext=(1.04, height),
             textcoords="axes fraction",
             va="center",
-            arrowprops={"arrowstyle": "-", "color": "0.8", "shrinkB": 4},
+            arrowprops={"arrowstyle": "-", "color": "0.8", "relpos": (0, 0.5), "shrinkB": 4},
         )
     return figure

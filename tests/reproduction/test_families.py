@@ -46,13 +46,11 @@ def test_the_better_of_two_contestants_stands_for_a_family():
 def test_the_summary_says_which_contestants_cover_the_data():
     found = {"narrow": [run(0.02, 0.2)], "wide": [run(0.08, 0.9, 20.0), run(0.1, 0.94, 40.0)]}
     text = families._in_words({"frey": found})
-    wide, narrow = text.split("Those of the others do not")
-    assert "10.0% of held-out frames" in wide
-    assert (
-        "wide: 92.0% of the training frames, 9.0% of samples in rare modes, 30 s of training"
-    ) in wide
+    wide, narrow = text.split("The samples of the others cover less: ")
+    assert "Of the held-out Frey Faces 10.0% show a rare mode" in wide
+    assert "wide 9.0%, in 30 s" in wide
     assert "narrow" not in wide
-    assert "narrow: 20.0%" in narrow
+    assert narrow.startswith("narrow 20%")
     few = {"samples": {"coverage": 0.5}, "seconds": 1.0}
     assert not families._in_words({"frey": {"narrow": [few]}})
 
