@@ -45,7 +45,9 @@ from kvae.progress import Progress
 COMPARED = 5000
 """The largest number of images of each kind that are compared pairwise."""
 COMPARED_NUMBERS = 2**26
-"""The largest number of all their pixels: 256 MiB of each kind."""
+"""The largest number of all their pixels, 256 MiB of each kind, where images are not so large that
+fewer than `FEWEST_COMPARED` would be compared."""
+FEWEST_COMPARED = 100
 ANNEALED = 100
 """The largest number of images on which annealed importance sampling is run."""
 ANNEALED_COST = 7e7
@@ -767,7 +769,8 @@ def compared_of(split: Split, most: int = COMPARED) -> Split:
         split: The images.
         most: The largest number of images; large images are fewer.
     """
-    return split.spread(min(most, COMPARED_NUMBERS // math.prod(split.images.shape[1:])))
+    fitting = max(FEWEST_COMPARED, COMPARED_NUMBERS // math.prod(split.images.shape[1:]))
+    return split.spread(min(most, fitting))
 
 
 def reconstructed(model: Any, dataset: Dataset, split: Split, seed: int = 0) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Puts many images through a model, some at a time, so that memory is bounded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -49,11 +49,10 @@ def in_parts(
     Returns:
         `[count, ...]`.
     """
-    rows, pair, parts = rows_at_once(model.config, len(values)), seed_pair(seed), []
-    for start in range(0, len(values), rows):
-        part = slice(start, start + rows)
+    parts = []
+    for start, count, part_seed in _parts(model, len(values), seed):
+        part = slice(start, start + count)
         seen = given(model, None if labels is None else labels[part])
-        part_seed = tf.random.experimental.stateless_fold_in(pair, start) if start else pair
         parts.append(np.asarray(function(seen, tf.constant(values[part]), part_seed)))
     return np.concatenate(parts)
 
@@ -66,5 +65,14 @@ def sampled(model: Any, count: int, seed: int) -> np.ndarray:
         count: The number of images, 1 or more.
         seed: Decides all random numbers.
     """
-    numbers = np.arange(count)
-    return in_parts(model, lambda model, some, seed: model.sample(len(some), seed), numbers, seed)
+    parts = [model.sample(some, of_part) for _, some, of_part in _parts(model, count, seed)]
+    return np.concatenate(parts)
+
+
+def _parts(model: Any, count: int, seed: int) -> Iterator[tuple[int, int, tf.Tensor]]:
+    """The first row, the number of rows, and the seed of each part of so many rows."""
+    rows, pair = rows_at_once(model.config, count), seed_pair(seed)
+    for start in range(0, count, rows):
+        # Rows that all go together have the random numbers of the seed itself.
+        part_seed = tf.random.experimental.stateless_fold_in(pair, start) if start else pair
+        yield start, min(rows, count - start), part_seed

@@ -74,3 +74,4 @@ def test_labels_go_with_their_images(few_digits, monkeypatch):
     np.testing.assert_allclose(parts, whole, atol=1e-5)
     other = chunks.in_parts(model, reconstruct, images, labels=(labels + 1) % 10)
     assert np.abs(other - whole).max() > 1e-4
+    assert chunks.sampled(model, 25, seed=0).shape == (25, 8, 8, 1)
