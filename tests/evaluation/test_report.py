@@ -129,6 +129,21 @@ def cloud(count, centre, seed=0):
     return np.random.default_rng(seed).normal(centre, 1, (count, 4, 4, 1))
 
 
+def verdict_on(images, prior, aggregated, decoded):
+    """The row on samples from the prior; `images` makes images of a kind, from count, kind, seed."""
+    compared = SimpleNamespace(
+        train=images(100, None, 0),
+        held_out=images(30, None, 1),
+        made={
+            "prior samples": images(100, prior, 2),
+            "aggregated-posterior samples": images(100, aggregated, 3),
+            "reconstructions": images(100, decoded, 4),
+        },
+        reconstructions=images(30, decoded, 5),
+    )
+    return sections.samples_against_data(compared)[0]
+
+
 @pytest.mark.parametrize(
     ("prior", "aggregated", "decoded", "verdict"),
     [
@@ -139,18 +154,10 @@ def cloud(count, centre, seed=0):
     ],
 )
 def test_who_is_to_blame(prior, aggregated, decoded, verdict):
-    drawn = SimpleNamespace(
-        train=cloud(100, 0),
-        held_out=cloud(30, 0, seed=1),
-        made={
-            "prior samples": cloud(100, prior, seed=2),
-            "aggregated-posterior samples": cloud(100, aggregated, seed=3),
-            "reconstructions": cloud(100, decoded, seed=4),
-        },
-        reconstructions=cloud(30, decoded, seed=5),
-    )
-    rows = sections.samples_against_data(drawn)
-    assert verdict in rows[0].verdict
+    def images(count, centre, seed):
+        return cloud(count, centre or 0, seed)
+
+    assert verdict in verdict_on(images, prior, aggregated, decoded).verdict
 
 
 @pytest.mark.parametrize(
@@ -163,20 +170,11 @@ def test_who_is_to_blame(prior, aggregated, decoded, verdict):
     ],
 )
 def test_blurred_samples_are_not_called_as_varied_as_the_data(prior, aggregated, decoded, verdict):
-    def noise(count, seed):
-        return np.random.default_rng(seed).normal(0, 1, (count, 8, 8, 1))
+    def images(count, scale, seed):
+        noise = np.random.default_rng(seed).normal(0, 1, (count, 8, 8, 1))
+        return noise if scale is None else scale * noise
 
-    drawn = SimpleNamespace(
-        train=noise(100, 0),
-        held_out=noise(30, 1),
-        made={
-            "prior samples": prior * noise(100, 2),
-            "aggregated-posterior samples": aggregated * noise(100, 3),
-            "reconstructions": decoded * noise(100, 4),
-        },
-        reconstructions=decoded * noise(30, 5),
-    )
-    (row, *_) = sections.samples_against_data(drawn)
+    row = verdict_on(images, prior, aggregated, decoded)
     assert row.values["coverage"] > sections.GOOD_COVERAGE
     assert verdict in row.verdict
 
