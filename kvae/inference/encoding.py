@@ -1,6 +1,5 @@
 """The latents of images, and the bound on log p(x) of each."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +17,6 @@ from kvae.models.evaluator import joined
 from kvae.progress import Progress, silent
 
 CHUNK = 1000
-CHUNK_BYTES = 2**26
-"""About how many bytes the images take that are encoded at a time."""
 STREAM = 3
 """Separates these random numbers from those of training and evaluation under the same seed."""
 IMPORTANCE_WEIGHTED = "importance_weighted"
@@ -166,8 +163,7 @@ def in_chunks(
     # XLA would take longer to compile this than the few images take that are mostly given, and to
     # trace a graph takes longer than one image does.
     compiled = tf.function(seen, autograph=False) if len(images) > 1 else seen
-    rows = max(1, min(CHUNK, CHUNK_BYTES // (4 * math.prod(images.shape[1:]))))
-    rows = rows_at_once(model.config, min(rows, len(images)))
+    rows = rows_at_once(model.config, min(CHUNK, len(images)))
     starts = range(0, len(images), rows)
     chunks = []
     for start in progress(starts, len(starts), description):

@@ -1,5 +1,6 @@
 """Puts many images through a model, some at a time, so that memory is bounded."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,8 +14,10 @@ from kvae.models.build import cost
 NUMBERS = 2**24
 """The largest layer of the images that go through a model together has at most so many numbers, or
 64 MiB. Without gradients, a few layers are in memory at a time."""
-FEW = 64
-"""So many images always go together: counting the activations takes longer than they do."""
+FEW = 1000
+FEW_NUMBERS = 2**20
+"""At most so many images, of at most so many pixels in all, always go together: their layers are
+not large, and counting the activations takes longer than they do."""
 
 
 def rows_at_once(config: Config, most: int) -> int:
@@ -24,7 +27,7 @@ def rows_at_once(config: Config, most: int) -> int:
         config: The model's configuration.
         most: The largest number that is wanted, 1 or more.
     """
-    if most <= FEW:
+    if most <= FEW and most * math.prod(config.model.image_shape) <= FEW_NUMBERS:
         return most
     return max(1, min(most, NUMBERS // max(1, cost(config).largest)))
 

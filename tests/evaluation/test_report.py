@@ -130,7 +130,7 @@ def cloud(count, centre, seed=0):
 
 
 def verdict_on(images, prior, aggregated, decoded):
-    """The row on samples from the prior; `images` makes images of a kind, from count, kind, seed."""
+    """The row on samples from the prior; `images` makes images from a count, a kind and a seed."""
     compared = SimpleNamespace(
         train=images(100, None, 0),
         held_out=images(30, None, 1),

@@ -1,5 +1,7 @@
 """Many images go through a model some at a time, and what comes out is the same."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ def model(few_digits):
 @pytest.fixture
 def small_chunks(monkeypatch, model):
     """Ten images go through the model at a time."""
-    monkeypatch.setattr(chunks, "FEW", 1)
+    monkeypatch.setattr(chunks, "FEW_NUMBERS", 0)
     monkeypatch.setattr(chunks, "NUMBERS", 10 * cost(model.config).largest)
 
 
@@ -31,8 +33,12 @@ def test_the_largest_layer_decides_how_many_images_go_together(few_digits):
     assert wide >= 64 * 4 * 4
 
 
-def test_few_images_go_together(model):
+def test_few_small_images_go_together(model, few_digits):
     assert chunks.rows_at_once(model.config, chunks.FEW) == chunks.FEW
+    large = dataclasses.replace(
+        model.config, model=dataclasses.replace(model.config.model, image_shape=(512, 512, 1))
+    )
+    assert chunks.rows_at_once(large, 64) == chunks.NUMBERS // cost(large).largest < 64
 
 
 def test_chunks_change_nothing(model, few_digits, small_chunks):
