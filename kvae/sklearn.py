@@ -458,11 +458,10 @@ def _dataset(images: np.ndarray, columns: Columns | None, seed: int) -> Dataset:
 
 def _in_chunks(function: Callable[[Any], Any], rows: np.ndarray) -> np.ndarray:
     """The results of a function of some rows at a time, which all have the same number."""
-    found = [
-        function(rows[np.arange(start, start + CHUNK) % len(rows)]).numpy()
-        for start in range(0, len(rows), CHUNK)
-    ]
-    return np.concatenate(found)[: len(rows)]
+    from kvae.models.chunks import in_chunks
+
+    found: np.ndarray = in_chunks(lambda _, some: function(rows[some]), len(rows), CHUNK)
+    return found
 
 
 class _RowBounds:

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from kvae.evaluation.statistics import standard_error
+from kvae.models.chunks import in_chunks
 from kvae.models.plan import Evaluation
 from kvae.models.usage import ACTIVE_VARIANCE
 
@@ -42,9 +43,10 @@ def mutual_information(
         each = posterior.log_prob(some[:, None, :])
         return tf.reduce_logsumexp(each, axis=1) - math.log(count)
 
-    index = [np.arange(start, start + rows) % count for start in range(0, count, rows)]
-    log_mixture = np.concatenate([log_aggregated(tf.gather(latents, some)) for some in index])
-    gain = log_q.numpy() - log_mixture[:count]
+    def chunk(_: int, some: np.ndarray) -> tf.Tensor:
+        return log_aggregated(tf.gather(latents, some))
+
+    gain = log_q.numpy() - in_chunks(chunk, count, rows)
     return float(gain.mean()), standard_error(gain)
 
 

@@ -12,12 +12,10 @@ from tensorflow_probability import distributions as tfd
 
 from kvae.data.pixels import to_float
 from kvae.models.base import check_labels, given, of_any_label
-from kvae.models.chunks import rows_at_once
+from kvae.models.chunks import in_chunks, rows_at_once
 from kvae.models.flows import unflowed
 from kvae.progress import Progress, silent
 
-ROWS_BYTES = 2**26
-"""About how many bytes the images take that are decoded at a time."""
 # Separates these random numbers from those of training and of the ELBO under the same seed.
 STREAM = 2
 
@@ -67,8 +65,7 @@ def importance_weighted_bound(
     """
     check_labels(model, labels, len(images))
     config, binarize = model.config.training, model.config.data.binarize
-    pixels = math.prod(images.shape[1:])
-    rows = rows_at_once(model.config, max(1, ROWS_BYTES // (4 * pixels)))
+    rows = rows_at_once(model.config)
     # A batch has few images with many samples each, so that each image is encoded only once.
     batch = max(1, min(len(images), rows // min(samples, 50)))
     at_once = max(1, min(samples, rows // batch))
@@ -98,14 +95,13 @@ def importance_weighted_bound(
         total = tf.while_loop(lambda done, _: done < samples, some, [tf.constant(0), nothing])[1]
         return total - math.log(samples)
 
-    results = []
-    starts = range(0, len(images), batch)
-    for start in progress(starts, len(starts), "importance samples"):
-        index = np.arange(start, start + batch) % len(images)
+    def chunk(start: int, index: np.ndarray) -> tf.Tensor:
         chunk_seed = tf.random.experimental.stateless_fold_in([seed, STREAM], start)
         some = () if labels is None else (tf.constant(labels[index]),)
-        results.append(bound(tf.constant(images[index]), chunk_seed, *some).numpy())
-    return np.concatenate(results)[: len(images)]
+        return bound(tf.constant(images[index]), chunk_seed, *some)
+
+    found: np.ndarray = in_chunks(chunk, len(images), batch, progress, "importance samples")
+    return found
 
 
 def multiplications(model: Any) -> int:
@@ -252,9 +248,8 @@ class Annealing:
         check_labels(self._model, labels, len(images))
 
         def at(
-            start: int, steps: int, step_size: float, number: int
+            index: np.ndarray, steps: int, step_size: float, number: int
         ) -> tuple[tf.Tensor, tf.Tensor]:
-            index = np.arange(start, start + self._batch) % len(images)
             chunk_seed = tf.random.experimental.stateless_fold_in([seed, STREAM + 1], number)
             some = () if labels is None else (tf.constant(labels[index]),)
             sizes = tf.constant(steps), tf.constant(step_size)
@@ -265,21 +260,23 @@ class Annealing:
         trials: dict[float, float] = {}
         sizes: Sequence[float] = STEP_SIZES
         halvings = len(STEP_SIZES).bit_length()
+        first = np.arange(self._batch) % len(images)
         for _ in progress(range(halvings), halvings, "HMC step size"):
             middle = len(sizes) // 2
             size = sizes[middle]
-            accepted = at(0, max(1, steps // 4), size, -1)[1]
+            accepted = at(first, max(1, steps // 4), size, -1)[1]
             trials[size] = float(tf.reduce_mean(accepted))
             sizes = sizes[middle + 1 :] if trials[size] > ACCEPTANCE else sizes[:middle]
         step_size = min(trials, key=lambda size: abs(trials[size] - ACCEPTANCE))
-        found, acceptances = [], []
-        starts = range(0, len(images), self._batch)
-        for start in progress(starts, len(starts), "annealing"):
-            log_weights, accepted = at(start, steps, step_size, start)
-            log_mean = tf.reduce_logsumexp(log_weights, axis=0) - math.log(self._chains)
-            found.append(log_mean.numpy())
+        acceptances = []
+
+        def chunk(start: int, index: np.ndarray) -> tf.Tensor:
+            log_weights, accepted = at(index, steps, step_size, start)
             acceptances.append(float(tf.reduce_mean(accepted)))
-        bound = np.concatenate(found)[: len(images)] - self._model.config.data.log_scale
+            return tf.reduce_logsumexp(log_weights, axis=0) - math.log(self._chains)
+
+        found = in_chunks(chunk, len(images), self._batch, progress, "annealing")
+        bound = found - self._model.config.data.log_scale
         return Annealed(bound, float(np.mean(acceptances)), step_size, self._chains, steps)
 
 

@@ -36,7 +36,7 @@ from kvae.models.base import (
     labels_of,
     seed_pair,
 )
-from kvae.models.chunks import in_parts, rows_at_once, sampled
+from kvae.models.chunks import of_rows, rows_at_once, sampled
 from kvae.models.estimates import divergence
 from kvae.models.plan import Evaluation
 from kvae.models.samples import covered, recalled, told_apart
@@ -326,7 +326,7 @@ def _rarest(dataset: Dataset, compared: "Compared") -> tuple[Row, bool]:
 
 def _scores(model: Any, images: np.ndarray) -> np.ndarray:
     """The discriminator's scores of images, floats `[count, height, width, channels]`."""
-    return in_parts(model, lambda model, some, _: model.discriminate(some), images)
+    return of_rows(model, lambda model, some, _: model.discriminate(some), images)
 
 
 def latent_use(model: Any, dataset: Dataset, found: Evaluation, seed: int) -> list[Row]:
@@ -481,9 +481,9 @@ class Compared:
         if isinstance(model, Infers) and isinstance(model, Decodes):
             # The order is random, because callers that need fewer take the first ones.
             order = np.random.RandomState(seed).permutation(len(train))
-            z = in_parts(model, _inferred, train.images, seed, own_labels)[order]
+            z = of_rows(model, _inferred, train.images, seed, own_labels)[order]
             ordered = None if own_labels is None else own_labels[order]
-            self.made["aggregated-posterior samples"] = in_parts(
+            self.made["aggregated-posterior samples"] = of_rows(
                 model, lambda model, z, _: model.mean_images(z), z, labels=ordered
             )
         if isinstance(model, Reconstructs):
@@ -759,7 +759,7 @@ def _embeddings(model: Any, split: Split) -> np.ndarray:
     def embed(model: Any, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         return model.embed(model.inputs(images, seed))
 
-    return in_parts(model, embed, split.images)
+    return of_rows(model, embed, split.images)
 
 
 def compared_of(split: Split, most: int = COMPARED) -> Split:
@@ -786,7 +786,7 @@ def reconstructed(model: Any, dataset: Dataset, split: Split, seed: int = 0) -> 
     def again(model: Any, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         return model.reconstruct(model.inputs(images, seed))
 
-    return in_parts(model, again, split.images, seed, labels_of(model, dataset, split))
+    return of_rows(model, again, split.images, seed, labels_of(model, dataset, split))
 
 
 def shown(model: Any, split: Split) -> np.ndarray:

@@ -13,7 +13,7 @@ from kvae.data import Dataset
 from kvae.errors import KvaeError
 from kvae.explore import thumbnails
 from kvae.inference import encode
-from kvae.inference.encoding import in_chunks
+from kvae.inference.encoding import of_images
 from kvae.models.base import (
     Bounds,
     Conditional,
@@ -299,7 +299,7 @@ def survey(model: Any, dataset: Dataset, seed: int = 0, progress: Progress = sil
             def usage(model: Any, floats: Any, seed: Any) -> Any:
                 return model.statistics(floats, seed).per_dimension["kl_per_dimension"]
 
-            each = in_chunks(model, usage, some.images, seed, progress, "use of the latents")
+            each = of_images(model, usage, some.images, seed, progress, "use of the latents")
             kl = each.mean(axis=0)
     latents, others = _latents(kl, means, center, scale)
     return Atlas(

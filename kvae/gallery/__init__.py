@@ -30,7 +30,7 @@ from kvae.models.base import (
     of_any_label,
     seed_pair,
 )
-from kvae.models.chunks import in_parts
+from kvae.models.chunks import of_rows
 from kvae.models.estimates import mean, stddev
 from kvae.progress import Progress, silent
 
@@ -225,7 +225,7 @@ def _single_codes(subject: Subject) -> "Figure":
     subject.need(Quantizes)
     model = subject.model
     images, _ = subject.some(SCATTERED)
-    codes = in_parts(model, lambda model, some, _: model.codes(some), images)
+    codes = of_rows(model, lambda model, some, _: model.codes(some), images)
     counts = np.bincount(np.ravel(codes), minlength=model.code_count)
     order = np.argsort(-counts, kind="stable")[:SAMPLES]
     decoded = model.decode_codes(
@@ -338,7 +338,7 @@ def _kl(subject: Subject) -> np.ndarray:
         return model.statistics(images, seed).per_dimension["kl_per_dimension"]
 
     own = subject.labels(SCATTERED)
-    return in_parts(subject.model, usage, images, subject.seed, own).mean(axis=0)
+    return of_rows(subject.model, usage, images, subject.seed, own).mean(axis=0)
 
 
 def _kl_bars(subject: Subject) -> "Figure":
@@ -413,7 +413,7 @@ def _embeddings(subject: Subject) -> tuple[np.ndarray, dict[str, Any]]:
     some = subject.dataset.test.spread(SCATTERED)
     images, _ = subject.some(SCATTERED)
     own = subject.labels(SCATTERED)
-    means = in_parts(subject.model, lambda model, some, _: model.embed(some), images, labels=own)
+    means = of_rows(subject.model, lambda model, some, _: model.embed(some), images, labels=own)
     if some.labels is not None:
         names = subject.dataset.label_names
         return means, {"labels": some.labels, "label_names": names}

@@ -11,9 +11,8 @@ from kvae.data.pixels import to_float
 from kvae.errors import UsageError
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.models.base import Bounds, Embeds, Infers, Quantizes, check_labels, given
-from kvae.models.chunks import rows_at_once
+from kvae.models.chunks import in_chunks, rows_at_once
 from kvae.models.estimates import stddev
-from kvae.models.evaluator import joined
 from kvae.progress import Progress, silent
 
 CHUNK = 1000
@@ -111,7 +110,7 @@ def encode(
             found["codes"] = tf.reshape(codes, (codes.shape[0], -1))
         return found
 
-    found = in_chunks(model, describe, images, seed, progress, "encoding", labels)
+    found = of_images(model, describe, images, seed, progress, "encoding", labels)
     terms = found.pop("terms", {})
     if samples is not None:
         terms[IMPORTANCE_WEIGHTED] = importance_weighted_bound(
@@ -120,7 +119,7 @@ def encode(
     return Encoded(terms, **found)
 
 
-def in_chunks(
+def of_images(
     model: Any,
     function: Callable[[Any, tf.Tensor, tf.Tensor], Any],
     images: np.ndarray,
@@ -163,14 +162,11 @@ def in_chunks(
     # XLA would take longer to compile this than the few images take that are mostly given, and to
     # trace a graph takes longer than one image does.
     compiled = tf.function(seen, autograph=False) if len(images) > 1 else seen
-    rows = rows_at_once(model.config, min(CHUNK, len(images)))
-    starts = range(0, len(images), rows)
-    chunks = []
-    for start in progress(starts, len(starts), description):
-        # All chunks have the same shape, so that the function is traced once. The last chunk is
-        # filled up, and the results for the surplus images are cut off.
-        index = np.arange(start, start + rows) % len(images)
+
+    def chunk(start: int, index: np.ndarray) -> Any:
         chunk_seed = tf.random.experimental.stateless_fold_in([seed, STREAM], start)
         some = () if labels is None else (tf.constant(labels[index]),)
-        chunks.append(compiled(tf.constant(images[index]), chunk_seed, *some))
-    return joined(chunks, len(images))
+        return compiled(tf.constant(images[index]), chunk_seed, *some)
+
+    rows = rows_at_once(model.config, min(CHUNK, len(images)))
+    return in_chunks(chunk, len(images), rows, progress, description)

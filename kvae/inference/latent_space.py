@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kvae.errors import UsageError
-from kvae.inference.encoding import in_chunks
+from kvae.inference.encoding import of_images
 from kvae.models.base import Decodes, Embeds, given
 from kvae.progress import Progress, silent
 
@@ -44,7 +44,7 @@ def embeddings(
     """
     if not isinstance(model, Embeds):
         raise UsageError("this model has no embeddings")
-    return in_chunks(
+    return of_images(
         model, lambda model, floats, _: model.embed(floats), images, 0, progress, "encoding", labels
     )
 

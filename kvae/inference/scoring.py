@@ -7,7 +7,7 @@ import numpy as np
 
 from kvae.errors import UsageError
 from kvae.evaluation.likelihood import importance_weighted_bound
-from kvae.inference.encoding import in_chunks
+from kvae.inference.encoding import of_images
 from kvae.models.base import Bounds, Reconstructs
 from kvae.progress import Progress, silent
 
@@ -65,7 +65,7 @@ def score(
     def bounds(some: np.ndarray, own: np.ndarray | None, description: str) -> np.ndarray:
         if samples is not None:
             return importance_weighted_bound(model, some, samples, seed, progress, labels=own)
-        return in_chunks(
+        return of_images(
             model,
             lambda model, floats, seed: model.statistics(floats, seed).terms["elbo"],
             some, seed, progress, description, own,
@@ -109,7 +109,7 @@ def reconstruct(
     """
     if not isinstance(model, Reconstructs):
         raise UsageError("this model has no reconstructions")
-    return in_chunks(
+    return of_images(
         model,
         lambda model, floats, _: model.reconstruct(floats),
         images, 0, progress, "reconstructing", labels,

@@ -1,7 +1,7 @@
 """Puts many images through a model, some at a time, so that memory is bounded."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import tensorflow as tf
 from kvae.config import Config
 from kvae.models.base import given, seed_pair
 from kvae.models.build import cost
+from kvae.progress import Progress, silent
 
 NUMBERS = 2**24
 """The largest layer of the images that go through a model together has at most so many numbers, or
@@ -20,26 +21,62 @@ FEW_NUMBERS = 2**20
 not large, and counting the activations takes longer than they do."""
 
 
-def rows_at_once(config: Config, most: int) -> int:
+def rows_at_once(config: Config, most: int = NUMBERS) -> int:
     """How many images may go through a model together.
 
     Args:
         config: The model's configuration.
-        most: The largest number that is wanted, 1 or more.
+        most: The largest number that is wanted, 1 or more. Without it, memory alone decides.
     """
     if most <= FEW and most * math.prod(config.model.image_shape) <= FEW_NUMBERS:
         return most
     return max(1, min(most, NUMBERS // max(1, cost(config).largest)))
 
 
-def in_parts(
+def in_chunks(
+    function: Callable[[int, np.ndarray], Any],
+    count: int,
+    rows: int,
+    progress: Progress = silent,
+    description: str = "",
+) -> Any:
+    """Call a function with the numbers of some rows at a time, and join the results.
+
+    All chunks have the same number of rows, so that a compiled function is traced once. The last
+    one is filled up with the first rows, and the surplus results are cut off.
+
+    Args:
+        function: From the number of a chunk's first row, and the numbers of its rows, `[rows]`, to
+            tensors `[rows, ...]` in any structure. None stands for what the model has not.
+        count: The number of rows, 1 or more.
+        rows: How many rows go together.
+        progress: Shows how much is done.
+        description: What is done, in a word.
+
+    Returns:
+        The structure, with arrays `[count, ...]`.
+    """
+
+    def join(*parts: tf.Tensor | None) -> np.ndarray | None:
+        found = [np.asarray(part) for part in parts if part is not None]
+        return np.concatenate(found)[:count] if found else None
+
+    starts = range(0, count, rows)
+    chunks = [
+        function(start, np.arange(start, start + rows) % count)
+        for start in progress(starts, len(starts), description)
+    ]
+    return tf.nest.map_structure(join, *chunks)
+
+
+def of_rows(
     model: Any,
-    function: Callable[[Any, Any, tf.Tensor], Any],
+    function: Callable[[Any, tf.Tensor, tf.Tensor], tf.Tensor],
     values: np.ndarray,
     seed: int = 0,
     labels: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Call a function with some rows at a time, and join the results.
+    """Call a function with as many rows at a time as go through a model together.
 
     Args:
         model: The model that the function uses.
@@ -52,12 +89,13 @@ def in_parts(
     Returns:
         `[count, ...]`.
     """
-    parts = []
-    for start, count, part_seed in _parts(model, len(values), seed):
-        part = slice(start, start + count)
-        seen = given(model, None if labels is None else labels[part])
-        parts.append(np.asarray(function(seen, tf.constant(values[part]), part_seed)))
-    return np.concatenate(parts)
+
+    def part(start: int, index: np.ndarray) -> tf.Tensor:
+        seen = given(model, None if labels is None else labels[index])
+        return function(seen, tf.constant(values[index]), _seed_of_part(seed, start))
+
+    found: np.ndarray = in_chunks(part, len(values), rows_at_once(model.config, len(values)))
+    return found
 
 
 def sampled(model: Any, count: int, seed: int) -> np.ndarray:
@@ -68,14 +106,15 @@ def sampled(model: Any, count: int, seed: int) -> np.ndarray:
         count: The number of images, 1 or more.
         seed: Decides all random numbers.
     """
-    parts = [model.sample(some, of_part) for _, some, of_part in _parts(model, count, seed)]
+    rows = rows_at_once(model.config, count)
+    parts = [
+        model.sample(min(rows, count - start), _seed_of_part(seed, start))
+        for start in range(0, count, rows)
+    ]
     return np.concatenate(parts)
 
 
-def _parts(model: Any, count: int, seed: int) -> Iterator[tuple[int, int, tf.Tensor]]:
-    """The first row, the number of rows, and the seed of each part of so many rows."""
-    rows, pair = rows_at_once(model.config, count), seed_pair(seed)
-    for start in range(0, count, rows):
-        # Rows that all go together have the random numbers of the seed itself.
-        part_seed = tf.random.experimental.stateless_fold_in(pair, start) if start else pair
-        yield start, min(rows, count - start), part_seed
+def _seed_of_part(seed: int, start: int) -> tf.Tensor:
+    """Rows that all go together have the random numbers of the seed itself."""
+    pair = seed_pair(seed)
+    return tf.random.experimental.stateless_fold_in(pair, start) if start else pair

@@ -1,8 +1,5 @@
 """Evaluates a model on many images, in compiled chunks that bound memory."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 
@@ -14,31 +11,12 @@ from kvae.models.base import (
     given,
     of_any_label,
 )
-from kvae.models.chunks import rows_at_once
+from kvae.models.chunks import in_chunks, rows_at_once
 from kvae.models.plan import Evaluation
 
 CHUNK = 1000
 # Separates the random numbers of evaluation from those of training under the same seed.
 STREAM = 1
-
-
-def joined(chunks: Sequence[Any], count: int) -> Any:
-    """Join the results of chunks of images.
-
-    Args:
-        chunks: For each chunk, tensors `[rows, ...]` in the same structure; None stands for what
-            the model has not.
-        count: The number of images. What the chunks have beyond it is cut off.
-
-    Returns:
-        The structure, with arrays `[count, ...]`.
-    """
-
-    def join(*parts: tf.Tensor | None) -> np.ndarray | None:
-        found = [part.numpy() for part in parts if part is not None]
-        return np.concatenate(found)[:count] if found else None
-
-    return tf.nest.map_structure(join, *chunks)
 
 
 class Evaluator:
@@ -79,16 +57,13 @@ class Evaluator:
                 as many as the images.
         """
         check_labels(self._model, labels, len(images))
-        chunks = []
-        for start in range(0, len(images), self._chunk):
-            # All chunks have the same shape, so that the function is compiled once. The last chunk
-            # is filled up, and the results for the surplus images are cut off.
-            index = np.arange(start, start + self._chunk) % len(images)
+
+        def evaluate(start: int, index: np.ndarray) -> Statistics:
             seed = tf.random.experimental.stateless_fold_in(self._seed, start)
             some = () if labels is None else (tf.constant(labels[index]),)
-            chunks.append(self._evaluate(tf.constant(images[index]), seed, *some))
+            return self._evaluate(tf.constant(images[index]), seed, *some)
 
-        found = joined(chunks, len(images))
+        found: Statistics = in_chunks(evaluate, len(images), self._chunk)
         return Evaluation(
             terms=found.terms,
             scalars=of_any_label(self._model).scalars(found.embedding),

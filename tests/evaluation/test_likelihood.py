@@ -27,7 +27,7 @@ def test_with_the_exact_posterior_any_samples_give_the_exact_figure(
     linear_gaussian, monkeypatch, samples, rows
 ):
     # Every weight is p(x), whichever way they are cut up.
-    monkeypatch.setattr(likelihood, "ROWS_BYTES", rows * 4 * 16)
+    monkeypatch.setattr(likelihood, "rows_at_once", lambda config: rows)
     model, images, exact = linear_gaussian(count=23)
     bound = importance_weighted_bound(model, images, samples)
     np.testing.assert_allclose(bound, exact, atol=2e-3)

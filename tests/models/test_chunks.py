@@ -50,8 +50,8 @@ def test_chunks_change_nothing(model, few_digits, small_chunks):
         sizes.append(len(some))
         return model.embed(model.inputs(some))
 
-    found = chunks.in_parts(model, embed, images)
-    assert sizes == [10, 10, 5]
+    found = chunks.of_rows(model, embed, images)
+    assert sizes == [10, 10, 10]
     np.testing.assert_allclose(found, model.embed(model.inputs(images)), atol=1e-5)
 
 
@@ -74,10 +74,10 @@ def test_labels_go_with_their_images(few_digits, monkeypatch):
     def reconstruct(model, some, _):
         return model.reconstruct(model.inputs(some))
 
-    whole = chunks.in_parts(model, reconstruct, images, labels=labels)
+    whole = chunks.of_rows(model, reconstruct, images, labels=labels)
     monkeypatch.setattr(chunks, "rows_at_once", lambda config, most: 10)
-    parts = chunks.in_parts(model, reconstruct, images, labels=labels)
+    parts = chunks.of_rows(model, reconstruct, images, labels=labels)
     np.testing.assert_allclose(parts, whole, atol=1e-5)
-    other = chunks.in_parts(model, reconstruct, images, labels=(labels + 1) % 10)
+    other = chunks.of_rows(model, reconstruct, images, labels=(labels + 1) % 10)
     assert np.abs(other - whole).max() > 1e-4
     assert chunks.sampled(model, 25, seed=0).shape == (25, 8, 8, 1)

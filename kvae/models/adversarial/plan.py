@@ -13,7 +13,7 @@ from kvae.data.dataset import spread
 from kvae.data.pixels import algorithm
 from kvae.models.adversarial import METRICS
 from kvae.models.adversarial.losses import LOSSES
-from kvae.models.chunks import rows_at_once
+from kvae.models.chunks import in_chunks, rows_at_once
 from kvae.models.plan import (
     Batch,
     Evaluation,
@@ -124,9 +124,11 @@ class AdversarialPlan(Plan):
         self, function: Callable[[tf.Tensor], tf.Tensor], rows: np.ndarray
     ) -> np.ndarray:
         """What a function gives for rows, of which it gets at most `CHUNK` at a time."""
-        chunk = rows_at_once(self._model.config, CHUNK)
-        parts = [tf.constant(rows[start : start + chunk]) for start in range(0, len(rows), chunk)]
-        return np.concatenate([function(part) for part in parts])
+        chunk = rows_at_once(self._model.config, min(CHUNK, len(rows)))
+        found: np.ndarray = in_chunks(
+            lambda _, some: function(tf.constant(rows[some])), len(rows), chunk
+        )
+        return found
 
     def _made(self, batch: Batch, number: int) -> tf.Tensor:
         """As many generated images as the batch has, not clipped, so that all have a gradient.
