@@ -1,6 +1,7 @@
 """Train the models that the claims are about, measure each claim, and write the report."""
 
-from collections.abc import Callable, Sequence
+import csv
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from kvae.config import Config, configure
 from kvae.errors import KvaeError
 from kvae.experiments.backends import side_by_side
 from kvae.experiments.sweeps import Planned, is_another, train_missing
-from kvae.io.files import check_writable, write_json
+from kvae.io.files import atomic_file, check_writable, write_json
 from kvae.io.reading import read_json
 from kvae.progress import Progress, silent
 from kvae.reproduction import page
@@ -20,6 +21,9 @@ from kvae.reproduction.claims import CLAIMS
 from kvae.runs.folders import read_results
 
 FINDINGS = "findings.json"
+RUNS = "runs.csv"
+RESULTS = ("elbo", "elbo_standard_error", "reconstruction", "kl", "active_units", "epochs")
+SECONDS = "training_seconds"
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Reproduction:
     """What `reproduce` measured and wrote.
 
     Attributes:
-        page: The report as an HTML page; `README.md` beside it has the same content as Markdown.
+        page: The report as an HTML page; `README.md` beside it has the same content as Markdown,
+            and `runs.csv` the results of each run.
         findings: The finding of each claim.
         trained: Names of the runs that were trained now and did not exist before.
     """
@@ -103,6 +108,7 @@ def reproduce(
     check_writable(work)
     datasets = {name: data.load(name, data_dir, progress=progress) for name in ("mnist", "frey")}
     planned: dict[str, Planned] = {}
+    needed_by: dict[str, list[str]] = {}
     for claim in claims:
         for run in claim.wanted(budget):
             options = {**run.options, **({} if budget.jit else {"jit": False})}
@@ -111,6 +117,7 @@ def reproduce(
             if run.measured_by and _is_measured(task_file(work, run.measured_by), config):
                 continue
             planned[run.name] = Planned(run.name, options, config, dataset)
+            needed_by.setdefault(run.name, []).append(claim.name)
             if is_another(runs / run.name, config):
                 raise KvaeError(
                     f"{runs / run.name} was trained with other options: choose another `output`"
@@ -145,11 +152,14 @@ def reproduce(
         f"{next(iter(budget.mnist_trainings))}, as in the recipe `reference`; tables say what the "
         "others are.",
     ]
-    seconds = [(read_results(runs / name) or {})["training_seconds"] for name in planned]
-    if seconds:
+    results = {name: read_results(runs / name) or {} for name in planned}
+    if results:
+        _write_results(output / RUNS, results, needed_by)
+        hours = sum(found[SECONDS] for found in results.values()) / 3600
         preface.append(
-            f"Training the {len(seconds)} runs in the folder `runs` took "
-            f"{sum(seconds) / 3600:.1f} hours in total."
+            f"Training the {len(results)} runs in the folder `runs` took {hours:.1f} hours in "
+            f"total. [{RUNS}]({RUNS}) has the results of each on test images, and the claims that "
+            "are measured on it."
         )
     if quick:
         preface.append(
@@ -160,6 +170,28 @@ def reproduce(
     found = Reproduction(written, findings, trained)
     write_json(output / FINDINGS, found.to_json())
     return found
+
+
+def _write_results(
+    table: Path, results: Mapping[str, Mapping[str, Any]], needed_by: Mapping[str, Sequence[str]]
+) -> None:
+    """Write a table with a row for each run.
+
+    Args:
+        table: The file.
+        results: The results of each run, by its name.
+        needed_by: The names of the claims that are measured on each run, by the run's name.
+    """
+    columns = *RESULTS, SECONDS
+    rows = [
+        [name, *(found.get(column, "") for column in columns), " ".join(needed_by[name])]
+        for name, found in results.items()
+    ]
+    with (
+        atomic_file(table) as scratch,
+        scratch.open("w", encoding="utf-8", newline="") as file,
+    ):
+        csv.writer(file).writerows([["run", *columns, "claims"], *rows])
 
 
 def _is_measured(result: Path, config: Config) -> bool:

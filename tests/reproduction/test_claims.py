@@ -1,5 +1,6 @@
 """The measures of the claims are right, and a quick reproduction measures every claim."""
 
+import csv
 import json
 import re
 import shutil
@@ -76,7 +77,15 @@ def test_a_quick_reproduction_measures_every_claim(invoke, tmp_path, mnist_dir, 
     assert len(pictures) >= len(NAMES)
     assert all((folder / picture).is_file() for picture in pictures)
     assert "its verdicts mean nothing" in text
-    assert re.search(r"Training the \d+ runs in the folder `runs` took \d+\.\d hours", text)
+    [trained] = re.findall(r"Training the (\d+) runs in the folder `runs` took \d+\.\d hours", text)
+    with (folder / "runs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == int(trained)
+    trains = {name for name in NAMES if registry.resolve(NAMES, name).wanted(QUICK)}
+    assert {name for row in rows for name in row["claims"].split()} == trains
+    for row in rows:
+        results = json.loads((folder / "runs" / row["run"] / "results.json").read_text())
+        assert row["elbo"] == str(results.get("elbo", ""))
     assert browser(folder / "report.html") == (len(pictures), len(pictures))
     runs = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/results.json")}
     again = invoke(*options, "--only", "frey-sigmoid", TFDS_DATA_DIR=str(data))

@@ -308,8 +308,7 @@ def adjust(own: dict[str, Any], chosen: Mapping[str, Any], facts: Facts) -> dict
         # Black and white pixels need a Bernoulli likelihood; the recipe's may be for grey ones.
         adjusted["likelihood"] = "bernoulli"
     if chosen.get("estimator", "aevb") != "aevb":
-        dropped |= {"bound", "importance_samples", "doubly_reparameterized"}
-        dropped |= {"input_noise", "dropout"}
+        dropped |= {"bound", "importance_samples", "doubly_reparameterized", "input_noise"}
     if chosen.get("bound", "iwae") != "iwae":
         dropped |= {"importance_samples", "doubly_reparameterized"}
     if chosen.get("posterior") == "iaf":
@@ -368,8 +367,8 @@ def _own_reasons(config: Config, facts: Facts) -> Iterator[tuple[str, str]]:
         f"There are {images:,} images to train on: {training.epochs} epochs, or fewer if the "
         f"validation ELBO does not get better for {training.patience}.",
     )
-    if model.dropout:
-        yield "dropout", "So few would soon be learned by heart: dropout slows that down."
+    if training.weight_decay:
+        yield "weight_decay", "So few might be learned by heart: weight decay slows that down."
     if images >= recipes.ENOUGH_IMAGES:
         why = "There are many images"
     elif shift := recipes.shift(facts):

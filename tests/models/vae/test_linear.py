@@ -124,11 +124,11 @@ def test_the_own_recipe_starts_so_where_pca_explains_the_images(waves):
         {"binarize": "threshold"},
         {"prior": "vamp"},
     ):
-        model = kvae.configure(waves, **chosen).model
-        assert not model.linear
-        # Such a model is held back, as others of few images are.
-        assert model.dropout
-    assert not config.model.dropout
+        other = kvae.configure(waves, **chosen)
+        assert not other.model.linear
+        # Such a model has weight decay, as others of few images have.
+        assert other.training.weight_decay
+    assert not config.training.weight_decay
     assert not kvae.configure(waves, mean_activation="sigmoid").model.linear
     assert kvae.configure(waves, linear=False).model.mean_activation == "sigmoid"
     # The number of latents that counts is the one that a person chose.
