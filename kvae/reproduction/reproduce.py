@@ -143,14 +143,14 @@ def reproduce(
     bench = Bench(budget, datasets, runs, models, work)
     findings = {claim: claim.measure(bench) for claim in progress(claims, len(claims), "measuring")}
     preface = [
-        f"This report was made by `{command(quick, only)}`. For each claim it says what was "
+        f"This page was made by `{command(quick, only)}`. For each claim it says what was "
         "claimed and what we measured, and gives a verdict: *reproduced* if all parts of the claim "
         "hold, *not reproduced* if none does, and *refined* if some do. ± is the standard "
         "deviation over seeds.",
-        "The report trains MNIST for 30 to 50 epochs, and does not say what Adagrad's accumulators "
-        "start with: 0.1 in Keras, and 0 in PyTorch. The verdicts are those of "
-        f"{next(iter(budget.mnist_trainings))}, as in the recipe `reference`; tables say what the "
-        "others are.",
+        "The report that kvae re-implements trains MNIST for 30 to 50 epochs, and does not say "
+        "what Adagrad's accumulators start with: 0.1 in Keras, and 0 in PyTorch. The verdicts are "
+        f"those of {next(iter(budget.mnist_trainings))}, as in the recipe `reference`; tables say "
+        "what the others are.",
     ]
     results = {name: read_results(runs / name) or {} for name in planned}
     if results:
