@@ -113,7 +113,7 @@ def test_training_says_what_was_assumed(tmp_path, monkeypatch):
     result = CliRunner().invoke(cli, ["train", "--dataset", "mask.npy", *small])
     assert result.exit_code == 0, result.output
     assert "Assumed: pixels are 0 and 1, read as black and white." in result.stderr.splitlines()
-    assert "recipe own, about 48 KiB of memory." in result.stderr
+    assert "recipe own, about 38 KiB of memory." in result.stderr
 
 
 def test_showing_needs_no_tensorflow(tmp_path):
