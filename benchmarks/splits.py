@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         )
         for row in rows
     ]
-    for name, of in (("mean", np.mean), ("standard deviation", np.std)):
+    for name, of in (("mean", np.mean), ("standard deviation", partial(np.std, ddof=1))):
         nats, bits = (of([row[key]["value"] for row in rows]) for key in ("log_likelihood", "bits"))
         coverage = of([row["coverage"] for row in rows])
         lines.append(f"| {name} | {nats:.1f} | {bits:.3f} | {coverage:.3f} |")

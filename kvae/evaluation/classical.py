@@ -1,9 +1,21 @@
 """Linear models with exact likelihoods: a good VAE with as many latents is better than them."""
 
+import math
+
 import numpy as np
 
 MIN_STDDEV = 1 / 256
 """The smallest standard deviation of a pixel: one grey level, as in `kvae.models.likelihoods`."""
+
+
+def fewer(dimensions: int, images: np.ndarray) -> int:
+    """The dimensions that a linear model can have.
+
+    Args:
+        dimensions: The largest number.
+        images: The images that it is fitted to, `[count, ...]`.
+    """
+    return min(dimensions, len(images) - 1, math.prod(images.shape[1:]) - 1)
 
 
 def pca_reconstructions(train: np.ndarray, test: np.ndarray, components: int) -> np.ndarray:

@@ -10,9 +10,10 @@ from kvae.config import family
 from kvae.data import Dataset
 from kvae.errors import UsageError
 from kvae.evaluation import reconstruction
+from kvae.evaluation.compared import compared_of, reconstructed, shown
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.evaluation.samples import fidelity
-from kvae.evaluation.sections import bounded, compared_of, reconstructed, shown
+from kvae.evaluation.sections.likelihoods import bounded
 from kvae.evaluation.statistics import standard_error
 from kvae.metrics import Metric
 from kvae.models.base import Bounds, Conditional, Generates, Reconstructs, labels_of

@@ -7,7 +7,8 @@ import numpy as np
 
 from kvae.data import Dataset
 from kvae.evaluation import adversary, classical
-from kvae.evaluation.sections import fewer, reconstructed, shown
+from kvae.evaluation.classical import fewer
+from kvae.evaluation.compared import reconstructed, shown
 from kvae.models.base import Discriminates, EnergyBased, Quantizes, Reconstructs
 from kvae.models.plan import Evaluation
 

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kvae.data.dataset import Split
+
 NEIGHBOURS = 5
 
 
@@ -49,3 +51,13 @@ def label_scores(
         linear=float(linear.score(test, test_labels)),
         clusters=float(normalized_mutual_info_score(test_labels, clusters)),
     )
+
+
+def labelled(*splits: Split) -> bool:
+    """Whether all splits have labels, and those of the first are not all the same.
+
+    Args:
+        splits: Images with or without labels.
+    """
+    labels_of = [split.labels for split in splits if split.labels is not None]
+    return len(labels_of) == len(splits) and len(np.unique(labels_of[0])) > 1

@@ -7,6 +7,8 @@ from typing import Any
 from kvae.data import Dataset
 from kvae.errors import UsageError
 from kvae.evaluation import codes, energy, latents, sections
+from kvae.evaluation.compared import Compared
+from kvae.evaluation.labels import labelled
 from kvae.evaluation.likelihood import importance_weighted_bound
 from kvae.evaluation.rows import Row
 from kvae.models.base import (
@@ -125,12 +127,12 @@ def evaluate(
                 sections.bits(model, dataset, held_out, bound, importance_samples, seed, progress)
             )
         if isinstance(model, EnergyBased):
-            groups["Likelihood"].append(energy.partition_row(model.log_partition))
+            groups["Likelihood"].append(sections.partition_row(model.log_partition))
             groups["Chains and units"] = [
-                energy.mixing_row(
+                sections.mixing_row(
                     *energy.chain_ends(model, held_out.spread(energy.CHAINS).images, seed)
                 ),
-                energy.unit_row(found.per_dimension["unit_activity"]),
+                sections.unit_row(found.per_dimension["unit_activity"]),
             ]
         if isinstance(model, Infers) and isinstance(model, Decodes):
             groups["Latent use"] = sections.latent_use(model, dataset, found, seed)
@@ -146,7 +148,7 @@ def evaluate(
             model, dataset, held_out, seed, progress
         )
     if are_images:
-        compared = sections.Compared(model, dataset, held_out, seed)
+        compared = Compared(model, dataset, held_out, seed)
         if isinstance(model, Generates):
             groups["Samples against data"] = sections.samples_against_data(compared)
             if rare := sections.rare_modes(compared):
@@ -173,8 +175,7 @@ def evaluate(
         groups["Against linear models"] = sections.linear_models(
             model, dataset, held_out, bound, dimensions
         )
-    labelled = sections.labelled(dataset.train, held_out)
-    if isinstance(model, Embeds) and labelled and not conditional:
+    if isinstance(model, Embeds) and labelled(dataset.train, held_out) and not conditional:
         groups["Labels"] = sections.label_rows(model, dataset.train, held_out)
     return Report(
         model=f"{config.data.dataset}, {config.model.summary}, "

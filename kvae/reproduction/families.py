@@ -122,7 +122,7 @@ def measure_run(
         importance_samples: Samples of z for each test image.
     """
     from kvae.evaluation import evaluate
-    from kvae.evaluation.sections import shown
+    from kvae.evaluation.compared import shown
     from kvae.runs import saved_models
     from kvae.runs.folders import read_results
 

@@ -10,9 +10,9 @@ import numpy as np
 from kvae import figures
 from kvae.evaluation import fidelity
 from kvae.gallery import MANIFOLD_SIDE
-from kvae.reproduction import reference
 from kvae.reproduction.claim import Bench, Budget, Claim, Finding, Part, Places, Table, Wanted
 from kvae.reproduction.marginal import marginal_likelihoods
+from kvae.reproduction.reference import runs
 
 if TYPE_CHECKING:
     from kvae.models.vae.model import VAE
@@ -259,17 +259,17 @@ def _smoothness(images: np.ndarray) -> float:
 def _manifold_runs(budget: Budget) -> list[Wanted]:
     seed = budget.seeds[:1]
     of_mnist = dataclasses.replace(budget, seeds=seed)
-    faces = reference.frey_run(budget, 2, seed=seed[0])
-    return [*reference.mnist_runs(of_mnist), faces]
+    faces = runs.frey_run(budget, 2, seed=seed[0])
+    return [*runs.mnist_runs(of_mnist), faces]
 
 
 def _manifolds(bench: Bench) -> Finding:
     budget, mnist = bench.budget, bench.datasets["mnist"]
     latents, seed = budget.mnist_latents, budget.seeds[0]
-    names = {latent: reference.mnist_name(bench.budget, latent, seed) for latent in latents}
+    names = {latent: runs.mnist_name(bench.budget, latent, seed) for latent in latents}
     planes = {
         "MNIST": _manifold(bench.model(names[2])),
-        "Frey Faces": _manifold(bench.model(reference.frey_name(2, seed=seed))),
+        "Frey Faces": _manifold(bench.model(runs.frey_name(2, seed=seed))),
     }
     smooth = {name: _smoothness(images) for name, images in planes.items()}
     real = mnist.train.spread(budget.measured).images / np.float32(255)

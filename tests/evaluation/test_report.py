@@ -10,6 +10,7 @@ import pytest
 import kvae
 from kvae.errors import UsageError
 from kvae.evaluation import Evaluator, evaluate, importance_weighted_bound, sections
+from kvae.evaluation.sections import likeness
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +176,7 @@ def test_blurred_samples_are_not_called_as_varied_as_the_data(prior, aggregated,
         return noise if scale is None else scale * noise
 
     row = verdict_on(images, prior, aggregated, decoded)
-    assert row.values["coverage"] > sections.GOOD_COVERAGE
+    assert row.values["coverage"] > likeness.GOOD_COVERAGE
     assert verdict in row.verdict
 
 

@@ -12,10 +12,11 @@ import pytest
 from kvae import registry
 from kvae.config.configuration import facts
 from kvae.models.vae import recipes
-from kvae.reproduction import paper, reference
+from kvae.reproduction import paper
 from kvae.reproduction.claim import FULL, QUICK
 from kvae.reproduction.claims import CLAIMS as NAMES
 from kvae.reproduction.paper import MANIFOLD_SIDE
+from kvae.reproduction.reference import collapse, convergence
 
 CLAIMS = {name: registry.resolve(NAMES, name) for name in NAMES}
 
@@ -39,8 +40,8 @@ def test_verdicts_are_those_of_the_recipe(few_digits):
 
 
 def test_convergence_is_nine_tenths_of_the_way():
-    assert reference._converged([0.0, 5.0, 8.9, 9.0, 10.0]) == 4
-    assert reference._converged([-200.0, -110.0, -109.0, -100.0]) == 2
+    assert convergence._converged([0.0, 5.0, 8.9, 9.0, 10.0]) == 4
+    assert convergence._converged([-200.0, -110.0, -109.0, -100.0]) == 2
 
 
 def test_a_plane_that_changes_evenly_is_smooth():
@@ -52,8 +53,8 @@ def test_a_plane_that_changes_evenly_is_smooth():
 
 def test_collapse():
     kl = {"kl_per_dimension": [0.0] * 20}
-    assert reference._collapsed(kl | {"active_units": 2})
-    assert not reference._collapsed(kl | {"active_units": 3})
+    assert collapse._collapsed(kl | {"active_units": 2})
+    assert not collapse._collapsed(kl | {"active_units": 3})
 
 
 @pytest.mark.slow

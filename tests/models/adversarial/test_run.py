@@ -11,7 +11,8 @@ import tensorflow as tf
 import kvae
 from kvae import gallery, inference, runs
 from kvae.errors import UsageError
-from kvae.evaluation import evaluate, sections
+from kvae.evaluation import evaluate
+from kvae.evaluation.sections import likelihoods
 from kvae.explore.explorer import Explorer
 from kvae.models.adversarial.config import ModelConfig
 from kvae.models.base import (
@@ -186,8 +187,8 @@ def test_it_is_saved_loaded_and_exported(run):
 
 
 def test_its_report(few_digits, run, monkeypatch):
-    monkeypatch.setattr(sections, "ANNEALED", 10)
-    monkeypatch.setattr(sections, "NOISE_FITTED", 5)
+    monkeypatch.setattr(likelihoods, "ANNEALED", 10)
+    monkeypatch.setattr(likelihoods, "NOISE_FITTED", 5)
     report = evaluate(run.model, few_digits)
     assert list(report.groups) == [
         "Likelihood", "Samples against data", "Rare modes", "Memorising",

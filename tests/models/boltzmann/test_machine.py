@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from kvae.data import Dataset, Split
 from kvae.evaluation import energy
+from kvae.evaluation.sections import chains
 from kvae.models.base import Partition
 from kvae.models.boltzmann import partition
 from kvae.models.boltzmann.machine import EVEN, ODD, RATE, drawn, philox
@@ -175,15 +176,15 @@ def test_verdicts_name_the_cure():
     good, bad = Partition(3.0, 0.1, "made"), Partition(3.0, 0.9, "made")
     assert energy.partition_warning(good) is None
     assert "standard error of 0.9 nats" in str(energy.partition_warning(bad))
-    assert energy.CURE_OF_ERROR in energy.partition_row(bad).verdict
-    assert "TOO LARGE" not in energy.partition_row(good).verdict
+    assert energy.CURE_OF_ERROR in chains.partition_row(bad).verdict
+    assert "TOO LARGE" not in chains.partition_row(good).verdict
     activity = np.array([0.001, 0.5, 0.999, 0.2])
     np.testing.assert_array_equal(energy.is_dead(activity), [True, False, True, False])
-    assert energy.CURE_OF_DEAD in energy.unit_row(activity).verdict
-    assert energy.unit_row(np.full(9, 0.3)).verdict == "nearly all units are in use"
+    assert chains.CURE_OF_DEAD in chains.unit_row(activity).verdict
+    assert chains.unit_row(np.full(9, 0.3)).verdict == "nearly all units are in use"
     ends = np.random.default_rng(0).standard_normal((2, 100))
-    assert "end alike" in energy.mixing_row(ends[0], ends[1]).verdict
-    assert energy.CURE_OF_CHAINS in energy.mixing_row(ends[0], ends[1] - 3).verdict
+    assert "end alike" in chains.mixing_row(ends[0], ends[1]).verdict
+    assert chains.CURE_OF_CHAINS in chains.mixing_row(ends[0], ends[1] - 3).verdict
     apart = np.tile([-1.0, 1.0], 5000)
-    assert "end alike" in energy.mixing_row(apart, apart - 0.04).verdict
-    assert "not quite mixed" in energy.mixing_row(apart, apart - 0.05).verdict
+    assert "end alike" in chains.mixing_row(apart, apart - 0.04).verdict
+    assert "not quite mixed" in chains.mixing_row(apart, apart - 0.05).verdict

@@ -11,7 +11,7 @@ import kvae
 from kvae import gallery, inference, runs
 from kvae.data import Dataset, Split
 from kvae.evaluation import evaluate
-from kvae.evaluation.sections import shown
+from kvae.evaluation.compared import shown
 from kvae.explore.explorer import Explorer
 from kvae.models.base import (
     Bounds,
