@@ -9,7 +9,7 @@ import numpy as np
 
 from kvae import figures
 from kvae.evaluation import fidelity
-from kvae.gallery import MANIFOLD_SIDE
+from kvae.gallery.latents import MANIFOLD_SIDE
 from kvae.reproduction.claim import Bench, Budget, Claim, Finding, Part, Places, Table, Wanted
 from kvae.reproduction.marginal import marginal_likelihoods
 from kvae.reproduction.reference import runs

@@ -8,6 +8,7 @@ from PIL import Image
 
 import kvae
 from kvae import gallery, runs
+from kvae.gallery import latents
 from kvae.runs import pictures
 
 
@@ -44,7 +45,7 @@ def test_every_picture_has_something_on_it(trained, tmp_path, name):
 
 def shown(subject, name):
     """The grid that a picture shows; that files keep it pixel for pixel is tested elsewhere."""
-    (axes,) = gallery.PICTURES[name](subject).axes
+    (axes,) = gallery.PICTURES[name].plot(subject).axes
     return np.asarray(axes.images[0].get_array())
 
 
@@ -81,8 +82,8 @@ def test_a_run_leaves_the_quick_ones(trained):
 
 def test_traversals_are_in_the_order_of_kl(trained):
     subject, _ = trained
-    kl = gallery._kl(subject)
-    figure = gallery.PICTURES["traversals"](subject)
+    kl = latents.divergences(subject)
+    figure = gallery.PICTURES["traversals"].plot(subject)
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     order = np.argsort(kl)[::-1]
     assert labels == [f"z{index + 1}, KL {kl[index]:.2f}" for index in order]
@@ -92,7 +93,7 @@ def test_interpolation_begins_and_ends_at_images(trained, few_digits):
     subject, _ = trained
     images = few_digits.test.spread(12).images / np.float32(255)
     means = subject.model.encode(images).mean().numpy()
-    shares = np.linspace(0, 1, gallery.STEPS)[:, None].astype(np.float32)
+    shares = np.linspace(0, 1, latents.STEPS)[:, None].astype(np.float32)
     rows = [
         np.concatenate(
             [
@@ -103,7 +104,7 @@ def test_interpolation_begins_and_ends_at_images(trained, few_digits):
         )
         for row in range(6)
     ]
-    grid = kvae.figures.tile(np.concatenate(rows), gallery.STEPS + 2)
+    grid = kvae.figures.tile(np.concatenate(rows), latents.STEPS + 2)
     difference = shown(subject, "interpolation").astype(int) - grid
     assert np.abs(difference).max() <= 1
 
@@ -178,5 +179,5 @@ def test_a_conditional_model_has_every_picture(conditional, tmp_path, latent):
 
 def test_labels_need_a_conditional_model(trained):
     with pytest.raises(gallery.NotDrawnError, match="no labels to choose from"):
-        gallery.PICTURES["labels"](trained[0])
+        gallery.PICTURES["labels"].plot(trained[0])
     assert "labels" not in gallery.quick(trained[0])

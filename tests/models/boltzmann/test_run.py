@@ -210,7 +210,7 @@ def test_its_pictures(few_digits, run, tmp_path):
         "animation",
     ]
     assert gallery.draw(subject, ["filters"], tmp_path)["filters"].is_file()
-    (axes,) = gallery.PICTURES["filters"](subject).axes
+    (axes,) = gallery.PICTURES["filters"].plot(subject).axes
     shown = np.asarray(axes.images[0].get_array())
     # Each unit's largest weight is black or white, and no weight is grey.
     assert (shown.min(), shown.max()) == (0, 255)

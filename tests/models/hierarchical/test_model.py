@@ -7,6 +7,7 @@ import tensorflow as tf
 import kvae
 from kvae import gallery, registry, runs
 from kvae.evaluation import Evaluator, evaluate, sections
+from kvae.gallery import embeddings, latents
 from kvae.inference import encode, interpolate
 from kvae.models.base import Bounds, Decodes, Embeds, Generates, Infers, Layered, Reconstructs
 from kvae.runs import saved_models
@@ -117,7 +118,7 @@ def test_levels_above_are_fixed_in_the_picture_of_levels(run, few_digits, tmp_pa
     )
     paths = gallery.draw(drawn, ["levels", "traversals", "kl"], tmp_path)
     assert all(path.is_file() for path in paths.values())
-    first, both = (each.reshape(gallery.LEVEL_ROWS, gallery.LEVEL_COLUMNS, 5) for each in seen[:2])
+    first, both = (each.reshape(latents.LEVEL_ROWS, latents.LEVEL_COLUMNS, 5) for each in seen[:2])
     assert (np.ptp(first[..., 3:], axis=1) == 0).all()
     assert (np.ptp(first[..., :3], axis=1) > 0).all()
     assert (np.ptp(both, axis=1) > 0).all()
@@ -127,7 +128,7 @@ def test_levels_above_are_fixed_in_the_picture_of_levels(run, few_digits, tmp_pa
 def test_each_level_has_a_plane_of_tsne(run, few_digits, tmp_path, monkeypatch):
     drawn, seen = subject(run.saved_model, few_digits, run.folder.parent), []
     monkeypatch.setattr(
-        gallery.figures, "tsne", lambda part, *_: seen.append(part) or np.asarray(part)[:, :2]
+        embeddings.figures, "tsne", lambda part, *_: seen.append(part) or np.asarray(part)[:, :2]
     )
     assert gallery.draw(drawn, ["tsne-levels"], tmp_path)["tsne-levels"].is_file()
     means = drawn.model.embed(drawn.model.inputs(few_digits.test.images))
