@@ -130,17 +130,25 @@ def cloud(count, centre, seed=0):
     return np.random.default_rng(seed).normal(centre, 1, (count, 4, 4, 1))
 
 
-def verdict_on(images, prior, aggregated, decoded):
-    """The row on samples from the prior; `images` makes images from a count, a kind and a seed."""
+def verdict_on(images, prior, aggregated=None, decoded=None):
+    """The row on samples from the prior; `images` makes images from a count, a kind and a seed.
+
+    A kind that is None is of images that the model cannot make.
+    """
+    kinds = {
+        "prior samples": prior,
+        "aggregated-posterior samples": aggregated,
+        "reconstructions": decoded,
+    }
     compared = SimpleNamespace(
         train=images(100, None, 0),
         held_out=images(30, None, 1),
         made={
-            "prior samples": images(100, prior, 2),
-            "aggregated-posterior samples": images(100, aggregated, 3),
-            "reconstructions": images(100, decoded, 4),
+            name: images(100, kind, seed)
+            for seed, (name, kind) in enumerate(kinds.items(), 2)
+            if kind is not None
         },
-        reconstructions=images(30, decoded, 5),
+        reconstructions=None if decoded is None else images(30, decoded, 5),
     )
     return sections.samples_against_data(compared)[0]
 
@@ -159,6 +167,19 @@ def test_who_is_to_blame(prior, aggregated, decoded, verdict):
         return cloud(count, centre or 0, seed)
 
     assert verdict in verdict_on(images, prior, aggregated, decoded).verdict
+
+
+@pytest.mark.parametrize(
+    ("prior", "verdict"),
+    [
+        (0.0, "as varied as the data"),
+        (0.8, "some of the images are covered"),
+        (50.0, "hardly any are covered"),
+    ],
+)
+def test_a_model_without_reconstructions_has_no_decoder_to_blame(prior, verdict):
+    row = verdict_on(lambda count, centre, seed: cloud(count, centre or 0, seed), prior)
+    assert verdict in row.verdict
 
 
 @pytest.mark.parametrize(

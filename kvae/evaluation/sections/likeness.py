@@ -56,18 +56,21 @@ def samples_against_data(compared: Compared) -> list[Row]:
 
 
 def _blame(found: dict[str, samples.Fidelity]) -> str:
-    """A verdict on why samples from the prior are unlike training images, from all fidelities."""
-    prior, aggregated = found["prior samples"], found.get("aggregated-posterior samples")
-    decoded = found.get("reconstructions", prior)
+    """A verdict on why samples from the prior are unlike training images, from all fidelities.
+
+    It is empty where the model makes too few kinds of images to tell.
+    """
+    prior = found["prior samples"]
+    aggregated, decoded = found.get("aggregated-posterior samples"), found.get("reconstructions")
     if prior.coverage >= GOOD_COVERAGE:
         if prior.recall >= GOOD_RECALL:
             return "samples are as varied as the data"
-        if decoded.recall < GOOD_RECALL:
+        if decoded is not None and decoded.recall < GOOD_RECALL:
             return "blurred or too alike, as reconstructions are: try more epochs, or more latents"
         if aggregated is not None and aggregated.recall >= GOOD_RECALL:
             return "blurred or too alike: the prior is to blame; try fewer latents, or more images"
         return "blurred or too alike: near to the data, but nearer to each other"
-    if decoded.coverage < GOOD_COVERAGE / 2:
+    if decoded is not None and decoded.coverage < GOOD_COVERAGE / 2:
         return "the decoder is to blame: not even reconstructions come near the data"
     if aggregated is None:
         return ""
