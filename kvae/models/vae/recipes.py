@@ -222,6 +222,8 @@ def beginning(facts: Facts, linear: bool) -> dict[str, Any]:
         "linear": linear,
         "mean_activation": "linear" if linear else "sigmoid",
         "weight_decay": 0.2 if decays else 0.0,
+        # Steps as long as those from a random start would destroy in an epoch what PCA found.
+        "learning_rate": 0.0005 if linear else 0.002,
     }
 
 
@@ -254,7 +256,6 @@ def _own(facts: Facts) -> dict[str, Any]:
         "prior": "fitted",
         "components": FITTED_COMPONENTS,
         "optimizer": "adam",
-        "learning_rate": 0.002,
         "schedule": "cosine",
         "batch_size": batch_size,
         "epochs": epochs,
