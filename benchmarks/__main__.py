@@ -99,7 +99,7 @@ def own_command(datasets: tuple[str, ...], output: Path) -> None:
 @main.command(name="splits")
 @click.option("--family", default="vae", show_default=True)
 @click.option("--likelihood", help="The likelihood that takes the place of the recipe's.")
-@click.option("--count", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--count", type=click.IntRange(min=2), default=5, show_default=True)
 @click.option("--data-dir", type=click.Path(path_type=Path), envvar="TFDS_DATA_DIR")
 @click.option("--output", type=click.Path(path_type=Path), default="benchmarks-splits.json")
 def splits_command(

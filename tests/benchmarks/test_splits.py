@@ -38,7 +38,7 @@ def test_the_table_has_the_mean_and_the_spread_of_the_splits():
         "| 1 | 1400.0 ± 2.0 | 4.300 ± 0.010 | 0.900 |",
         "| 2 | 1410.0 ± 2.0 | 4.500 ± 0.010 | 0.800 |",
         "| mean | 1405.0 | 4.400 | 0.850 |",
-        "| standard deviation | 5.0 | 0.100 | 0.050 |",
+        "| standard deviation | 7.1 | 0.141 | 0.071 |",
     ]
 
 
