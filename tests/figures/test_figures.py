@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from scipy.stats import norm
 from sklearn.neighbors import KNeighborsClassifier
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from kvae import figures
 from kvae.metrics import Metric
@@ -154,6 +154,15 @@ def test_pca_finds_the_direction_of_most_variance():
 
 
 @pytest.mark.slow
+def test_tsne_is_the_same_for_any_number_of_threads():
+    points = np.random.default_rng(0).random((300, 784)).astype(np.float32)
+    planes = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            planes.append(figures.tsne(points))
+    np.testing.assert_array_equal(*planes)
+
+
 def test_tsne_keeps_clusters_apart_and_says_how_far_it_got():
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1, 2], 40)

@@ -20,17 +20,20 @@ if TYPE_CHECKING:
 def _mnist_tsne(bench: Bench) -> Finding:
     from sklearn.decomposition import PCA
     from sklearn.random_projection import GaussianRandomProjection
+    from threadpoolctl import threadpool_limits
 
     some = bench.datasets["mnist"].test.spread(bench.budget.measured)
     pixels = to_floats(some).reshape(len(some), -1)
-    baselines: dict[str, list[np.ndarray]] = {
-        f"a random projection to {LATENT} numbers": [
-            GaussianRandomProjection(LATENT, random_state=seed).fit_transform(pixels)
-            for seed in bench.budget.seeds
-        ],
-        f"{LATENT} principal components": [PCA(LATENT, random_state=0).fit_transform(pixels)],
-        "the pixels": [pixels],
-    }
+    # As in `figures.tsne`: another number of threads would make other planes.
+    with threadpool_limits(1):
+        baselines: dict[str, list[np.ndarray]] = {
+            f"a random projection to {LATENT} numbers": [
+                GaussianRandomProjection(LATENT, random_state=seed).fit_transform(pixels)
+                for seed in bench.budget.seeds
+            ],
+            f"{LATENT} principal components": [PCA(LATENT, random_state=0).fit_transform(pixels)],
+            "the pixels": [pixels],
+        }
     planes = {
         name: Spread(
             [_read_plane(figures.tsne(points, seed), some) for seed, points in enumerate(each)]
