@@ -1,10 +1,6 @@
 """Measures of how good a model is, and the report and the comparison that are made of them."""
 
-from kvae.evaluation.classical import (
-    factor_analysis,
-    pca_reconstructions,
-    probabilistic_pca,
-)
+from kvae.evaluation.classical import factor_analysis, pca_reconstructions, probabilistic_pca
 from kvae.evaluation.comparison import Quantity, check_comparable, compare_models
 from kvae.evaluation.labels import LabelScores, label_scores
 from kvae.evaluation.latents import mutual_information, verdict

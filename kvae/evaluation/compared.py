@@ -9,14 +9,7 @@ import tensorflow as tf
 from kvae.data import Dataset
 from kvae.data.dataset import Split
 from kvae.data.pixels import to_float
-from kvae.models.base import (
-    Decodes,
-    Generates,
-    Infers,
-    Reconstructs,
-    labels_of,
-    seed_pair,
-)
+from kvae.models.base import Decodes, Generates, Infers, Reconstructs, labels_of, seed_pair
 from kvae.models.chunks import of_rows, sampled
 
 COMPARED = 5000

@@ -8,13 +8,7 @@ from kvae import figures
 from kvae.gallery.images import readable
 from kvae.gallery.subject import MOST_IMAGES, NotDrawnError, Subject
 from kvae.inference import path
-from kvae.models.base import (
-    Conditional,
-    Layered,
-    given,
-    of_any_label,
-    seed_pair,
-)
+from kvae.models.base import Conditional, Layered, given, of_any_label, seed_pair
 from kvae.models.chunks import of_rows
 from kvae.models.estimates import mean, stddev
 

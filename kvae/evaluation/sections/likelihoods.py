@@ -14,14 +14,7 @@ from kvae.evaluation.classical import fewer
 from kvae.evaluation.compared import shown
 from kvae.evaluation.rows import Row, mean_row
 from kvae.evaluation.statistics import standard_error
-from kvae.models.base import (
-    Conditional,
-    Exact,
-    Infers,
-    Noiseless,
-    Quantizes,
-    labels_of,
-)
+from kvae.models.base import Conditional, Exact, Infers, Noiseless, Quantizes, labels_of
 from kvae.models.plan import Evaluation
 from kvae.progress import Progress
 

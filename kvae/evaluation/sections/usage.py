@@ -10,11 +10,7 @@ from kvae.data import Dataset
 from kvae.data.dataset import Split
 from kvae.evaluation import codes, latents
 from kvae.evaluation.rows import Row
-from kvae.models.base import (
-    given,
-    labels_of,
-    seed_pair,
-)
+from kvae.models.base import given, labels_of, seed_pair
 from kvae.models.chunks import rows_at_once
 from kvae.models.estimates import divergence
 from kvae.models.plan import Evaluation
