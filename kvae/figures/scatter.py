@@ -52,7 +52,7 @@ def tsne(latents: np.ndarray, seed: int = 0, progress: Progress = silent) -> np.
     )
     # Each iteration is a few short loops, at whose ends all of OpenMP's threads meet. Where other
     # processes use the cores, too, the threads wait for each other most of the time. Products of
-    # matrices are rounded otherwise by another number of threads, which t-SNE makes a lot of.
+    # matrices are rounded differently by another number of threads, and the planes then differ.
     with threadpool_limits(1), contextlib.redirect_stdout(Watcher()):
         plane = model.fit_transform(latents)
     # t-SNE may stop early: the progress is then completed here.

@@ -24,7 +24,8 @@ def _mnist_tsne(bench: Bench) -> Finding:
 
     some = bench.datasets["mnist"].test.spread(bench.budget.measured)
     pixels = to_floats(some).reshape(len(some), -1)
-    # As in `figures.tsne`: another number of threads would make other planes.
+    # Products of matrices are rounded differently by another number of threads, and t-SNE then
+    # makes other planes.
     with threadpool_limits(1):
         baselines: dict[str, list[np.ndarray]] = {
             f"a random projection to {LATENT} numbers": [
